@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+/** Four layers, each a project, so that one can be run alone: `npm test -- --project db`. */
+const layer = (name: string, extra: Record<string, unknown> = {}) => ({
+  test: {
+    name,
+    include: [`tests/${name}/**/*.test.ts`],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    ...extra,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [layer('unit'), layer('db'), layer('worker'), layer('local')],
+    globalSetup: ['tests/support/global-setup.ts'],
+    reporters: process.env['CI'] ? ['default'] : ['default'],
+    maxWorkers: 2,
+  },
+});
