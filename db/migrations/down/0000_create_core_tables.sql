@@ -1,0 +1,2 @@
+DROP TABLE job_chunks, jobs, stripe_prices, subscriptions, stripe_events,
+  credit_movements, credit_lots, credit_entries, users;
