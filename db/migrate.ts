@@ -46,7 +46,9 @@ async function replaceFunctions(client: pg.Client): Promise<void> {
   const statements = await Promise.all(
     files.map((name) => readFile(`${functionsFolder}/${name}`, 'utf8')),
   );
-  await client.query(`begin; drop schema if exists rowloom cascade; ${statements.join('\n')}; commit`);
+  await client.query(
+    `begin; drop schema if exists rowloom cascade; ${statements.join('\n')}; commit`,
+  );
 }
 
 /**
@@ -68,13 +70,16 @@ export async function migrateDown(url: string, steps: number): Promise<string[]>
     const tags = (await appliedTags(client)).toReversed().slice(0, steps);
     for (const tag of tags) {
       const when = (await readJournal()).find((entry) => entry.tag === tag)?.when;
-      if (when === undefined) throw new Error(`Migration ${tag} is not of this version; use its own.`);
+      if (when === undefined)
+        throw new Error(`Migration ${tag} is not of this version; use its own.`);
       const down = await readFile(`${folder}/down/${tag}.sql`, 'utf8');
       await client.query('begin');
       try {
         await client.query('drop schema if exists rowloom cascade');
         await client.query(down);
-        await client.query('delete from drizzle.__drizzle_migrations where created_at = $1', [when]);
+        await client.query('delete from drizzle.__drizzle_migrations where created_at = $1', [
+          when,
+        ]);
         await client.query('commit');
       } catch (error) {
         await client.query('rollback');
@@ -94,5 +99,9 @@ if (import.meta.main) {
   const down = process.argv.indexOf('--down');
   const tags =
     down < 0 ? await migrate(url) : await migrateDown(url, Number(process.argv[down + 1] ?? 1));
-  console.log(tags.length === 0 ? 'Nothing to do.' : tags.map((tag) => `${down < 0 ? 'up' : 'down'} ${tag}`).join('\n'));
+  console.log(
+    tags.length === 0
+      ? 'Nothing to do.'
+      : tags.map((tag) => `${down < 0 ? 'up' : 'down'} ${tag}`).join('\n'),
+  );
 }

@@ -34,6 +34,9 @@ begin
   end if;
   v_credits := case when (e ->> 'trial')::boolean then v_price.trial_credits
     else v_price.credits * (e ->> 'quantity')::integer end;
+  if (e ->> 'trial')::boolean and v_credits = 0 then
+    return; -- a trial that grants nothing takes nothing either
+  end if;
   perform rowloom.ledger_post(p_user, 'SET', v_credits,
     case e ->> 'cause' when 'cycle' then 'plan_renewal' when 'update' then 'plan_change' else 'plan_grant' end,
     format('plan:%s:%s:%s', e ->> 'subscriptionId', e ->> 'periodEnd', v_price.key),

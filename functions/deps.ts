@@ -1,0 +1,38 @@
+import type { Client as Qstash, Receiver } from '@upstash/qstash';
+import type { Redis } from '@upstash/redis';
+import type Stripe from 'stripe';
+import { createDb, type Db } from '../db/client.ts';
+import { createQstash, createReceiver } from './clients/qstash.ts';
+import { createRedis } from './clients/redis.ts';
+import { createStripe } from './clients/stripe.ts';
+import type { Config } from './env.ts';
+
+/** What a verb is given: the configuration and the outside world, nothing from globals. */
+export type Ctx = {
+  config: Config;
+  db: Db;
+  stripe: Stripe;
+  qstash: Qstash;
+  receiver: Receiver;
+  redis: Redis;
+  now: () => Date;
+  /** Writes one structured line; never a secret, an e-mail address or row content. */
+  log: (event: string, fields: Record<string, string | number | boolean | null>) => void;
+};
+
+/** Builds the world once per isolate; nothing here does I/O. */
+export function createCtx(config: Config): Ctx {
+  return {
+    config,
+    db: createDb(config.database),
+    stripe: createStripe(config.stripe),
+    qstash: createQstash(config.qstash),
+    receiver: createReceiver(config.qstash),
+    redis: createRedis(config.redis),
+    now: () => new Date(),
+    log: (event, fields) => {
+      // oxlint-disable-next-line no-console -- Workers Logs reads the console: this is the log
+      console.log(JSON.stringify({ event, ...fields }));
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import * as z from 'zod';
+
+/** Everything the Worker is told from outside, parsed once; see docs in README's table. */
+export type Config = ReturnType<typeof shape>;
+
+/** One environment variable that is missing or malformed; never its value. */
+export type ConfigProblem = { name: string; problem: string };
+
+export class ConfigError extends Error {
+  readonly problems: ConfigProblem[];
+  constructor(problems: ConfigProblem[]) {
+    super(`Configuration: ${problems.map((p) => `${p.name} ${p.problem}`).join('; ')}`);
+    this.problems = problems;
+  }
+}
+
+const required = z.string('is missing').min(1, 'is empty');
+const optional = z.string().min(1, 'is empty').optional();
+const url = required.refine(
+  (value) => /^https?:$/.test(protocolOf(value)),
+  'is not an http(s) URL',
+);
+const count = (fallback: number, min = 0, max = 2_000_000_000) =>
+  z
+    .string()
+    .regex(/^\d{1,10}$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `is less than ${min}`).max(max, `is more than ${max}`))
+    .default(fallback);
+
+const schema = z.object({
+  DATABASE_URL: required.refine(
+    (value) => /^postgres(ql)?:$/.test(protocolOf(value)),
+    'is not a postgres:// URL',
+  ),
+  NEON_PROXY_URL: url.optional(),
+  STRIPE_SECRET_KEY: required,
+  STRIPE_WEBHOOK_SECRET: required,
+  STRIPE_API_BASE: url.optional(),
+  QSTASH_URL: url,
+  QSTASH_TOKEN: required,
+  QSTASH_CURRENT_SIGNING_KEY: required,
+  QSTASH_NEXT_SIGNING_KEY: required,
+  UPSTASH_REDIS_REST_URL: url,
+  UPSTASH_REDIS_REST_TOKEN: required,
+  SERPER_API_KEY: required,
+  SERPER_BASE_URL: url.default('https://google.serper.dev'),
+  LLM_API_KEY: required,
+  LLM_BASE_URL: url.default('https://api.groq.com/openai/v1'),
+  LLM_MODEL: z.string().min(1, 'is empty').default('llama-3.3-70b-versatile'),
+  AUTH_JWKS_URL: url.optional(),
+  AUTH_JWT_SECRET: z.string().min(32, 'is shorter than 32 characters').optional(),
+  AUTH_ISSUER: optional,
+  AUTH_AUDIENCE: optional,
+  ADMIN_TOKEN: required.min(16, 'is shorter than 16 characters'),
+  PUBLIC_URL: url,
+  APP_URL: url,
+  ALLOWED_ORIGINS: required
+    .transform(listOf)
+    .pipe(z.array(z.string().refine(isOrigin, 'is not a list of origins'))),
+  SIGNUP_CREDITS: count(500),
+  CREDITS_PER_ROW: count(1, 0, 1000),
+  CREDIT_RENEWAL: z
+    .enum(['reset-all', 'keep-purchased'], 'is neither reset-all nor keep-purchased')
+    .default('reset-all'),
+  PARALLEL_INVOCATIONS: count(100, 1, 1000),
+  PARALLEL_ROWS_PER_INVOCATION: count(20, 1, 100),
+  MAX_ROWS: count(100_000, 1, 1_000_000),
+  MAX_UPLOAD_BYTES: count(104_857_600, 1),
+  RATE_LIMIT_PER_MINUTE: count(1200, 1),
+});
+
+function protocolOf(value: string): string {
+  return URL.canParse(value) ? new URL(value).protocol : '';
+}
+
+function listOf(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim().replace(/\/$/, ''))
+    .filter((item) => item !== '');
+}
+
+function isOrigin(value: string): boolean {
+  return URL.canParse(value) && new URL(value).origin === value;
+}
+
+const isLoopback = (value: string): boolean =>
+  /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(value).hostname);
+
+/** Rules over several values. A deployed Worker that redirects to localhost is a known failure. */
+function contradictions(env: z.infer<typeof schema>): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (!env.AUTH_JWKS_URL && !env.AUTH_JWT_SECRET)
+    problems.push({ name: 'AUTH_JWKS_URL', problem: 'is missing (or set AUTH_JWT_SECRET)' });
+  if (!isLoopback(env.PUBLIC_URL) && isLoopback(env.APP_URL))
+    problems.push({ name: 'APP_URL', problem: 'is a loopback address while PUBLIC_URL is public' });
+  return problems;
+}
+
+function shape(env: z.infer<typeof schema>) {
+  const trim = (value: string) => value.replace(/\/+$/, '');
+  return {
+    database: { url: env.DATABASE_URL, proxyUrl: env.NEON_PROXY_URL },
+    stripe: {
+      secretKey: env.STRIPE_SECRET_KEY,
+      webhookSecret: env.STRIPE_WEBHOOK_SECRET,
+      apiBase: env.STRIPE_API_BASE,
+    },
+    qstash: {
+      url: trim(env.QSTASH_URL),
+      token: env.QSTASH_TOKEN,
+      currentSigningKey: env.QSTASH_CURRENT_SIGNING_KEY,
+      nextSigningKey: env.QSTASH_NEXT_SIGNING_KEY,
+    },
+    redis: { url: trim(env.UPSTASH_REDIS_REST_URL), token: env.UPSTASH_REDIS_REST_TOKEN },
+    search: { apiKey: env.SERPER_API_KEY, baseUrl: trim(env.SERPER_BASE_URL) },
+    llm: { apiKey: env.LLM_API_KEY, baseUrl: trim(env.LLM_BASE_URL), model: env.LLM_MODEL },
+    auth: {
+      jwksUrl: env.AUTH_JWKS_URL,
+      jwtSecret: env.AUTH_JWT_SECRET,
+      issuer: env.AUTH_ISSUER,
+      audience: env.AUTH_AUDIENCE,
+    },
+    adminToken: env.ADMIN_TOKEN,
+    publicUrl: trim(env.PUBLIC_URL),
+    appUrl: trim(env.APP_URL),
+    allowedOrigins: env.ALLOWED_ORIGINS,
+    signupCredits: env.SIGNUP_CREDITS,
+    creditsPerRow: env.CREDITS_PER_ROW,
+    creditRenewal: env.CREDIT_RENEWAL,
+    parallelInvocations: env.PARALLEL_INVOCATIONS,
+    parallelRowsPerInvocation: env.PARALLEL_ROWS_PER_INVOCATION,
+    maxRows: env.MAX_ROWS,
+    maxUploadBytes: env.MAX_UPLOAD_BYTES,
+    rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+  };
+}
+
+/** Parses the environment; throws a `ConfigError` that lists every problem by name. */
+export function parseEnv(env: Record<string, unknown>): Config {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).flatMap((name) =>
+      typeof env[name] === 'string' ? [[name, env[name]]] : [],
+    ),
+  );
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => ({ name: String(issue.path[0]), problem: issue.message })),
+    );
+  }
+  const problems = contradictions(parsed.data);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return shape(parsed.data);
+}

@@ -1,0 +1,53 @@
+/** Everything that can go wrong in words a caller can act on; `http/problem.ts` gives each its status. */
+export type ErrorCode =
+  | 'unauthorized'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'invalid_json'
+  | 'invalid_request'
+  | 'invalid_payload'
+  | 'invalid_signature'
+  | 'invalid_queue_signature'
+  | 'too_large'
+  | 'csv_invalid'
+  | 'insufficient_credits'
+  | 'job_not_open'
+  | 'job_running'
+  | 'no_output'
+  | 'upload_superseded'
+  | 'upload_interrupted'
+  | 'idempotency_key_reused'
+  | 'subscription_exists'
+  | 'unknown_plan'
+  | 'unknown_pack'
+  | 'redirect_not_allowed'
+  | 'payment_provider_unavailable'
+  | 'payment_provider_refused'
+  | 'rate_limited'
+  | 'busy'
+  | 'service_unavailable'
+  | 'misconfigured'
+  | 'internal';
+
+/**
+ * A refusal with a stable code. `detail` is for people and names no secret, address or row content;
+ * `extra` holds further fields of the answer.
+ */
+export class DomainError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly extra: Record<string, unknown>;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    detail?: string,
+    options: { extra?: Record<string, unknown>; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(detail ?? code, { cause: options.cause });
+    this.code = code;
+    this.detail = detail;
+    this.extra = options.extra ?? {};
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}

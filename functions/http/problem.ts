@@ -1,0 +1,65 @@
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { DomainError, type ErrorCode } from '../errors.ts';
+
+type Meaning = { status: ContentfulStatusCode; title: string; code?: string };
+
+/** The one place where a refusal gets its HTTP status. */
+export const meanings: Record<ErrorCode, Meaning> = {
+  unauthorized: { status: 401, title: 'Not signed in' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  invalid_json: { status: 400, title: 'The body is not JSON' },
+  invalid_request: { status: 422, title: 'The request does not fit' },
+  invalid_payload: { status: 400, title: 'The payload is not an event' },
+  invalid_signature: { status: 400, title: 'The signature does not fit' },
+  invalid_queue_signature: {
+    status: 401,
+    title: 'The signature does not fit',
+    code: 'invalid_signature',
+  },
+  too_large: { status: 413, title: 'Too large' },
+  csv_invalid: { status: 422, title: 'The CSV cannot be read' },
+  insufficient_credits: { status: 402, title: 'Not enough credits' },
+  job_not_open: { status: 409, title: 'The job is not open for this' },
+  job_running: { status: 409, title: 'The job is still running' },
+  no_output: { status: 409, title: 'The job has no output yet' },
+  upload_superseded: { status: 409, title: 'Another upload took over' },
+  upload_interrupted: { status: 400, title: 'The upload broke off' },
+  idempotency_key_reused: { status: 422, title: 'Idempotency key used for another request' },
+  subscription_exists: { status: 409, title: 'There is a subscription already' },
+  unknown_plan: { status: 422, title: 'Unknown plan' },
+  unknown_pack: { status: 422, title: 'Unknown pack' },
+  redirect_not_allowed: { status: 422, title: 'Redirect not allowed' },
+  payment_provider_unavailable: { status: 503, title: 'Payments are unavailable' },
+  payment_provider_refused: { status: 502, title: 'The payment provider refused' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  busy: { status: 503, title: 'Busy with this already' },
+  service_unavailable: { status: 503, title: 'Temporarily unavailable' },
+  misconfigured: { status: 500, title: 'The service is not configured' },
+  internal: { status: 500, title: 'Internal error' },
+};
+
+/** An RFC 9457 answer. Whatever is not a `DomainError` tells nothing but the request id. */
+export function problem(c: Context, error: unknown): Response {
+  const known = error instanceof DomainError ? error : new DomainError('internal');
+  const { status, title, code = known.code } = meanings[known.code];
+  const requestId: unknown = c.get('requestId' as never);
+  const body = {
+    ...known.extra,
+    type: `/docs#error-${code}`,
+    title,
+    status,
+    ...(known.detail !== undefined && { detail: known.detail }),
+    code,
+    requestId,
+  };
+  const headers: Record<string, string> = {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+  };
+  if (known.retryAfterSeconds !== undefined)
+    headers['retry-after'] = String(known.retryAfterSeconds);
+  if (status === 401 && known.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
+  return c.body(JSON.stringify(body), status, headers);
+}

@@ -1,0 +1,73 @@
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+import { jobView, type JobRow } from './job.pure.ts';
+import { checkPrompt, defaultPrompt } from './prompt.pure.ts';
+import { defaultProcessor, processors } from './rows/processors.ts';
+
+export type CreateJobInput = {
+  userId: string;
+  filename: string;
+  prompt?: string | undefined;
+  columns?: string[] | undefined;
+  processor?: string | undefined;
+  idempotencyKey?: string | undefined;
+};
+
+const hashOf = async (value: unknown): Promise<string> => {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+};
+
+/**
+ * Creates a job that waits for its upload. The same idempotency key with the same request gives the
+ * same job (`replayed`); with another one it is `idempotency_key_reused`.
+ */
+export async function createJob(ctx: Ctx, input: CreateJobInput) {
+  const processor = input.processor ?? defaultProcessor;
+  if (!processors.has(processor))
+    throw new DomainError('invalid_request', 'There is no such processor.', {
+      extra: {
+        errors: [{ field: 'processor', message: `one of ${[...processors.keys()].join(', ')}` }],
+      },
+    });
+  const prompt = input.prompt ?? defaultPrompt;
+  checkPrompt(prompt, input.columns);
+
+  const columns = input.columns ?? null;
+  const requestHash = await hashOf([input.filename, prompt, columns, processor]);
+  const params = [
+    input.userId,
+    input.filename,
+    prompt,
+    columns && JSON.stringify(columns),
+    processor,
+    input.idempotencyKey ?? null,
+    requestHash,
+  ];
+  // A key that another call inserts meanwhile is invisible to this statement: the second try sees it.
+  for (let tries = 0; tries < 2; tries += 1) {
+    const [row] = await ctx.db.rows<{ job: JobRow; made: boolean }>(createOrFind, params);
+    if (!row) continue;
+    if (row.job.request_hash !== requestHash)
+      throw new DomainError(
+        'idempotency_key_reused',
+        'This Idempotency-Key belongs to another request.',
+      );
+    return { job: jobView(row.job, ctx.now()), replayed: !row.made };
+  }
+  throw new DomainError('busy', 'The same Idempotency-Key is being used right now.', {
+    retryAfterSeconds: 1,
+  });
+}
+
+const createOrFind = `
+  with made as (
+    insert into jobs (user_id, filename, prompt, columns, processor, idempotency_key, request_hash)
+      values ($1, $2, $3, $4, $5, $6, $7)
+      on conflict (user_id, idempotency_key) do nothing returning *
+  )
+  select to_jsonb(made) as job, true as made from made
+  union all
+  select to_jsonb(j), false from jobs j
+    where j.user_id = $1 and j.idempotency_key = $6 and not exists (select 1 from made)`;

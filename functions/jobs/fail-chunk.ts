@@ -1,0 +1,12 @@
+import type { Ctx } from '../deps.ts';
+import type { ChunkMessage } from './dispatch-job.ts';
+import type { ChunkOutcome } from './process-chunk.ts';
+
+/** Turns a chunk whose deliveries are spent into error rows, so that its job ends. */
+export const failChunk = (ctx: Ctx, message: ChunkMessage, reason: string): Promise<ChunkOutcome> =>
+  ctx.db.call<ChunkOutcome>('chunk_fail', {
+    p_job: message.jobId,
+    p_attempt: message.attempt,
+    p_index: message.chunk,
+    p_reason: reason,
+  });

@@ -1,0 +1,35 @@
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+import { jobView, type JobRow } from './job.pure.ts';
+
+/** A user's job as it stands; another user's is `not_found`. */
+export async function findJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<JobRow> {
+  const [row] = await ctx.db.rows<{ job: JobRow }>(
+    'select to_jsonb(j) as job from jobs j where id = $1 and user_id = $2',
+    [input.jobId, input.userId],
+  );
+  if (!row) throw new DomainError('not_found', 'There is no such job.');
+  return row.job;
+}
+
+export const readJob = async (ctx: Ctx, input: { userId: string; jobId: string }) =>
+  jobView(await findJob(ctx, input), ctx.now());
+
+/** A user's jobs, newest first; the cursor is time and id of the last job of the page before. */
+export async function listJobs(
+  ctx: Ctx,
+  input: { userId: string; limit: number; cursor?: { at: string; id: string } | undefined },
+) {
+  const rows = await ctx.db.rows<{ job: JobRow }>(
+    `select to_jsonb(j) as job from jobs j
+      where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+      order by created_at desc, id desc limit $4`,
+    [input.userId, input.cursor?.at ?? null, input.cursor?.id ?? null, input.limit + 1],
+  );
+  const page = rows.slice(0, input.limit).map((row) => row.job);
+  const last = page.at(-1);
+  return {
+    items: page.map((job) => jobView(job, ctx.now())),
+    nextCursor: rows.length > input.limit && last ? `${last.created_at}~${last.id}` : null,
+  };
+}

@@ -1,0 +1,34 @@
+import type { Ctx } from '../deps.ts';
+import { dispatchJob, publishChunks } from './dispatch-job.ts';
+import { failChunk } from './fail-chunk.ts';
+import type { JobRow } from './job.pure.ts';
+
+/** Leases that a chunk may lose before it is given up. */
+const mostAttempts = 8;
+const perRun = 20;
+
+type Stalled = { job: JobRow; pending: number[]; spent: number[] };
+
+/**
+ * Finds running jobs that show no sign of life: goes on with a dispatch that died, publishes lost
+ * chunks again, gives up those that cannot be worked. Each job is touched first, so that two runs side
+ * by side do not take the same one.
+ */
+export async function watchJobs(ctx: Ctx): Promise<{ stalled: number }> {
+  const stalled = await ctx.db.rows<{ job: Stalled }>(
+    'select j as job from rowloom.jobs_stalled($1, $2) j',
+    [mostAttempts, perRun],
+  );
+  for (const { job: found } of stalled) await revive(ctx, found);
+  return { stalled: stalled.length };
+}
+
+async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void> {
+  ctx.log('job_stalled', { jobId: job.id, pending: pending.length, spent: spent.length });
+  if (job.chunks_dispatched < job.chunks_total) return dispatchJob(ctx, job);
+  for (const chunk of spent)
+    await failChunk(ctx, { jobId: job.id, attempt: job.attempt, chunk }, 'Could not be processed');
+  const round = String(ctx.now().getTime());
+  for (let from = 0; from < pending.length; from += 100)
+    await publishChunks(ctx, job, pending.slice(from, from + 100), round);
+}

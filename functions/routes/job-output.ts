@@ -1,0 +1,56 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import type { Ctx } from '../deps.ts';
+import { readOutput } from '../jobs/read-output.ts';
+import { checked, describe } from './describe.ts';
+import { jobParam } from './schemas.ts';
+import type { Session, UserEnv } from './session.ts';
+
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((value) => value === 'true');
+
+/** RFC 6266: a plain name for old clients, the real one in UTF-8. */
+const disposition = (filename: string): string => {
+  const plain = filename.replace(/[^\w.-]+/g, '_');
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(filename).replace(/['()*]/g, escape)}`;
+};
+
+/** The result CSV. */
+export const outputRoute = (ctx: Ctx, session: Session) =>
+  new Hono<UserEnv>().get(
+    '/:id/output',
+    describe({
+      tag: 'Jobs',
+      summary: 'The result as CSV, rows in input order',
+      description:
+        "RFC 4180, UTF-8, streamed: every input column as it came, `research_summary`, `email_body`, `row_status` (`ok` or `error`), `row_error`. Cells that a spreadsheet would run get a leading `'` unless `raw=true`; `bom=true` is for Excel; `partial=true` gives the finished rows of a running job.",
+      auth: 'user',
+      ok: { status: 200, description: 'The file', contentType: 'text/csv' },
+      errors: ['not_found', 'job_running', 'no_output', 'invalid_request'],
+    }),
+    session.require(),
+    checked('param', jobParam),
+    checked('query', z.object({ partial: flag, raw: flag, bom: flag })),
+    async (c) => {
+      const output = await readOutput(ctx, {
+        userId: c.get('userId'),
+        jobId: c.req.valid('param').id,
+        options: c.req.valid('query'),
+      });
+      const headers: Record<string, string> = {
+        'content-type': 'text/csv; charset=utf-8',
+        'content-disposition': disposition(output.filename),
+        'cache-control': 'private, no-cache',
+      };
+      if (output.etag !== null) {
+        headers['etag'] = output.etag;
+        if (c.req.header('if-none-match') === output.etag) {
+          await output.body.cancel();
+          return c.body(null, 304, headers);
+        }
+      }
+      return c.body(output.body, 200, headers);
+    },
+  );

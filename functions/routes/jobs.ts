@@ -1,0 +1,99 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import type { Ctx } from '../deps.ts';
+import { createJob } from '../jobs/create-job.ts';
+import { listJobs, readJob } from '../jobs/read-job.ts';
+import { checked, describe } from './describe.ts';
+import { eventsRoute } from './job-events.ts';
+import { inputRoutes } from './job-input.ts';
+import { outputRoute } from './job-output.ts';
+import { idempotencyHeader, jsonBody } from './request.ts';
+import { jobCreatedSchema, jobParam, jobSchema, jobsSchema, limitQuery } from './schemas.ts';
+import type { Session, UserEnv } from './session.ts';
+
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(255)
+  .regex(/^[^\p{Cc}]*$/u, 'has control characters');
+
+const createBody = z.strictObject({
+  filename: name,
+  prompt: z.string().trim().min(1).max(8000).optional(),
+  columns: z.array(z.string().max(1000)).min(1).max(1000).optional(),
+  processor: z.string().max(50).optional(),
+});
+
+const jobsCursor = z
+  .string()
+  .regex(/^[\dT:.+-]{19,40}~[0-9a-f-]{36}$/, 'is not a cursor of ours')
+  .transform((text) => {
+    const [at = '', id = ''] = text.split('~');
+    return { at, id };
+  });
+
+/** A CSV's way: create, upload, look, read. */
+export const jobRoutes = (ctx: Ctx, session: Session) =>
+  new Hono<UserEnv>()
+    .post(
+      '/',
+      describe({
+        tag: 'Jobs',
+        summary: 'Create a job',
+        description:
+          'Then send the CSV to `upload.url` by PUT, with the same token. `{{column}}` in the prompt stands for that cell of the row; if `columns` is given, the prompt is checked against it now and the file later. The same `Idempotency-Key` gives the same job, with `Idempotency-Replayed: true`.',
+        auth: 'user',
+        ok: {
+          status: 201,
+          description: 'The job and where its file goes',
+          schema: jobCreatedSchema,
+        },
+        errors: ['invalid_json', 'invalid_request', 'idempotency_key_reused', 'too_large', 'busy'],
+      }),
+      session.require(),
+      jsonBody,
+      checked('header', idempotencyHeader),
+      checked('json', createBody),
+      async (c) => {
+        const { job, replayed } = await createJob(ctx, {
+          userId: c.get('userId'),
+          idempotencyKey: c.req.valid('header')['idempotency-key'],
+          ...c.req.valid('json'),
+        });
+        if (replayed) c.header('idempotency-replayed', 'true');
+        const url = `${ctx.config.publicUrl}/v1/jobs/${job.id}/input`;
+        return c.json({ job, upload: { method: 'PUT' as const, url } }, 201);
+      },
+    )
+    .get(
+      '/',
+      describe({
+        tag: 'Jobs',
+        summary: "The caller's jobs, newest first",
+        auth: 'user',
+        ok: { status: 200, description: 'A page of jobs', schema: jobsSchema },
+        errors: ['invalid_request'],
+      }),
+      session.require(),
+      checked('query', z.object({ limit: limitQuery, cursor: jobsCursor.optional() })),
+      async (c) =>
+        c.json(await listJobs(ctx, { userId: c.get('userId'), ...c.req.valid('query') })),
+    )
+    .get(
+      '/:id',
+      describe({
+        tag: 'Jobs',
+        summary: 'A job and its progress',
+        auth: 'user',
+        ok: { status: 200, description: 'The job', schema: jobSchema },
+        errors: ['not_found'],
+      }),
+      session.require(),
+      checked('param', jobParam),
+      async (c) =>
+        c.json(await readJob(ctx, { userId: c.get('userId'), jobId: c.req.valid('param').id })),
+    )
+    .route('/', inputRoutes(ctx, session))
+    .route('/', eventsRoute(ctx, session))
+    .route('/', outputRoute(ctx, session));

@@ -1,0 +1,87 @@
+import { Hono, type Context } from 'hono';
+import * as z from 'zod';
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+import { readBody } from '../http/middleware.ts';
+import { failChunk } from '../jobs/fail-chunk.ts';
+import { processChunk } from '../jobs/process-chunk.ts';
+import { describe } from './describe.ts';
+
+/** A callback carries the answer and the source of the message it is about. */
+const largestMessageBytes = 1_048_576;
+
+const chunkMessage = z.object({
+  jobId: z.uuid(),
+  attempt: z.number().int().positive(),
+  chunk: z.number().int().nonnegative(),
+});
+
+const failureCallback = z.object({ status: z.number().int(), sourceBody: z.base64() });
+
+/** The body of a delivery that QStash signed, in every environment. */
+async function verified(ctx: Ctx, c: Context): Promise<string> {
+  const body = await readBody(c, largestMessageBytes);
+  const signature = c.req.header('upstash-signature') ?? '';
+  const url = `${ctx.config.publicUrl}${new URL(c.req.url).pathname}`;
+  const valid = await ctx.receiver.verify({ signature, body, url }).catch(() => false);
+  if (!valid)
+    throw new DomainError('invalid_queue_signature', 'The message is not signed by QStash.');
+  return body;
+}
+
+/** A message that can never be read is sent to the dead-letter queue at once instead of again and again. */
+const unreadable = (c: Context): Response => {
+  c.header('upstash-nonretryable-error', 'true');
+  return c.json({ error: 'unreadable message' }, 489 as 400);
+};
+
+const parse = <T>(schema: z.ZodType<T>, text: string): T | undefined => {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+};
+
+/** QStash's own delays are longer than Retry-After would make them while the database is down. */
+function withoutRetryAfter(error: unknown): unknown {
+  if (error instanceof DomainError && error.code === 'service_unavailable')
+    return new DomainError(error.code, error.detail, { extra: error.extra, cause: error });
+  return error;
+}
+
+const described = (summary: string) =>
+  describe({
+    tag: 'Queue',
+    summary,
+    auth: 'qstash',
+    ok: { status: 200, description: 'Worked, or nothing left to do' },
+    errors: ['busy', 'too_large'],
+  });
+
+export const queueRoutes = (ctx: Ctx) =>
+  new Hono()
+    .post('/chunks', described('Work a chunk of a job'), async (c) => {
+      const message = parse(chunkMessage, await verified(ctx, c));
+      if (!message) return unreadable(c);
+      try {
+        return c.json(await processChunk(ctx, message));
+      } catch (error) {
+        throw withoutRetryAfter(error);
+      }
+    })
+    .post(
+      '/chunk-failures',
+      described('Turn a chunk that was given up into error rows'),
+      async (c) => {
+        const callback = parse(failureCallback, await verified(ctx, c));
+        const message = callback && parse(chunkMessage, atob(callback.sourceBody));
+        if (!callback || !message) return unreadable(c);
+        const reason = `Could not be processed (last answer: ${callback.status})`;
+        try {
+          return c.json(await failChunk(ctx, message, reason));
+        } catch (error) {
+          throw withoutRetryAfter(error);
+        }
+      },
+    );

@@ -1,0 +1,126 @@
+import * as z from 'zod';
+
+const time = z.string().describe('ISO 8601, UTC');
+
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string().optional(),
+  code: z.string().describe('stable, snake_case'),
+  requestId: z.string(),
+});
+
+export const subscriptionSchema = z.object({
+  plan: z.string().nullable(),
+  status: z.string().describe("Stripe's status"),
+  interval: z.string().nullable(),
+  currentPeriodStart: time.nullable(),
+  currentPeriodEnd: time.nullable(),
+  cancelAt: time.nullable(),
+  trialEnd: time.nullable(),
+});
+
+export const meSchema = z.object({
+  id: z.string(),
+  externalId: z.string().nullable(),
+  email: z.string().nullable(),
+  credits: z.object({
+    balance: z.number().describe('plan + bonus + purchased: spendable now'),
+    plan: z.number(),
+    bonus: z.number(),
+    purchased: z.number(),
+    held: z.number().describe('on hold for running jobs; not part of balance'),
+    unlimited: z.boolean(),
+  }),
+  subscription: subscriptionSchema.nullable(),
+});
+
+export const entriesSchema = z.object({
+  items: z.array(
+    z.object({
+      id: z.string(),
+      at: time,
+      kind: z.string(),
+      amount: z.number(),
+      lots: z.object({ plan: z.number(), bonus: z.number(), purchased: z.number() }),
+      balanceAfter: z.number(),
+      source: z.object({ type: z.string(), id: z.string() }),
+      jobId: z.string().nullable(),
+    }),
+  ),
+  nextCursor: z.string().nullable(),
+});
+
+const priced = {
+  key: z.string(),
+  name: z.string(),
+  amount: z.number(),
+  currency: z.string(),
+  priceId: z.string(),
+};
+
+export const plansSchema = z.object({
+  plans: z.array(
+    z.object({
+      ...priced,
+      credits: z.union([z.number(), z.literal('unlimited')]),
+      interval: z.string().nullable(),
+    }),
+  ),
+  packs: z.array(z.object({ ...priced, credits: z.number() })),
+});
+
+export const checkoutSchema = z.object({ id: z.string(), url: z.string() });
+
+export const jobSchema = z.object({
+  id: z.string(),
+  status: z.enum([
+    'created',
+    'uploading',
+    'awaiting_credits',
+    'running',
+    'completed',
+    'cancelled',
+    'failed',
+  ]),
+  filename: z.string(),
+  rows: z.object({
+    total: z.number(),
+    done: z.number(),
+    succeeded: z.number(),
+    failed: z.number(),
+  }),
+  credits: z.object({
+    held: z.number().describe('on hold now; 0 once the job has ended'),
+    charged: z.number(),
+    released: z.number(),
+  }),
+  progress: z.number().describe('0–1'),
+  etaSeconds: z.number().nullable(),
+  createdAt: time,
+  startedAt: time.nullable(),
+  finishedAt: time.nullable(),
+  error: z.string().nullable(),
+});
+
+export const jobCreatedSchema = z.object({
+  job: jobSchema,
+  upload: z.object({ method: z.literal('PUT'), url: z.string() }),
+});
+
+export const jobsSchema = z.object({
+  items: z.array(jobSchema),
+  nextCursor: z.string().nullable(),
+});
+
+export const receivedSchema = z.object({
+  received: z.literal(true),
+  eventId: z.string(),
+  status: z.enum(['completed', 'skipped', 'duplicate', 'pending', 'failed']),
+});
+
+export const jobParam = z.object({ id: z.uuid() });
+
+/** `?limit=` of every list. */
+export const limitQuery = z.coerce.number().int().min(1).max(100).default(50);

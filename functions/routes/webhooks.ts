@@ -1,0 +1,36 @@
+import { Hono } from 'hono';
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+import { readBody } from '../http/middleware.ts';
+import { receiveStripeEvent } from '../webhooks/receive.ts';
+import { describe } from './describe.ts';
+import { receivedSchema } from './schemas.ts';
+
+/** Stripe's events stay far below this; what is larger is not Stripe's. */
+const largestEventBytes = 524_288;
+
+/** Stripe's deliveries. A database that is down is 500 here, so that Stripe comes again. */
+export const webhookRoutes = (ctx: Ctx) =>
+  new Hono().post(
+    '/stripe',
+    describe({
+      tag: 'Webhooks',
+      summary: "Stripe's events",
+      description:
+        '200 once the event is stored. `failed` means: stored, nothing granted, tried again by itself.',
+      auth: 'stripe',
+      ok: { status: 200, description: 'Stored', schema: receivedSchema },
+      errors: ['internal'],
+    }),
+    async (c) => {
+      const body = await readBody(c, largestEventBytes);
+      const signature = c.req.header('stripe-signature');
+      try {
+        const { eventId, status } = await receiveStripeEvent(ctx, { body, signature });
+        return c.json({ received: true as const, eventId, status });
+      } catch (error) {
+        if (error instanceof DomainError && error.code !== 'service_unavailable') throw error;
+        throw new DomainError('internal', undefined, { cause: error });
+      }
+    },
+  );

@@ -1,0 +1,61 @@
+import Stripe from 'stripe';
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+import { decide, readEvent, type StripeEvent } from './decide.pure.ts';
+
+/** How old a signed delivery may be. Stripe's own libraries allow the same. */
+const toleranceSeconds = 300;
+
+const cryptoProvider = Stripe.createSubtleCryptoProvider();
+
+export type Received = {
+  eventId: string;
+  status: 'completed' | 'skipped' | 'duplicate' | 'failed';
+  code: string | null;
+};
+
+/**
+ * One delivery of Stripe's: verified, decided, then stored and applied in one round trip. Throws
+ * `invalid_signature` or `invalid_payload` and stores nothing; throws `service_unavailable` when it
+ * could not be stored, so that Stripe sends it again.
+ * Source: docs.stripe.com/webhooks
+ */
+export async function receiveStripeEvent(
+  ctx: Ctx,
+  input: { body: string; signature: string | undefined },
+): Promise<Received> {
+  let payload: unknown;
+  try {
+    payload = await ctx.stripe.webhooks.constructEventAsync(
+      input.body,
+      input.signature ?? '',
+      ctx.config.stripe.webhookSecret,
+      toleranceSeconds,
+      cryptoProvider,
+    );
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new DomainError('invalid_payload', 'The body is not JSON.');
+    if (error instanceof Stripe.errors.StripeSignatureVerificationError)
+      throw new DomainError('invalid_signature', 'Stripe-Signature is missing, wrong or too old.');
+    throw error;
+  }
+  const event = readEvent(payload);
+  if (!event) throw new DomainError('invalid_payload', 'The body has no id, type or created.');
+  return applyEvent(ctx, event);
+}
+
+/** Decides and applies: the one way for a live delivery, a retry and a replay. */
+export async function applyEvent(ctx: Ctx, event: StripeEvent): Promise<Received> {
+  const outcome = await ctx.db.call<{ status: Received['status']; code: string | null }>(
+    'stripe_event_apply',
+    {
+      p_event: event,
+      p_decision: decide(event),
+      p_options: { creditRenewal: ctx.config.creditRenewal },
+    },
+  );
+  if (outcome.status === 'failed')
+    ctx.log('stripe_event_failed', { eventId: event.id, type: event.type, code: outcome.code });
+  return { eventId: event.id, status: outcome.status, code: outcome.code ?? null };
+}

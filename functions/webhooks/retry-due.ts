@@ -1,0 +1,25 @@
+import type { Ctx } from '../deps.ts';
+import { readEvent } from './decide.pure.ts';
+import { applyEvent } from './receive.ts';
+
+/** How many events one run takes; the next run takes the rest. */
+const perRun = 50;
+
+/**
+ * Applies the failed events whose time has come. One that fails again is put off further and holds up
+ * none behind it; a database that is down stops the run and loses nothing.
+ */
+export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; completed: number }> {
+  const due = await ctx.db.rows<{ payload: unknown }>(
+    'select payload from rowloom.stripe_events_due($1) as payload',
+    [perRun],
+  );
+  let completed = 0;
+  for (const { payload } of due) {
+    const event = readEvent(payload);
+    if (!event) continue;
+    const { status } = await applyEvent(ctx, event);
+    if (status === 'completed') completed += 1;
+  }
+  return { tried: due.length, completed };
+}
