@@ -1,0 +1,51 @@
+import type { Pool } from 'pg';
+import { expect } from 'vitest';
+
+/**
+ * What an auditor would check of every user: the ledger sums up to the balance and chains, never below
+ * zero; every entry is the sum of its movements; every lot holds what its movements left; the lots of
+ * a kind add up to the user's column; what is held is what running jobs hold (`holds: false` where a
+ * test holds credits without a job).
+ */
+export async function audit(pool: Pool, options = { holds: true }): Promise<void> {
+  const faults = async (text: string) => (await pool.query<Record<string, unknown>>(text)).rows;
+  expect(
+    await faults(`select u.id, u.credits_balance, coalesce(sum(e.amount), 0)::int as ledger
+      from users u left join credit_entries e on e.user_id = u.id
+      group by u.id having u.credits_balance <> coalesce(sum(e.amount), 0) or u.credits_balance < 0`),
+    'sum of the ledger = balance',
+  ).toEqual([]);
+  expect(
+    await faults(`select * from (
+        select id, balance_after, sum(amount) over (partition by user_id order by id) as running from credit_entries
+      ) chain where running <> balance_after or balance_after < 0`),
+    'every balance_after chains',
+  ).toEqual([]);
+  expect(
+    await faults(`select e.id, e.amount, sum(m.amount) from credit_entries e
+      left join credit_movements m on m.entry_id = e.id
+      group by e.id having e.amount <> coalesce(sum(m.amount), 0)`),
+    'an entry is the sum of its movements',
+  ).toEqual([]);
+  expect(
+    await faults(`select l.id, l.remaining, sum(m.amount) from credit_lots l
+      left join credit_movements m on m.lot_id = l.id
+      group by l.id having l.remaining <> coalesce(sum(m.amount), 0)
+        or (l.kind = 'plan' and l.lapsed_at is not null and l.remaining > 0)`),
+    'a lot holds what its movements left; a closed one nothing',
+  ).toEqual([]);
+  expect(
+    await faults(`select u.id, u.credits_plan, u.credits_bonus, u.credits_purchased from users u
+      left join credit_lots l on l.user_id = u.id group by u.id
+      having u.credits_plan <> coalesce(sum(l.remaining) filter (where l.kind = 'plan'), 0)
+        or u.credits_bonus <> coalesce(sum(l.remaining) filter (where l.kind = 'bonus'), 0)
+        or u.credits_purchased <> coalesce(sum(l.remaining) filter (where l.kind = 'purchased'), 0)`),
+    'lots add up to the columns',
+  ).toEqual([]);
+  if (!options.holds) return;
+  expect(
+    await faults(`select u.id, u.credits_held, sum(j.credits_held) from users u left join jobs j on j.user_id = u.id
+      group by u.id having u.credits_held <> coalesce(sum(j.credits_held), 0)`),
+    'held = what running jobs hold',
+  ).toEqual([]);
+}

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { createSlots } from '../../functions/jobs/slots.ts';
+
+const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** A fetch that counts who waits for headers; the body takes longer than they do. */
+function meteredFetch(headersMs: number) {
+  const meter = { waiting: 0, most: 0 };
+  const fetcher = async (_url: unknown, init?: RequestInit): Promise<Response> => {
+    meter.waiting += 1;
+    meter.most = Math.max(meter.most, meter.waiting);
+    await Promise.race([
+      after(headersMs),
+      new Promise((_, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error));
+      }),
+    ]).finally(() => {
+      meter.waiting -= 1;
+    });
+    return new Response('ok');
+  };
+  return { meter, fetcher: fetcher as typeof fetch };
+}
+
+describe('the six connections of an invocation', () => {
+  test('never more than six wait for headers, and all get through', async () => {
+    const { meter, fetcher } = meteredFetch(5);
+    const slots = createSlots(6, fetcher);
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => slots('http://x', {}, 1000, (response) => response.text())),
+    );
+    expect(answers).toHaveLength(40);
+    expect(meter.most).toBe(6);
+  });
+
+  test('a slot is free at the headers, not at the end of the body', async () => {
+    const { fetcher } = meteredFetch(1);
+    const slots = createSlots(1, fetcher);
+    const order: string[] = [];
+    const slow = slots('http://slow', {}, 1000, async () => {
+      await after(50);
+      order.push('slow body');
+    });
+    await after(10);
+    await slots('http://quick', {}, 1000, async () => {
+      order.push('quick body');
+    });
+    await slow;
+    expect(order).toEqual(['quick body', 'slow body']);
+  });
+
+  test('the timeout starts with the slot, not with the waiting for it', async () => {
+    const { fetcher } = meteredFetch(30);
+    const slots = createSlots(1, fetcher);
+    const all = Array.from({ length: 4 }, () => slots('http://x', {}, 60, (r) => r.text()));
+    expect(await Promise.all(all)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+
+  test('a request that takes too long frees its slot', async () => {
+    const { fetcher } = meteredFetch(10_000);
+    const slots = createSlots(1, fetcher);
+    await expect(slots('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
+    const quick = createSlots(1, meteredFetch(1).fetcher);
+    expect(await quick('http://x', {}, 10, (r) => r.text())).toBe('ok');
+    await expect(slots('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
+  });
+
+  test('the timeout covers the body as well', async () => {
+    const stuck = async (_url: unknown, init?: RequestInit) =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            init?.signal?.addEventListener('abort', () => controller.error(init.signal?.reason));
+          },
+        }),
+      );
+    const slots = createSlots(1, stuck as typeof fetch);
+    await expect(slots('http://x', {}, 20, (r) => r.text())).rejects.toThrow(/timed out/);
+  });
+});
