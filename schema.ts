@@ -172,7 +172,6 @@ export const stripeEvents = pgTable(
     index('stripe_events_due_idx')
       .on(t.nextAttemptAt)
       .where(sql`${t.nextAttemptAt} is not null`),
-    index('stripe_events_received_idx').on(t.receivedAt, t.eventId),
     check(
       'stripe_events_status_known',
       sql`${t.status} in ('pending','completed','skipped','failed')`,

@@ -183,7 +183,6 @@ CREATE INDEX "credit_lots_open_idx" ON "credit_lots" USING btree ("user_id","id"
 CREATE INDEX "jobs_user_created_idx" ON "jobs" USING btree ("user_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "jobs_running_idx" ON "jobs" USING btree ("progress_at") WHERE "jobs"."status" = 'running';--> statement-breakpoint
 CREATE INDEX "stripe_events_due_idx" ON "stripe_events" USING btree ("next_attempt_at") WHERE "stripe_events"."next_attempt_at" is not null;--> statement-breakpoint
-CREATE INDEX "stripe_events_received_idx" ON "stripe_events" USING btree ("received_at","event_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "stripe_prices_on_sale_key" ON "stripe_prices" USING btree ("kind","key") WHERE "stripe_prices"."active";--> statement-breakpoint
 CREATE INDEX "subscriptions_user_idx" ON "subscriptions" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "users_email_lower_idx" ON "users" USING btree (lower("email"));

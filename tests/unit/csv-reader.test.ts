@@ -80,14 +80,12 @@ describe('reading a CSV', () => {
     );
     await fc.assert(
       fc.asyncProperty(
-        fc
-          .integer({ min: 2, max: 5 })
-          .chain((width) =>
-            fc.array(fc.array(cell, { minLength: width, maxLength: width }), {
-              minLength: 2,
-              maxLength: 12,
-            }),
-          ),
+        fc.integer({ min: 2, max: 5 }).chain((width) =>
+          fc.array(fc.array(cell, { minLength: width, maxLength: width }), {
+            minLength: 2,
+            maxLength: 12,
+          }),
+        ),
         fc.constantFrom('\n', '\r\n'),
         fc.integer({ min: 1, max: 50 }),
         async (table, newline, size) => {

@@ -74,7 +74,7 @@ describe('the six connections of an invocation', () => {
           },
         }),
       );
-    const slots = createSlots(1, stuck as typeof fetch);
+    const slots = createSlots(1, stuck);
     await expect(slots('http://x', {}, 20, (r) => r.text())).rejects.toThrow(/timed out/);
   });
 });

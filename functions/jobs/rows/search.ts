@@ -39,7 +39,8 @@ export const search = (input: RowInput, query: string): Promise<string> =>
       timeoutMs,
       async (response) => {
         refuseUnlessOk('Search', response);
-        return summarise(await response.json<SerperAnswer>());
+        const answer: SerperAnswer = await response.json();
+        return summarise(answer);
       },
     ),
   );

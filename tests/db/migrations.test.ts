@@ -1,0 +1,148 @@
+import { readdirSync } from 'node:fs';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { migrate, migrateDown } from '../../db/migrate.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+
+/** Everything that makes up the schema, as text that two databases can be compared by. */
+async function describeSchema(url: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ line: string }>(`
+    select format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default) as line
+      from information_schema.columns where table_schema = 'public'
+    union all select format('constraint %s %s', conname, pg_get_constraintdef(oid)) from pg_constraint
+      where connamespace = 'public'::regnamespace
+    union all select indexdef from pg_indexes where schemaname = 'public'
+    union all select format('trigger %s', tgname) from pg_trigger where not tgisinternal
+    union all select format('function %s', p.oid::regprocedure) from pg_proc p
+      where pronamespace in ('public'::regnamespace, to_regnamespace('rowloom'))
+    order by 1`);
+  await client.end();
+  return rows.map((row) => row.line);
+}
+
+describe('migrations', () => {
+  const names = readdirSync('db/migrations').filter((name) => name.endsWith('.sql'));
+
+  test('each has a name and a way down', () => {
+    expect(readdirSync('db/migrations/down').toSorted()).toEqual(names.toSorted());
+    for (const name of names) expect(name).toMatch(/^\d{4}_[a-z]+(_[a-z]+)+\.sql$/);
+  });
+
+  test('down leaves nothing, up again gives the same schema', async () => {
+    const before = await describeSchema(database.url);
+    expect(before.length).toBeGreaterThan(100);
+    expect(await migrateDown(database.url, 100)).toHaveLength(names.length);
+    expect(await describeSchema(database.url)).toEqual([]);
+    expect(await migrate(database.url)).toHaveLength(names.length);
+    expect(await describeSchema(database.url)).toEqual(before);
+  });
+
+  test('a second run, and two at once, change nothing', async () => {
+    const before = await describeSchema(database.url);
+    expect(await Promise.all([migrate(database.url), migrate(database.url)])).toEqual([[], []]);
+    expect(await describeSchema(database.url)).toEqual(before);
+  });
+});
+
+describe('indexes', () => {
+  /** Every way in which the code looks a row up, and the index that must answer it. */
+  const lookups: [index: string, query: string][] = [
+    ['users_pkey', 'select * from users where id = gen_random_uuid()'],
+    ['users_external_id_key', "select * from users where external_id = 'x'"],
+    ['users_stripe_customer_id_key', "select * from users where stripe_customer_id = 'x'"],
+    ['users_email_lower_idx', "select * from users where lower(email) = lower('x')"],
+    ['credit_entries_pkey', 'select * from credit_entries where id = 1'],
+    ['credit_entries_business_key_key', "select * from credit_entries where business_key = 'x'"],
+    [
+      'credit_entries_user_idx',
+      "select * from credit_entries where user_id = '00000000-0000-0000-0000-000000000000' order by id desc limit 5",
+    ],
+    ['credit_lots_pkey', 'update credit_lots set remaining = 0 where id = 1'],
+    [
+      'credit_lots_open_idx',
+      "select * from credit_lots where user_id = '00000000-0000-0000-0000-000000000000' and remaining > 0",
+    ],
+    [
+      'credit_lots_open_idx',
+      "update credit_lots set lapsed_at = now() where user_id = '00000000-0000-0000-0000-000000000000' and kind = 'plan' and lapsed_at is null",
+    ],
+    ['credit_movements_pkey', 'select * from credit_movements where entry_id = 1'],
+    ['stripe_events_pkey', "select * from stripe_events where event_id = 'x'"],
+    [
+      'stripe_events_due_idx',
+      'select * from stripe_events where next_attempt_at is not null and next_attempt_at <= now() order by next_attempt_at limit 5',
+    ],
+    ['subscriptions_pkey', "select * from subscriptions where stripe_subscription_id = 'x'"],
+    [
+      'subscriptions_user_idx',
+      "select * from subscriptions where user_id = '00000000-0000-0000-0000-000000000000'",
+    ],
+    ['stripe_prices_pkey', "select * from stripe_prices where price_id = 'x'"],
+    [
+      'stripe_prices_on_sale_key',
+      "select * from stripe_prices where kind = 'pack' and key = 'x' and active",
+    ],
+    ['jobs_pkey', 'select * from jobs where id = gen_random_uuid()'],
+    [
+      'jobs_idempotency_key',
+      "select * from jobs where user_id = '00000000-0000-0000-0000-000000000000' and idempotency_key = 'x'",
+    ],
+    [
+      'jobs_user_created_idx',
+      "select * from jobs where user_id = '00000000-0000-0000-0000-000000000000' order by created_at desc, id desc limit 5",
+    ],
+    [
+      'jobs_running_idx',
+      "select * from jobs where status = 'running' and progress_at < now() order by progress_at limit 5",
+    ],
+    [
+      'job_chunks_pkey',
+      "select * from job_chunks where job_id = '00000000-0000-0000-0000-000000000000' and index > 3 and status = 'done' order by index limit 5",
+    ],
+  ];
+
+  beforeAll(async () => {
+    // Where two indexes could answer, the planner needs rows to tell which is the better.
+    await database.pool.query(`
+      with u as (insert into users (id) values ('00000000-0000-0000-0000-000000000000') returning id)
+      insert into jobs (user_id, filename, processor, prompt, idempotency_key)
+        select u.id, 'f', 'p', 'x', 'key' || i from u, generate_series(1, 2000) i`);
+    await database.pool.query('analyze jobs');
+  });
+
+  test.each(lookups)('%s answers: %s', async (index, query) => {
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      // Tables are empty: what counts is that an index can answer, without a sort after it.
+      await client.query(
+        'set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off',
+      );
+      const { rows } = await client.query<Record<'QUERY PLAN', string>>(
+        `explain ${query.replace('gen_random_uuid()', "'00000000-0000-0000-0000-000000000000'")}`,
+      );
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      expect(plan).toMatch(new RegExp(`Index (Only )?Scan (Backward )?using ${index} `));
+      expect(plan).not.toContain('Sort');
+    } finally {
+      await client.end();
+    }
+  });
+
+  test('there is none besides', async () => {
+    const { rows } = await database.pool.query<{ name: string }>(
+      "select indexname as name from pg_indexes where schemaname = 'public' order by 1",
+    );
+    expect(rows.map((row) => row.name)).toEqual(
+      [...new Set(lookups.map(([index]) => index))].toSorted(),
+    );
+  });
+});
