@@ -166,12 +166,15 @@ export const stripeEvents = pgTable(
     receivedAt: instant('received_at').notNull().defaultNow(),
     processedAt: instant('processed_at'),
     nextAttemptAt: instant('next_attempt_at'),
+    /** Ids and lower-case e-mail of the user who is not there yet: their arrival makes the event due. */
+    waitingFor: text('waiting_for').array(),
   },
   (t) => [
     foreignKey({ name: 'stripe_events_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
     index('stripe_events_due_idx')
       .on(t.nextAttemptAt)
       .where(sql`${t.nextAttemptAt} is not null`),
+    index('stripe_events_waiting_idx').using('gin', t.waitingFor),
     check(
       'stripe_events_status_known',
       sql`${t.status} in ('pending','completed','skipped','failed')`,

@@ -21,7 +21,7 @@ export function fromDriver(error: unknown): unknown {
   const { code, message, detail } = error as DriverError;
   if (code?.startsWith('RL') && message !== undefined && raised[message])
     return new DomainError(raised[message], detail ?? undefined, { cause: error });
-  if (code === undefined || passing.includes(code.slice(0, 2)))
+  if (!code || passing.includes(code.slice(0, 2)))
     return new DomainError(
       'service_unavailable',
       'The database does not answer; try again shortly.',

@@ -71,12 +71,12 @@ export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
     }),
   );
 
-  app.route('/', healthRoutes(ctx));
   app.route('/v1', accountRoutes(ctx, session));
   app.route('/v1/billing', billingRoutes(ctx, session));
   app.route('/v1/jobs', jobRoutes(ctx, session));
   app.route('/webhooks', webhookRoutes(ctx));
   app.route('/queue', queueRoutes(ctx));
+  app.route('/', healthRoutes(ctx));
   app.route('/', docsRoutes(ctx, app));
 
   const methodsOf = allowedMethods(app.routes);

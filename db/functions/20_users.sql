@@ -35,7 +35,8 @@ begin
 end $$;
 
 -- The user of a token: found, claimed by a verified e-mail, or made; sign-up credits once.
--- p: {externalId, email, emailVerified, signupCredits} → {user, subscription, created}
+-- p: {externalId, email, emailVerified, signupCredits} → {user, subscription, eventsDue: how many
+-- Stripe events waited for just this person}
 create or replace function rowloom.user_ensure(p jsonb) returns jsonb
 language plpgsql as $$
 declare
@@ -43,6 +44,8 @@ declare
   v_email text := nullif(p ->> 'email', '');
   v_verified boolean := coalesce((p ->> 'emailVerified')::boolean, false) and v_email is not null;
   v_created boolean := false;
+  v_changed boolean := false;
+  v_waiting integer := 0;
 begin
   select * into u from users where external_id = p ->> 'externalId';
   if not found then
@@ -65,15 +68,17 @@ begin
     end if;
     perform rowloom.ledger_post(u.id, 'ADD', (p ->> 'signupCredits')::integer, 'signup',
       'signup:' || u.id, 'signup', u.id::text, p_lot_kind => 'bonus');
-    if v_created then
-      -- Events that waited for this person are due at once.
-      update stripe_events set next_attempt_at = now()
-        where next_attempt_at is not null and status = 'failed' and error_code = 'unknown_user';
-    end if;
   elsif v_email is not null and (u.email is distinct from v_email or u.email_verified <> v_verified) then
     update users set email = v_email, email_verified = v_verified where id = u.id;
+    v_changed := true;
   end if;
-  return rowloom.user_read(u.id) || jsonb_build_object('created', v_created);
+  if v_created or v_changed then
+    -- Events that waited for this person are due at once.
+    update stripe_events set next_attempt_at = now()
+      where waiting_for && array[u.id::text, p ->> 'externalId', lower(v_email)] and status = 'failed';
+    get diagnostics v_waiting = row_count;
+  end if;
+  return rowloom.user_read(u.id) || jsonb_build_object('eventsDue', v_waiting);
 end $$;
 
 -- {user, subscription}: rows as they stand; the subscription is the newest that has not ended.

@@ -70,6 +70,9 @@ begin
     attempts = attempts + 1,
     error_code = v_code,
     error = v_detail,
+    waiting_for = case when v_code in ('unknown_user', 'ambiguous_user') then
+      array(select jsonb_array_elements_text(p_decision -> 'identity' -> 'userIds'))
+        || array_remove(array[lower(p_decision -> 'identity' ->> 'email')], null) end,
     user_id = v_user,
     processed_at = case when v_status <> 'failed' then clock_timestamp() end,
     next_attempt_at = case when v_status = 'failed'

@@ -108,6 +108,7 @@ CREATE TABLE "stripe_events" (
 	"received_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"processed_at" timestamp with time zone,
 	"next_attempt_at" timestamp with time zone,
+	"waiting_for" text[],
 	CONSTRAINT "stripe_events_status_known" CHECK ("stripe_events"."status" in ('pending','completed','skipped','failed')),
 	CONSTRAINT "stripe_events_failed_has_error" CHECK ("stripe_events"."status" <> 'failed' or "stripe_events"."error_code" is not null)
 );
@@ -183,6 +184,7 @@ CREATE INDEX "credit_lots_open_idx" ON "credit_lots" USING btree ("user_id","id"
 CREATE INDEX "jobs_user_created_idx" ON "jobs" USING btree ("user_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "jobs_running_idx" ON "jobs" USING btree ("progress_at") WHERE "jobs"."status" = 'running';--> statement-breakpoint
 CREATE INDEX "stripe_events_due_idx" ON "stripe_events" USING btree ("next_attempt_at") WHERE "stripe_events"."next_attempt_at" is not null;--> statement-breakpoint
+CREATE INDEX "stripe_events_waiting_idx" ON "stripe_events" USING gin ("waiting_for");--> statement-breakpoint
 CREATE UNIQUE INDEX "stripe_prices_on_sale_key" ON "stripe_prices" USING btree ("kind","key") WHERE "stripe_prices"."active";--> statement-breakpoint
 CREATE INDEX "subscriptions_user_idx" ON "subscriptions" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "users_email_lower_idx" ON "users" USING btree (lower("email"));

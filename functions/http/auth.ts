@@ -26,8 +26,8 @@ function identityOf(claims: JWTPayload): Identity {
   const email = claims['email'];
   const usable = typeof email === 'string' && /^[^\s@]{1,64}@[^\s@]{1,255}$/.test(email);
   return {
-    externalId: externalId.trim(),
-    email: usable ? email : null,
+    externalId: externalId.trim().toWellFormed(),
+    email: usable ? email.toWellFormed() : null,
     emailVerified: usable && claims['email_verified'] === true,
   };
 }

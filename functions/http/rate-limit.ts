@@ -4,6 +4,9 @@ import { DomainError } from '../errors.ts';
 
 export type RateLimiter = (key: string) => Promise<void>;
 
+/** How long Redis is left alone after it did not answer. */
+const pauseMs = 5000;
+
 /** How many keys the substitute remembers; beyond it the oldest are forgotten. */
 const substituteKeys = 10_000;
 
@@ -46,11 +49,15 @@ export function createRateLimiter(options: {
     ephemeralCache: new Map(),
     timeout: 0,
   });
+  let unavailableUntil = 0;
   return async (key) => {
+    if (now() < unavailableUntil) return substitute(key);
     let answer: { success: boolean; reset: number };
     try {
       answer = await limiter.limit(key);
     } catch {
+      // Not every request should wait for a Redis that hangs.
+      unavailableUntil = now() + pauseMs;
       options.onUnavailable?.();
       return substitute(key);
     }

@@ -10,6 +10,8 @@ type Description = {
   description?: string;
   /** Who may call; `none` is anybody. */
   auth: 'user' | 'admin' | 'none' | 'stripe' | 'qstash';
+  /** A body that is not JSON. */
+  body?: { contentType: string; description: string };
   ok: { status: number; description: string; schema?: ZodType; contentType?: string };
   errors?: ErrorCode[];
 };
@@ -54,6 +56,12 @@ export function describe(route: Description) {
     summary: route.summary,
     ...(route.description !== undefined && { description: route.description }),
     security: security[route.auth],
+    ...(route.body && {
+      requestBody: {
+        description: route.body.description,
+        content: { [route.body.contentType]: {} },
+      },
+    }),
     responses: {
       [ok.status]: { description: ok.description, ...(content && { content }) },
       ...Object.fromEntries(refusals),

@@ -19,7 +19,7 @@ type Operation = {
   description?: string;
   security?: Record<string, unknown>[];
   parameters?: { name: string; in: string; required?: boolean; schema?: Schema }[];
-  requestBody?: { content: Content };
+  requestBody?: { description?: string; content: Content };
   responses?: Record<string, { description: string; content?: Content }>;
 };
 export type Spec = {
@@ -97,7 +97,7 @@ function operationOf(path: string, verb: string, operation: Operation, spec: Spe
     }
     ${
       operation.requestBody
-        ? html`<p>Body</p>
+        ? html`<p>Body: ${operation.requestBody.description ?? ''}</p>
             ${bodyOf(operation.requestBody.content, spec)}`
         : ''
     }

@@ -20,6 +20,7 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
         description:
           'The raw file as body: UTF-8 (or UTF-16 with a byte order mark), first line the header, separated by comma, semicolon, tab or bar. With too few credits the rows are kept: buy, then start.',
         auth: 'user',
+        body: { contentType: 'text/csv', description: 'The file as it is' },
         ok: { status: 202, description: 'The job runs', schema: jobAnswer },
         errors: [
           'not_found',

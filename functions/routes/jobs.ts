@@ -18,10 +18,17 @@ const name = z
   .max(255)
   .regex(/^[^\p{Cc}]*$/u, 'has control characters');
 
+/** Text that Postgres can store. */
+const text = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^[^\0]*$/, 'has a NUL character');
+
 const createBody = z.strictObject({
   filename: name,
-  prompt: z.string().trim().min(1).max(8000).optional(),
-  columns: z.array(z.string().max(1000)).min(1).max(1000).optional(),
+  prompt: text(8000).trim().min(1).optional(),
+  columns: z.array(text(1000)).min(1).max(1000).optional(),
   processor: z.string().max(50).optional(),
 });
 

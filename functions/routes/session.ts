@@ -57,7 +57,7 @@ export class Session {
     if (this.#known.size >= rememberedUsers && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(keyOf(identity), ensured.user.id);
     // Events that were waiting for this person need not wait for the cron.
-    if (ensured.created) c.executionCtx.waitUntil(this.#heal());
+    if (ensured.eventsDue > 0) c.executionCtx.waitUntil(this.#heal());
     return ensured;
   }
 

@@ -23,7 +23,8 @@ export type SubscriptionRow = {
   trial_end: string | null;
 };
 
-export type Ensured = { user: UserRow; subscription: SubscriptionRow | null; created: boolean };
+/** `eventsDue`: how many Stripe events waited for just this person. */
+export type Ensured = { user: UserRow; subscription: SubscriptionRow | null; eventsDue: number };
 
 /**
  * The user of a verified token, in one round trip: found, claimed by a verified e-mail, or made.

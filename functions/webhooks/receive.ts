@@ -45,12 +45,21 @@ export async function receiveStripeEvent(
   return applyEvent(ctx, event);
 }
 
+/** Postgres stores neither NUL nor half a surrogate pair; no field that counts holds them. */
+const storable = (payload: StripeEvent['payload']): unknown => {
+  const text = JSON.stringify(payload);
+  if (!/\\u(0000|d[89a-f])/i.test(text)) return payload;
+  return JSON.parse(text, (_key, value: unknown) =>
+    typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value,
+  );
+};
+
 /** Decides and applies: the one way for a live delivery, a retry and a replay. */
 export async function applyEvent(ctx: Ctx, event: StripeEvent): Promise<Received> {
   const outcome = await ctx.db.call<{ status: Received['status']; code: string | null }>(
     'stripe_event_apply',
     {
-      p_event: event,
+      p_event: { ...event, payload: storable(event.payload) },
       p_decision: decide(event),
       p_options: { creditRenewal: ctx.config.creditRenewal },
     },

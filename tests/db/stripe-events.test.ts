@@ -428,3 +428,25 @@ test('a log line about a failed event holds no address', async () => {
   ]);
   expect(JSON.stringify(ctx.lines)).not.toContain('secret');
 });
+
+test('characters that Postgres cannot store do not lose an event', async () => {
+  const user = await signUp();
+  const session = packSession({ userId: user.id, pack: 'small' });
+  const odd = event('checkout.session.completed', { ...session, note: 'a\0b \ud800 c' });
+  expect((await send(odd)).status).toBe('completed');
+  expect(await balance()).toMatchObject({ purchased: 500 });
+});
+
+test('a sign-up makes due what waited for it, and nothing else', async () => {
+  const waits = (email: string) =>
+    send(event('checkout.session.completed', packSession({ email, pack: 'small' })));
+  await waits('One@example.com');
+  await waits('two@example.com');
+  const { eventsDue } = await ensureUser(ctx, {
+    externalId: 'one',
+    email: 'one@example.com',
+    emailVerified: true,
+  });
+  expect(eventsDue).toBe(1);
+  expect(await retryDueEvents(ctx)).toEqual({ tried: 1, completed: 1 });
+});

@@ -47,10 +47,7 @@ async function makeTemplate(postgresUrl: string, url: string): Promise<void> {
   await client.end();
 }
 
-/** One Postgres and one Neon proxy for the whole run; the unit layer alone goes without. */
-export async function setup(project: TestProject): Promise<void> {
-  if (project.vitest.projects.every(({ name }) => name === 'unit')) return;
-  await sweep();
+async function start(project: TestProject): Promise<void> {
   const directory = join(tmpdir(), `${prefix}${process.pid}`);
   const postgres = await startPostgres({ directory, ephemeral: true, database: templateDatabase });
   closers.push(postgres.close);
@@ -63,6 +60,18 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide('templateDatabase', templateDatabase);
 }
 
+/** One Postgres and one Neon proxy for the whole run; the unit layer alone goes without. */
+export async function setup(project: TestProject): Promise<void> {
+  if (project.vitest.projects.every(({ name }) => name === 'unit')) return;
+  await sweep();
+  try {
+    await start(project);
+  } catch (error) {
+    await teardown();
+    throw error;
+  }
+}
+
 export async function teardown(): Promise<void> {
-  for (const close of closers.toReversed()) await close();
+  for (const close of closers.splice(0).toReversed()) await close();
 }
