@@ -1,0 +1,246 @@
+import type { Faults } from '../support/faults.ts';
+import { callbackBody, callbackSettings } from './callback.ts';
+import { Clock } from './clock.ts';
+import { DeadLetters } from './dead.ts';
+import { Deduplication, deduplicationKey } from './dedup.ts';
+import { Dispatcher } from './dispatch.ts';
+import { randomId, SigningKeys } from './keys.ts';
+import { Lanes } from './lanes.ts';
+import { Logs } from './logs.ts';
+import type { DeadMessage, Draft, Message, Published } from './message.ts';
+import { decide } from './outcome.ts';
+import { checkQuota, quotas } from './problem.ts';
+import { Register } from './register.ts';
+import { Sender, type Reply } from './sender.ts';
+import type { Settings } from './settings.ts';
+import { Waiters } from './waiters.ts';
+
+/** What `startQstash` is given, with defaults filled in. */
+export type EngineOptions = {
+  token: string;
+  currentSigningKey: string;
+  nextSigningKey: string;
+  timeScale: number;
+  parallelism: number;
+  random: () => number;
+};
+
+/** Messages from acceptance to their end: everything but HTTP in. */
+export class Engine {
+  readonly clock: Clock;
+  readonly keys: SigningKeys;
+  readonly lanes: Lanes;
+  readonly logs = new Logs();
+  readonly dead = new DeadLetters();
+  readonly #register = new Register();
+  readonly #dispatcher: Dispatcher;
+  readonly #sender: Sender;
+  readonly #dedup: Deduplication;
+  readonly #random: () => number;
+  #redelivering = 0;
+  readonly #waiters = new Waiters();
+
+  constructor(options: EngineOptions, faults: Faults) {
+    this.#random = options.random;
+    this.clock = new Clock(options.timeScale);
+    this.keys = new SigningKeys(options.currentSigningKey, options.nextSigningKey, options.random);
+    this.lanes = new Lanes(this.clock, options.parallelism, () => this.pump());
+    this.#dedup = new Deduplication(this.clock);
+    this.#sender = new Sender(this.keys, options.random, quotas.maxMessageSize);
+    this.#dispatcher = new Dispatcher(
+      { clock: this.clock, lanes: this.lanes, sender: this.#sender, faults },
+      {
+        started: (message) => {
+          this.#register.move(message, 'active');
+          this.logs.add('ACTIVE', message);
+        },
+        putBack: (message) => this.#register.move(message, 'pending'),
+        dueAgain: (message) => this.#due(message),
+        ended: (message, reply) => this.#ended(message, reply),
+      },
+    );
+  }
+
+  /** Starts whatever may start; to be called after flow control was changed. */
+  pump(): void {
+    this.#dispatcher.pump();
+  }
+
+  newId = (prefix: string, length = 44): string => randomId(prefix, length, this.#random);
+
+  /** Accepts a message unless it is a duplicate; over the size quota → 412. */
+  publish(draft: Draft): Published {
+    checkQuota('maxMessageSize', draft.body.length);
+    const key = deduplicationKey(draft.url, draft.settings, draft.body);
+    const earlier = key === undefined ? undefined : this.#dedup.find(key);
+    if (earlier !== undefined) return { messageId: earlier, deduplicated: true };
+    const message = this.create(draft);
+    if (key !== undefined) this.#dedup.remember(key, message.id);
+    return { messageId: message.id };
+  }
+
+  /** Makes a message, past deduplication. */
+  create({ url, settings, body, callerIp, scheduleId }: Draft): Message {
+    const createdAt = Date.now();
+    const notBefore = settings.notBefore ?? createdAt + (settings.delayMs ?? 0);
+    const message: Message = {
+      id: this.newId('msg_'),
+      url,
+      body,
+      settings,
+      callerIp,
+      scheduleId,
+      createdAt,
+      notBefore,
+      state: 'pending',
+      retried: 0,
+      alarm: undefined,
+      cancelRequested: false,
+      held: undefined,
+    };
+    this.#register.add(message);
+    this.logs.add('CREATED', message);
+    if (settings.flowKey !== undefined)
+      this.lanes.lane(settings.flowKey).configure(settings.limits ?? {});
+    this.#wait(message, notBefore - createdAt);
+    return message;
+  }
+
+  /** Messages that are neither delivered, failed nor cancelled. */
+  get live(): ReadonlyMap<string, Message> {
+    return this.#register.live;
+  }
+
+  /** Takes a live message back; one in flight gets no further attempt. False if there is none. */
+  cancel(id: string): boolean {
+    const message = this.live.get(id);
+    if (!message) return false;
+    this.logs.add('CANCEL_REQUESTED', message);
+    message.cancelRequested = true;
+    if (message.state === 'active') return true;
+    if (message.alarm) message.alarm.run = undefined;
+    if (message.state === 'waiting') this.lanes.dropWaiting(message);
+    this.logs.add('CANCELLED', message);
+    this.#finish(message, 'cancelled');
+    return true;
+  }
+
+  /** A new message with the body and settings of a dead one, which leaves the queue. */
+  revive({ dlqId, message }: DeadMessage, overrides: Settings): Published {
+    const { delayMs: _delay, notBefore: _time, ...kept } = message.settings;
+    const header = { ...kept.header, ...overrides.header };
+    const { url, body, callerIp } = message;
+    this.dead.delete(dlqId);
+    const revived = this.create({
+      url,
+      body,
+      callerIp,
+      settings: { ...kept, ...overrides, header },
+      ...(message.scheduleId && { scheduleId: message.scheduleId }),
+    });
+    return { messageId: revived.id };
+  }
+
+  /** Delivers a finished message once more, as a late duplicate. Undefined if it is not finished. */
+  async redeliver(id: string): Promise<Reply | undefined> {
+    const message = this.#register.finished(id);
+    if (!message) return undefined;
+    this.#redelivering += 1;
+    this.#dispatcher.attempts += 1;
+    const reply = await this.#sender.send(message);
+    this.#redelivering -= 1;
+    this.#tellIfIdle();
+    return reply;
+  }
+
+  /** Resolves when nothing is pending or in flight; rejects after `timeoutMs` or on close. */
+  drain(timeoutMs: number): Promise<void> {
+    if (this.#idle) return Promise.resolve();
+    return this.#waiters.wait(timeoutMs, () => JSON.stringify(this.state()));
+  }
+
+  /** Counts of messages now (pending, waiting, active) and so far (the final states). */
+  state() {
+    return {
+      messages: { ...this.#register.counts },
+      inFlight: this.lanes.active + this.#redelivering,
+      dlq: this.dead.size,
+      attempts: this.#dispatcher.attempts,
+      timeScale: this.clock.scale,
+    };
+  }
+
+  close(): void {
+    this.#dispatcher.close();
+    this.clock.close();
+    this.#sender.close();
+    this.#waiters.close();
+  }
+
+  get #idle(): boolean {
+    return this.live.size === 0 && this.#redelivering === 0;
+  }
+
+  #tellIfIdle(): void {
+    if (this.#idle) this.#waiters.tell();
+  }
+
+  #wait(message: Message, ms: number): void {
+    if (ms > 0) message.alarm = this.clock.after(ms, () => this.#due(message));
+    else this.#due(message);
+  }
+
+  #due(message: Message): void {
+    message.alarm = undefined;
+    if (message.state !== 'pending') return;
+    this.#register.move(message, 'waiting');
+    this.lanes.push(message);
+    this.pump();
+  }
+
+  #ended(message: Message, reply: Reply): void {
+    const outcome = decide(message, reply, Date.now());
+    const { callback } = message.settings;
+    if (callback) this.#callBack(message, callback, reply);
+    if (outcome.kind === 'delivered') {
+      this.logs.add('DELIVERED', message);
+      this.#finish(message, 'delivered');
+      return;
+    }
+    this.logs.add('ERROR', message, { reply });
+    if (message.cancelRequested) {
+      this.logs.add('CANCELLED', message);
+      this.#finish(message, 'cancelled');
+    } else if (outcome.kind === 'failed') this.#failed(message, reply);
+    else {
+      const nextDeliveryTime = Date.now() + Math.round(outcome.waitMs / this.clock.scale);
+      this.logs.add('RETRY', message, { nextDeliveryTime });
+      message.retried += 1;
+      this.#register.move(message, 'pending');
+      this.#wait(message, outcome.waitMs);
+    }
+  }
+
+  #failed(message: Message, reply: Reply): void {
+    const dlqId = this.dead.add(message, reply);
+    this.logs.add('FAILED', message, { reply });
+    const { failureCallback } = message.settings;
+    if (failureCallback) this.#callBack(message, failureCallback, reply, dlqId);
+    this.#finish(message, 'failed');
+  }
+
+  #callBack(message: Message, url: string, reply: Reply, dlqId?: string): void {
+    const { callbackSettings: own, failureSettings } = message.settings;
+    this.create({
+      url,
+      body: callbackBody(message, reply, dlqId),
+      settings: callbackSettings(message, dlqId === undefined ? own : failureSettings),
+      callerIp: message.callerIp,
+    });
+  }
+
+  #finish(message: Message, state: 'delivered' | 'failed' | 'cancelled'): void {
+    this.#register.finish(message, state);
+    this.#tellIfIdle();
+  }
+}

@@ -1,0 +1,118 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { Fault } from '../support/faults.ts';
+import type { Alarm } from './clock.ts';
+import type { Reply } from './sender.ts';
+import type { HeaderMap, Settings } from './settings.ts';
+
+/**
+ * `pending`: its time has not come. `waiting`: due, but flow control or the global ceiling holds it.
+ * `active`: being delivered. The other three are final.
+ */
+export type MessageState = 'pending' | 'waiting' | 'active' | 'delivered' | 'failed' | 'cancelled';
+
+/** A message as the engine keeps it; times are Unix milliseconds. */
+export type Message = {
+  id: string;
+  url: string;
+  body: Buffer;
+  settings: Settings;
+  callerIp: string;
+  scheduleId: string | undefined;
+  createdAt: number;
+  notBefore: number;
+  state: MessageState;
+  retried: number;
+  alarm: Alarm | undefined;
+  cancelRequested: boolean;
+  /** Faults drawn for an attempt that a `reorder` fault put back. */
+  held: Fault[] | undefined;
+};
+
+/** A message about to be accepted. */
+export type Draft = {
+  url: string;
+  settings: Settings;
+  body: Buffer;
+  callerIp: string;
+  scheduleId?: string;
+};
+
+/** Answer of a publish. */
+export type Published = { messageId: string; deduplicated?: true };
+
+/** A message that failed for good, with the last answer. */
+export type DeadMessage = { dlqId: string; diedAt: number; message: Message; reply: Reply };
+
+/** Three retries unless the message says otherwise. */
+export const maxRetriesOf = ({ settings }: Pick<Message, 'settings'>): number =>
+  settings.retries ?? 3;
+export const methodOf = (message: Message): string => message.settings.method ?? 'POST';
+
+const hidden = (content: Uint8Array | string): string =>
+  `REDACTED:${createHash('sha256').update(content).digest('hex')}`;
+
+function shownHeader(header: HeaderMap, redact: string[]): HeaderMap {
+  const all = redact.includes('header') || redact.includes('headers');
+  const named = new Set(redact.map((item) => /^header\[(.+)\]$/.exec(item)?.[1]?.toLowerCase()));
+  return Object.fromEntries(
+    Object.entries(header).map(([name, values]) =>
+      all || named.has(name.toLowerCase()) ? [name, values.map(hidden)] : [name, values],
+    ),
+  );
+}
+
+/** `{body}` when the bytes are UTF-8, `{bodyBase64}` when not, nothing when empty. */
+export function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body') {
+  if (body.length === 0) return {};
+  return isUtf8(body)
+    ? { [prefix]: body.toString() }
+    : { [`${prefix}Base64`]: body.toString('base64') };
+}
+
+/** The settings as messages, dead messages and schedules show them; undefined ones leave no trace. */
+export function shownSettings(settings: Settings, body: Buffer) {
+  const redact = settings.redact ?? [];
+  return {
+    method: settings.method ?? 'POST',
+    header: shownHeader(settings.header, redact),
+    ...(redact.includes('body') ? { body: hidden(body) } : shownBody(body)),
+    retryDelayExpression: settings.retryDelay?.source,
+    callback: settings.callback,
+    failureCallback: settings.failureCallback,
+    label: settings.labels?.[0],
+    labels: settings.labels,
+    flowControlKey: settings.flowKey,
+    parallelism: settings.limits?.parallelism,
+    rate: settings.limits?.rate,
+    period: settings.limits?.rate && (settings.limits.periodMs ?? 1_000) / 1_000,
+  };
+}
+
+/** A message as `GET /v2/messages/{id}` answers it (the OpenAPI document's `Message`). */
+export function messageView(message: Message) {
+  return {
+    messageId: message.id,
+    url: message.url,
+    ...shownSettings(message.settings, message.body),
+    maxRetries: maxRetriesOf(message),
+    notBefore: message.notBefore,
+    createdAt: message.createdAt,
+    scheduleId: message.scheduleId,
+    callerIP: message.callerIp,
+  };
+}
+
+/** A dead message as `GET /v2/dlq` lists it (`DLQMessage`); no response fields after a network failure. */
+export function deadView({ dlqId, message, reply }: DeadMessage) {
+  const answered = 'status' in reply;
+  return {
+    ...messageView(message),
+    dlqId,
+    ...(answered && {
+      responseStatus: reply.status,
+      responseHeader: reply.header,
+      ...shownBody(reply.body, 'responseBody'),
+    }),
+  };
+}

@@ -1,0 +1,110 @@
+import { expect, onTestFinished, vi } from 'vitest';
+import { nextFiring, parseCron } from '../cron.ts';
+import { gaps, pause, startRig, test, times } from './rig.ts';
+
+test('cancels by id, label and flow-control key, also between retries', async ({ rig }) => {
+  const { qstash, client, there, answering } = rig;
+  answering(500);
+  const flowControl = { key: 'k', parallelism: 1 };
+  const retrying = await client.publish({ url: `${there.url}/r`, retryDelay: '60000' });
+  await there.until('/r', 1);
+  const later = (more: object) => client.publish({ url: there.url, delay: '1d', ...more });
+  const [plain] = await Promise.all([
+    later({}),
+    later({ label: ['a', 'b'] }),
+    later({ label: 'b' }),
+  ]);
+  await Promise.all([later({ flowControl }), later({ label: 'c' })]);
+  expect(await client.messages.cancel(plain?.messageId ?? '')).toEqual({ cancelled: 1 });
+  expect(await client.messages.cancel([retrying.messageId, 'msg_unknown'])).toEqual({
+    cancelled: 1,
+  });
+  expect(await client.messages.cancel({ filter: { label: 'b' } })).toEqual({ cancelled: 2 });
+  expect(await client.messages.cancel({ filter: { flowControlKey: ['k', 'l'] } })).toEqual({
+    cancelled: 1,
+  });
+  expect(await client.messages.cancel({ all: true })).toEqual({ cancelled: 1 });
+  await client.flowControl.pause('k');
+  await client.publish({ url: there.url, flowControl });
+  expect(await client.flowControl.get('k')).toMatchObject({ waitListSize: 1 });
+  expect(await client.messages.cancel({ filter: { host: new URL(there.url).host } })).toEqual({
+    cancelled: 1,
+  });
+  expect(await client.flowControl.get('k')).toMatchObject({ waitListSize: 0 });
+  await client.flowControl.resume('k');
+  await qstash.drain(100);
+  expect(qstash.state()).toMatchObject({ dlq: 0, attempts: 1, messages: { cancelled: 7 } });
+  const { logs } = await client.logs({ messageIds: [retrying.messageId] });
+  const history = 'CREATED ACTIVE ERROR RETRY CANCEL_REQUESTED CANCELLED'.split(' ');
+  expect(logs.map((log) => log.state)).toEqual(history.toReversed());
+});
+
+test('holds parallelism, globally and by key, pauses and pins', async () => {
+  const { qstash, client, there, answering, close } = await startRig({ parallelism: 5 });
+  onTestFinished(close);
+  answering(200, {}, 10);
+  const flowControl = { key: 'two', parallelism: 2 };
+  const held = { url: `${there.url}/held`, flowControl };
+  await client.flowControl.pause('two');
+  await client.batch([...times(20, held), ...times(40, { url: `${there.url}/free` })]);
+  await there.until('/free', 40);
+  await vi.waitFor(() => expect(qstash.state().inFlight).toBe(0));
+  expect(there.on('/held')).toEqual([]);
+  expect(Math.max(...there.hits.map((hit) => hit.inFlight))).toBe(5);
+  const waiting = { waitListSize: 20, parallelismMax: 2, parallelismCount: 0, isPaused: true };
+  expect(await client.flowControl.get('two')).toMatchObject(waiting);
+  await client.flowControl.resume('two');
+  await there.until('/held', 10);
+  await client.flowControl.pin('two', { parallelism: 4 });
+  await qstash.drain(2_000);
+  const atOnce = there.on('/held').map((hit) => hit.inFlight);
+  expect([Math.max(...atOnce.slice(0, 10)), Math.max(...atOnce)]).toEqual([2, 4]);
+  expect(await client.flowControl.getGlobalParallelism()).toEqual({
+    parallelismMax: 5,
+    parallelismCount: 0,
+  });
+});
+
+test('holds the rate per period', async ({ rig }) => {
+  const { client, there } = rig;
+  const flowControl = { key: 'slow', rate: 5, period: '20s' } as const;
+  await client.batch(times(15, { url: `${there.url}/rate`, flowControl }));
+  const at = (await there.until('/rate', 15)).map((hit) => hit.at);
+  // A period lasts 200 ms here; the first start may have been seen late by the destination.
+  const since = (n: number) => (at[n] ?? Number.NaN) - (at[0] ?? Number.NaN);
+  expect(since(4)).toBeLessThan(180);
+  expect(since(5)).toBeGreaterThanOrEqual(180);
+  expect(since(10)).toBeGreaterThanOrEqual(380);
+  expect(since(14)).toBeLessThan(1_000);
+});
+
+test('fires schedules in UTC until they are paused or deleted', async ({ rig }) => {
+  const { client, there, setScale } = rig;
+  await setScale(600);
+  const destination = `${there.url}/tick`;
+  const { scheduleId } = await client.schedules.create({
+    destination,
+    cron: '* * * * *',
+    body: 'go',
+  });
+  const [hit] = await there.until('/tick', 3);
+  expect(hit?.headers['upstash-schedule-id']).toBe(scheduleId);
+  expect(gaps(there.on('/tick')).every((gap) => gap > 60 && gap < 400)).toBe(true);
+  await client.schedules.pause({ schedule: scheduleId });
+  const shown = { cron: '* * * * *', destination, body: 'go', isPaused: true, retries: 3 };
+  expect(await client.schedules.get(scheduleId)).toMatchObject(shown);
+  const before = there.hits.length;
+  await pause(250);
+  expect(there.hits.length).toBe(before);
+  await client.schedules.resume({ schedule: scheduleId });
+  await there.until('/tick', before + 1);
+  await client.schedules.delete(scheduleId);
+  expect(await client.schedules.list()).toEqual([]);
+  const next = (cron: string) =>
+    new Date(nextFiring(parseCron(cron), Date.UTC(2027, 0, 31, 9, 30)));
+  expect(next('*/15 8-10 * * *').toISOString()).toBe('2027-01-31T09:45:00.000Z');
+  expect(next('0 0 29 feb *').toISOString()).toBe('2028-02-29T00:00:00.000Z');
+  expect(next('5 4 13 * FRI').toISOString()).toBe('2027-02-05T04:05:00.000Z');
+  for (const bad of ['* * * *', '60 * * * *', '*/0 * * * *', '0 0 30 2 *', 'CRON_TZ=UTC * * * * *'])
+    expect(() => next(bad), bad).toThrow('invalid cron');
+});
