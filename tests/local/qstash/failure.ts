@@ -1,7 +1,7 @@
 import { QstashError } from '@upstash/qstash';
 import { expect } from 'vitest';
-import { compileRetryDelay } from '../expression.ts';
-import { defaultWaitMs } from '../outcome.ts';
+import { compileRetryDelay } from '../../../local/qstash/expression.ts';
+import { defaultWaitMs } from '../../../local/qstash/outcome.ts';
 import { first, gaps, json, retriedOf, test, verify } from './rig.ts';
 
 test('retries after the default delay, an expression, or what the destination asks', async ({

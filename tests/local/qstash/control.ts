@@ -1,5 +1,5 @@
 import { expect, onTestFinished, vi } from 'vitest';
-import { nextFiring, parseCron } from '../cron.ts';
+import { nextFiring, parseCron } from '../../../local/qstash/cron.ts';
 import { gaps, pause, startRig, test, times } from './rig.ts';
 
 test('cancels by id, label and flow-control key, also between retries', async ({ rig }) => {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { Clock } from '../clock.ts';
+import { Clock } from '../../../local/qstash/clock.ts';
 import { first, json, pause, test, verify } from './rig.ts';
 
 test('publishes method, headers, signature and the very bytes', async ({ rig }) => {

@@ -1,7 +1,7 @@
 import { Client, Receiver } from '@upstash/qstash';
 import { expect, test as base, vi } from 'vitest';
 import { type Destination, type Hit, startDestination } from './destination.ts';
-import { type Qstash, type QstashOptions, startQstash } from '../index.ts';
+import { type Qstash, type QstashOptions, startQstash } from '../../../local/qstash/index.ts';
 
 const token = 'test-token';
 
