@@ -1,0 +1,26 @@
+/** The time of the stand-in: real time plus an offset that tests move forward. */
+export class Clock {
+  #offsetMs: number;
+
+  constructor(offsetMs = 0) {
+    this.#offsetMs = offsetMs;
+  }
+
+  get offsetMs(): number {
+    return this.#offsetMs;
+  }
+
+  nowMs(): number {
+    return Date.now() + this.#offsetMs;
+  }
+
+  /** Unix seconds, as Stripe writes every time. */
+  now(): number {
+    return Math.floor(this.nowMs() / 1000);
+  }
+
+  /** Moves forward to a moment in unix seconds; an earlier one changes nothing. */
+  moveTo(seconds: number): void {
+    this.#offsetMs += Math.max(0, seconds * 1000 - this.nowMs());
+  }
+}

@@ -1,0 +1,131 @@
+import { listInOrder, listOf } from './list.ts';
+import { invalid } from './problem.ts';
+import type { Store, Tables } from './store.ts';
+
+type Hash = Record<string, unknown>;
+
+/** Fields that hold an id and can be expanded, by kind of object (`kind/inner.path` for nested). */
+const references: Record<string, Record<string, keyof Tables>> = {
+  product: { default_price: 'price' },
+  price: { product: 'product' },
+  'checkout.session': {
+    customer: 'customer',
+    invoice: 'invoice',
+    payment_intent: 'payment_intent',
+    subscription: 'subscription',
+  },
+  subscription: {
+    customer: 'customer',
+    latest_invoice: 'invoice',
+    schedule: 'subscription_schedule',
+  },
+  subscription_schedule: { customer: 'customer', subscription: 'subscription' },
+  invoice: { customer: 'customer' },
+  'invoice.parent.subscription_details': { subscription: 'subscription' },
+  'line_item.pricing.price_details': { price: 'price' },
+  line_item: { subscription: 'subscription' },
+  invoice_payment: { invoice: 'invoice' },
+  'invoice_payment.payment': { payment_intent: 'payment_intent' },
+  payment_intent: { customer: 'customer', latest_charge: 'charge' },
+  charge: {
+    customer: 'customer',
+    payment_intent: 'payment_intent',
+    balance_transaction: 'balance_transaction',
+  },
+  refund: { charge: 'charge', payment_intent: 'payment_intent' },
+  dispute: { charge: 'charge', payment_intent: 'payment_intent' },
+  'billing_portal.session': { configuration: 'billing_portal.configuration' },
+};
+
+/** Fields that are absent until asked for. Source: https://docs.stripe.com/expand */
+const includable: Record<string, Record<string, (store: Store, id: string) => unknown>> = {
+  'checkout.session': {
+    line_items: (store, id) =>
+      listInOrder(
+        (store.notes.sessions[id]?.lines ?? []).map((line) => store.need('item', line)),
+        {},
+        `/v1/checkout/sessions/${id}/line_items`,
+      ),
+  },
+  customer: {
+    subscriptions: (store, id) =>
+      listOf(
+        store
+          .all('subscription')
+          .filter(
+            (one) =>
+              one.customer === id && !['canceled', 'incomplete_expired'].includes(one.status),
+          ),
+        {},
+        `/v1/customers/${id}/subscriptions`,
+      ),
+  },
+  invoice: {
+    payments: (store, id) =>
+      listOf(
+        store.all('invoice_payment').filter((one) => one.invoice === id),
+        {},
+        `/v1/invoice_payments?invoice=${id}`,
+      ),
+  },
+  charge: {
+    refunds: (store, id) =>
+      listOf(
+        store.all('refund').filter((one) => one.charge === id),
+        {},
+        `/v1/charges/${id}/refunds`,
+      ),
+  },
+};
+
+const isHash = (value: unknown): value is Hash =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Fills in the expansions that a request asks for, in a copy that the caller owns.
+ * @throws Problem for a property that cannot be expanded or a path deeper than four.
+ */
+export function expand(store: Store, answer: Hash, paths: string[]): void {
+  for (const path of paths) {
+    const parts = path.split('.');
+    if (parts.length > 4 + (parts[0] === 'data' ? 1 : 0))
+      throw invalid(`You cannot expand more than 4 levels of a property. Property: ${path}`);
+    walk({ store, path }, answer, parts, String(answer['object']));
+  }
+}
+
+type Ask = { store: Store; path: string };
+
+function walk(ask: Ask, here: Hash, parts: string[], place: string): void {
+  const [name, ...rest] = parts;
+  if (name === undefined) return;
+  const isList = here['object'] === 'list';
+  const value = resolve(ask, here, name, place, rest.length > 0);
+  here[name] = value;
+  const within = isList ? '' : `${place}.${name}`;
+  for (const each of Array.isArray(value) ? value : [value])
+    if (isHash(each) && rest.length > 0) walk(ask, each, rest, placeOf(each, within));
+}
+
+const placeOf = (value: Hash, otherwise: string): string =>
+  typeof value['object'] === 'string' ? value['object'] : otherwise;
+
+/** The value of a field after expansion; a field that is neither a reference nor on the way is refused. */
+function resolve(ask: Ask, here: Hash, name: string, place: string, isOnTheWay: boolean): unknown {
+  const refuse = (): Error =>
+    invalid(
+      `This property cannot be expanded (${ask.path}). You may want to try expanding 'data.${ask.path}', or the property does not exist.`,
+      { param: 'expand' },
+    );
+  const include = includable[place]?.[name];
+  const value = here[name];
+  if (include && !isHash(value)) return structuredClone(include(ask.store, String(here['id'])));
+  const kind = references[place]?.[name];
+  if (kind) {
+    if (typeof value !== 'string') return value;
+    const found = ask.store.find(kind, value);
+    return found ? structuredClone(found) : { id: value, object: kind, deleted: true };
+  }
+  if (!isOnTheWay || !(name in here) || typeof value !== 'object') throw refuse();
+  return value;
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+
+const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** `length` random characters of base 62. */
+export function random(length: number): string {
+  let out = '';
+  for (const byte of randomBytes(length)) out += letters[byte % 62] ?? '0';
+  return out;
+}
+
+/** Prefixes and lengths as Stripe's own ids have them. */
+const forms = {
+  product: ['prod_', 14],
+  price: ['price_1', 23],
+  customer: ['cus_', 14],
+  'checkout.session': ['cs_test_a1', 56],
+  item: ['li_1', 23],
+  subscription: ['sub_1', 23],
+  subscription_item: ['si_', 14],
+  subscription_schedule: ['sub_sched_1', 23],
+  invoice: ['in_1', 23],
+  line_item: ['il_1', 23],
+  invoiceitem: ['ii_1', 23],
+  invoice_payment: ['inpay_1', 23],
+  payment_intent: ['pi_3', 23],
+  charge: ['ch_3', 23],
+  refund: ['re_3', 23],
+  dispute: ['du_1', 23],
+  balance_transaction: ['txn_3', 23],
+  'billing_portal.configuration': ['bpc_1', 23],
+  'billing_portal.session': ['bps_1', 23],
+  webhook_endpoint: ['we_1', 23],
+  event: ['evt_1', 23],
+} as const;
+
+export type Kind = keyof typeof forms;
+
+/** A fresh id of the kind: `newId('price')` → `price_1…`. */
+export function newId(kind: Kind): string {
+  const [prefix, length] = forms[kind];
+  return prefix + random(length);
+}

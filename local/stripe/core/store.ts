@@ -1,0 +1,156 @@
+import templates from '../objects.json' with { type: 'json' };
+import { type Kind, newId } from './ids.ts';
+import { missing } from './problem.ts';
+import type * as T from './types.ts';
+
+/** What is kept of each kind of object. */
+export type Tables = {
+  product: T.Product;
+  price: T.Price;
+  customer: T.Customer;
+  'checkout.session': T.Session;
+  item: T.LineItem;
+  subscription: T.Subscription;
+  subscription_item: T.SubscriptionItem;
+  subscription_schedule: T.Schedule;
+  invoice: T.Invoice;
+  line_item: T.InvoiceLine;
+  invoiceitem: T.InvoiceItem;
+  invoice_payment: T.InvoicePayment;
+  payment_intent: T.PaymentIntent;
+  charge: T.Charge;
+  refund: T.Refund;
+  dispute: T.Dispute;
+  balance_transaction: T.Thing;
+  'billing_portal.configuration': T.PortalConfiguration;
+  'billing_portal.session': T.PortalSession;
+  webhook_endpoint: T.WebhookEndpoint;
+  event: T.StripeEvent;
+};
+
+/** How a customer's saved card answers: `none` has no card, `action` asks for 3-D Secure. */
+export type Card = 'ok' | 'decline' | 'action' | 'none';
+
+/** What a checkout session remembers beyond what Stripe shows of it. */
+export type SessionNote = {
+  lines: string[];
+  subscriptionMetadata: T.Meta;
+  trialEnd: number | null;
+  trialSettings: T.Subscription['trial_settings'] | null;
+  paymentMetadata: T.Meta;
+  description: string | null;
+  /** An asynchronous payment on its way; settled at this unix second. */
+  settlesAt: number | null;
+};
+
+/** State that belongs to no Stripe object. */
+export type Notes = {
+  cards: Record<string, Card>;
+  sessions: Record<string, SessionNote>;
+  /** Secrets of webhook endpoints, by endpoint. */
+  secrets: Record<string, string>;
+  /** Charges whose next refund stays pending, until it is settled over `/_local`. */
+  pendingRefunds: Record<string, true>;
+  /** What each pending invoice item will bill, as a line. */
+  drafts: Record<string, unknown>;
+  /** Subscriptions whose `trial_will_end` has been told. */
+  trialsTold: Record<string, true>;
+};
+
+export type Saved = { tables: Record<string, T.Thing[]>; notes: Notes };
+
+const names: Record<keyof Tables, string> = {
+  product: 'product',
+  price: 'price',
+  customer: 'customer',
+  'checkout.session': 'checkout.session',
+  item: 'line item',
+  subscription: 'subscription',
+  subscription_item: 'subscription_item',
+  subscription_schedule: 'subscription_schedule',
+  invoice: 'invoice',
+  line_item: 'line item',
+  invoiceitem: 'invoiceitem',
+  invoice_payment: 'invoice_payment',
+  payment_intent: 'payment_intent',
+  charge: 'charge',
+  refund: 'refund',
+  dispute: 'dispute',
+  balance_transaction: 'balance transaction',
+  'billing_portal.configuration': 'configuration',
+  'billing_portal.session': 'session',
+  webhook_endpoint: 'webhook endpoint',
+  event: 'event',
+};
+
+/** Everything the stand-in knows, in the order in which it came to be. */
+export class Store {
+  #tables = new Map<keyof Tables, Map<string, T.Thing>>();
+  notes: Notes = {
+    cards: {},
+    drafts: {},
+    pendingRefunds: {},
+    secrets: {},
+    sessions: {},
+    trialsTold: {},
+  };
+
+  #table(kind: keyof Tables): Map<string, T.Thing> {
+    const table = this.#tables.get(kind) ?? new Map<string, T.Thing>();
+    this.#tables.set(kind, table);
+    return table;
+  }
+
+  /** An object of the current shape: template first, then a fresh id, the time, and `fields`. */
+  make<K extends keyof Tables>(kind: K, now: number, fields: Partial<Tables[K]>): Tables[K] {
+    const template = structuredClone(templates[kind as Kind]) as T.Thing;
+    template.id = newId(kind);
+    if ('created' in template) template.created = now;
+    return Object.assign(template, fields) as Tables[K];
+  }
+
+  /** Makes an object and keeps it. */
+  add<K extends keyof Tables>(kind: K, now: number, fields: Partial<Tables[K]>): Tables[K] {
+    const made = this.make(kind, now, fields);
+    this.#table(kind).set(made.id, made);
+    return made;
+  }
+
+  find<K extends keyof Tables>(kind: K, id: string): Tables[K] | undefined {
+    return this.#table(kind).get(id) as Tables[K] | undefined;
+  }
+
+  /** The object, or Stripe's `resource_missing`: 404 without `param`, 400 with it. */
+  need<K extends keyof Tables>(kind: K, id: string, param?: string): Tables[K] {
+    const found = this.find(kind, id);
+    if (!found) throw missing(names[kind], id, param);
+    return found;
+  }
+
+  remove(kind: keyof Tables, id: string): void {
+    this.#table(kind).delete(id);
+  }
+
+  /** All objects of the kind, oldest first. */
+  all<K extends keyof Tables>(kind: K): Tables[K][] {
+    return [...this.#table(kind).values()] as Tables[K][];
+  }
+
+  counts(): Record<string, number> {
+    return Object.fromEntries([...this.#tables].map(([kind, table]) => [kind, table.size]));
+  }
+
+  save(): Saved {
+    const tables = [...this.#tables].map(([kind, table]): [string, T.Thing[]] => [
+      kind,
+      [...table.values()],
+    ]);
+    return { tables: Object.fromEntries(tables), notes: this.notes };
+  }
+
+  load(saved: Saved): void {
+    this.notes = { ...this.notes, ...saved.notes };
+    for (const [kind, things] of Object.entries(saved.tables))
+      this.#tables.set(kind as keyof Tables, new Map(things.map((thing) => [thing.id, thing])));
+  }
+}

@@ -1,0 +1,60 @@
+import {
+  bool,
+  either,
+  hash,
+  list,
+  metadata,
+  natural,
+  need,
+  oneOf,
+  str,
+  strOrUnset,
+  type Values,
+} from '../core/params.ts';
+
+const trialSettings = hash({
+  end_behavior: need(
+    hash({ missing_payment_method: need(oneOf('cancel', 'create_invoice', 'pause')) }),
+  ),
+});
+
+/** Parameters of a new session. Source: https://docs.stripe.com/api/checkout/sessions/create */
+export const sessionRules = {
+  allow_promotion_codes: bool,
+  automatic_tax: hash({ enabled: need(bool) }),
+  billing_address_collection: oneOf('auto', 'required'),
+  cancel_url: str,
+  client_reference_id: str,
+  currency: str,
+  customer: str,
+  customer_creation: oneOf('always', 'if_required'),
+  customer_email: str,
+  customer_update: hash({ address: oneOf('auto', 'never'), name: oneOf('auto', 'never') }),
+  expires_at: natural,
+  line_items: need(list(hash({ price: need(str), quantity: natural, metadata }))),
+  locale: str,
+  metadata,
+  mode: need(oneOf('payment', 'subscription')),
+  payment_intent_data: hash({
+    description: strOrUnset,
+    metadata,
+    receipt_email: str,
+    statement_descriptor: str,
+  }),
+  payment_method_collection: oneOf('always', 'if_required'),
+  payment_method_types: list(oneOf('card', 'sepa_debit', 'us_bank_account', 'link')),
+  submit_type: oneOf('auto', 'book', 'donate', 'pay', 'subscribe'),
+  subscription_data: hash({
+    description: strOrUnset,
+    metadata,
+    trial_end: natural,
+    trial_period_days: natural,
+    trial_settings: trialSettings,
+  }),
+  success_url: need(str),
+  tax_id_collection: hash({ enabled: need(bool) }),
+  ui_mode: either(oneOf('hosted_page'), oneOf('hosted')),
+};
+
+/** What a request for a session holds. */
+export type NewSession = Values<typeof sessionRules>;

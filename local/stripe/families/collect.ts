@@ -1,0 +1,178 @@
+import { declined, invalid } from '../core/problem.ts';
+import type { Invoice, PaymentIntent, Subscription } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import { confirmIntent, type Outcome } from './payments.ts';
+import { applyPendingUpdate } from './pending-update.ts';
+import { endSubscription } from './subscription-end.ts';
+
+const DAY = 86_400;
+/** Days until each retry of a failed payment; after the last one the subscription ends. */
+const RETRY_DAYS = [3, 5, 7];
+
+/** The order in which Stripe tells of a payment. */
+export const PAYMENT_ORDER = [
+  'customer.created',
+  'charge.succeeded',
+  'charge.pending',
+  'charge.failed',
+  'payment_intent.payment_failed',
+  'payment_intent.processing',
+  'invoice.created',
+  'customer.subscription.created',
+  'invoice.finalized',
+  'customer.subscription.pending_update_applied',
+  'customer.subscription.updated',
+  'invoice.paid',
+  'invoice.payment_succeeded',
+  'invoice_payment.paid',
+  'payment_intent.succeeded',
+  'invoice.payment_failed',
+  'checkout.session.completed',
+  'checkout.session.async_payment_succeeded',
+  'checkout.session.async_payment_failed',
+] as const;
+
+/** The same for a payment that fails: the subscription learns of it last. */
+const FAILURE_ORDER = [
+  'charge.failed',
+  'payment_intent.payment_failed',
+  'payment_intent.requires_action',
+  'invoice.payment_failed',
+  'invoice.payment_action_required',
+  'customer.subscription.updated',
+  'customer.subscription.deleted',
+] as const;
+
+const subscriptionOf = (world: World, invoice: Invoice): Subscription | undefined => {
+  const id = invoice.parent?.subscription_details?.subscription;
+  return id === undefined ? undefined : world.store.find('subscription', id);
+};
+
+/** The open payment of an invoice, with its intent. */
+export function paymentOf(world: World, invoice: Invoice) {
+  const payment = world.store
+    .all('invoice_payment')
+    .find((one) => one.invoice === invoice.id && one.status === 'open');
+  const intent = payment && world.store.need('payment_intent', payment.payment.payment_intent);
+  return payment && intent ? { payment, intent } : undefined;
+}
+
+/** Marks an invoice as paid, with all that follows for its subscription. */
+export function markPaid(world: World, invoice: Invoice): void {
+  const now = world.clock.now();
+  const open = paymentOf(world, invoice);
+  Object.assign(invoice, {
+    amount_paid: invoice.amount_due,
+    amount_remaining: 0,
+    attempted: true,
+    auto_advance: false,
+    next_payment_attempt: null,
+    status: 'paid',
+  });
+  invoice.status_transitions['paid_at'] = now;
+  const subscription = subscriptionOf(world, invoice);
+  if (subscription) revive(world, subscription, invoice, open?.intent);
+  world.emit('invoice.paid', invoice);
+  world.emit('invoice.payment_succeeded', invoice);
+  if (!open) return;
+  Object.assign(open.payment, { amount_paid: invoice.amount_due, status: 'paid' });
+  open.payment.status_transitions['paid_at'] = now;
+  world.emit('invoice_payment.paid', open.payment);
+}
+
+/** A paid latest invoice makes an incomplete or overdue subscription active again. */
+function revive(
+  world: World,
+  subscription: Subscription,
+  invoice: Invoice,
+  intent?: PaymentIntent,
+): void {
+  if (subscription.pending_update && subscription.latest_invoice === invoice.id)
+    applyPendingUpdate(world, subscription);
+  const isOverdue = ['incomplete', 'past_due', 'unpaid'].includes(subscription.status);
+  const isLatest = subscription.latest_invoice === invoice.id;
+  if (subscription.ended_at !== null) return;
+  world.change('customer.subscription.updated', subscription, (one) => {
+    if (isOverdue && isLatest) one.status = 'active';
+    one.default_payment_method ??= intent?.payment_method ?? null;
+  });
+}
+
+/** Tells of a failed try; unless it was made by hand, the next one is planned. */
+function markFailed(world: World, invoice: Invoice, outcome: Outcome, isByHand: boolean): void {
+  if (outcome === 'action') world.emit('invoice.payment_action_required', invoice);
+  if (isByHand) world.emit('invoice.payment_failed', invoice);
+  else planRetry(world, invoice);
+}
+
+function planRetry(world: World, invoice: Invoice): void {
+  const { clock } = world;
+  const subscription = subscriptionOf(world, invoice);
+  const retryDays = RETRY_DAYS[invoice.attempt_count - 1];
+  const isFirst = invoice.billing_reason === 'subscription_create';
+  const willRetry = invoice.auto_advance && !isFirst && retryDays !== undefined;
+  invoice.next_payment_attempt = willRetry ? clock.now() + retryDays * DAY : null;
+  world.emit('invoice.payment_failed', invoice);
+  if (!subscription || subscription.ended_at !== null || isFirst || subscription.pending_update)
+    return;
+  if (!willRetry && invoice.auto_advance) {
+    endSubscription(world, subscription, 'payment_failed');
+    return;
+  }
+  if (subscription.status === 'active' || subscription.status === 'trialing')
+    world.change('customer.subscription.updated', subscription, (one) => {
+      one.status = 'past_due';
+    });
+}
+
+/**
+ * Tries to pay an open invoice with the customer's card; a retry is the same invoice and intent.
+ * A try by hand after the first counts as no attempt and leaves the retries as they are planned.
+ */
+export function collectInvoice(world: World, invoice: Invoice, isAsked = false): Outcome {
+  const open = paymentOf(world, invoice);
+  if (!open) {
+    world.inOrder(PAYMENT_ORDER, () => markPaid(world, invoice));
+    return 'paid';
+  }
+  const card = world.store.notes.cards[invoice.customer] ?? 'ok';
+  return world.inOrder(card === 'ok' ? PAYMENT_ORDER : FAILURE_ORDER, () => {
+    const isByHand = isAsked && invoice.attempted;
+    if (!isByHand) invoice.attempt_count += 1;
+    invoice.attempted = true;
+    const outcome = confirmIntent(world, open.intent, card);
+    if (outcome === 'paid') markPaid(world, invoice);
+    else markFailed(world, invoice, outcome, isByHand);
+    return outcome;
+  });
+}
+
+/** Records the bank's late word on an invoice: paid, or failed like any other try. */
+export function settleInvoice(world: World, invoice: Invoice, outcome: Outcome): void {
+  invoice.attempt_count += 1;
+  invoice.attempted = true;
+  if (outcome === 'paid') markPaid(world, invoice);
+  else markFailed(world, invoice, outcome, false);
+}
+
+/** Pays an invoice because somebody asks. @throws Problem 400 if it is closed, 402 on a decline. */
+export function payInvoice(world: World, invoice: Invoice, isOutOfBand: boolean): Invoice {
+  if (invoice.status === 'paid') throw invalid('Invoice is already paid');
+  if (invoice.status === 'void' || invoice.status === 'draft')
+    throw invalid(`This invoice cannot be paid: its status is ${invoice.status}.`);
+  if (isOutOfBand) {
+    world.inOrder(PAYMENT_ORDER, () => markPaid(world, invoice));
+    return invoice;
+  }
+  const outcome = collectInvoice(world, invoice, true);
+  if (outcome === 'action')
+    throw declined({
+      code: 'invoice_payment_intent_requires_action',
+      decline_code: undefined,
+      message:
+        'This payment requires additional user action before it can be completed successfully.',
+    });
+  if (outcome === 'failed')
+    throw declined({ charge: paymentOf(world, invoice)?.intent.latest_charge });
+  return invoice;
+}

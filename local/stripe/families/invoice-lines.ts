@@ -1,0 +1,93 @@
+import type { Invoice, InvoiceLine, Period, Price } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+
+/** What a line bills. Amounts in the currency's smallest unit, negative for a credit. */
+export type LineDraft = {
+  amount: number;
+  description: string;
+  period: Period;
+  price: Price;
+  quantity: number;
+  isProration: boolean;
+  subscription: string | null;
+  /** The subscription item, or null for a one-time price. */
+  item: string | null;
+  invoiceItem: string | null;
+};
+
+/** $20.00 */
+export const money = (cents: number, currency: string): string =>
+  new Intl.NumberFormat('en-US', { style: 'currency', currency }).format(cents / 100);
+
+const productName = (world: World, price: Price): string =>
+  world.store.find('product', price.product)?.name ?? price.product;
+
+/** `2 × Pro (at $20.00 / month)` */
+export function describe(world: World, price: Price, quantity: number): string {
+  const every = price.recurring ? ` / ${price.recurring.interval}` : '';
+  return `${quantity} × ${productName(world, price)} (at ${money(price.unit_amount ?? 0, price.currency)}${every})`;
+}
+
+/** `Unused time on Pro after 21 Nov 2026`; Stripe's words for prorations. */
+export function describeProration(
+  world: World,
+  price: Price,
+  now: number,
+  isCredit: boolean,
+): string {
+  const day = new Date(now * 1000).toLocaleDateString('en-GB', {
+    day: '2-digit',
+    month: 'short',
+    year: 'numeric',
+    timeZone: 'UTC',
+  });
+  return `${isCredit ? 'Unused' : 'Remaining'} time on ${productName(world, price)} after ${day}`;
+}
+
+export const pricing = (price: Price): Record<string, unknown> => ({
+  price_details: { price: price.id, product: price.product },
+  type: 'price_details',
+  unit_amount_decimal: price['unit_amount_decimal'],
+});
+
+/** The parent of a line: its subscription item, or the invoice item of a one-time price. */
+function parentOf(draft: LineDraft): Record<string, unknown> {
+  const shared = {
+    invoice_item: draft.invoiceItem,
+    proration: draft.isProration,
+    proration_details: draft.isProration ? { credited_items: null } : null,
+    subscription: draft.subscription,
+  };
+  if (draft.item === null)
+    return {
+      invoice_item_details: shared,
+      subscription_item_details: null,
+      type: 'invoice_item_details',
+    };
+  return {
+    invoice_item_details: null,
+    subscription_item_details: { ...shared, subscription_item: draft.item },
+    type: 'subscription_item_details',
+  };
+}
+
+/** Adds a line to an invoice. Source: https://docs.stripe.com/api/invoice-line-item/object */
+export function addLine(world: World, invoice: Invoice, draft: LineDraft): InvoiceLine {
+  const subscription =
+    draft.subscription === null ? undefined : world.store.find('subscription', draft.subscription);
+  return world.store.add('line_item', world.clock.now(), {
+    amount: draft.amount,
+    currency: draft.price.currency,
+    description: draft.description,
+    discountable: !draft.isProration,
+    invoice: invoice.id,
+    metadata: { ...subscription?.metadata },
+    parent: parentOf(draft),
+    period: draft.period,
+    pricing: pricing(draft.price),
+    quantity: draft.quantity,
+    quantity_decimal: String(draft.quantity),
+    subscription: draft.subscription,
+    subtotal: draft.amount,
+  });
+}

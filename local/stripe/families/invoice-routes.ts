@@ -1,0 +1,119 @@
+import { invalid } from '../core/problem.ts';
+import { isWithin, listInOrder, listOf } from '../core/list.ts';
+import { bool, hash, metadata, moments, need, oneOf, page, str } from '../core/params.ts';
+import { route, type Route } from '../core/route.ts';
+import type { Invoice } from '../core/types.ts';
+import { payInvoice } from './collect.ts';
+import { finalizeAndCollect } from './cycle.ts';
+import { giveUpInvoice, voidInvoice } from './invoices.ts';
+import { mergeMetadata } from './metadata.ts';
+
+function needStatus(invoice: Invoice, allowed: string[], verb: string): Invoice {
+  if (!allowed.includes(invoice.status))
+    throw invalid(
+      `You can only ${verb} an invoice whose status is ${allowed.join(' or ')}. This invoice is ${invoice.status}.`,
+      { code: 'invoice_not_editable' },
+    );
+  return invoice;
+}
+
+const listRules = {
+  ...page,
+  collection_method: oneOf('charge_automatically', 'send_invoice'),
+  created: moments,
+  customer: str,
+  status: oneOf('draft', 'open', 'paid', 'uncollectible', 'void'),
+  subscription: str,
+};
+
+/** Invoices. Source: https://docs.stripe.com/api/invoices */
+export const invoiceRoutes: Route[] = [
+  route(
+    'POST',
+    '/v1/invoices/:invoice',
+    { auto_advance: bool, metadata },
+    ({ world, id, params }) => {
+      const invoice = world.store.need('invoice', id);
+      return world.change('invoice.updated', invoice, (one) => {
+        one['metadata'] = mergeMetadata(
+          (one['metadata'] ?? {}) as Record<string, string>,
+          params.metadata,
+        );
+        one.auto_advance = params.auto_advance ?? one.auto_advance;
+      });
+    },
+  ),
+  route(
+    'POST',
+    '/v1/invoices/:invoice/pay',
+    { off_session: bool, paid_out_of_band: bool, payment_method: str },
+    ({ world, id, params }) =>
+      payInvoice(world, world.store.need('invoice', id), params.paid_out_of_band ?? false),
+  ),
+  route('POST', '/v1/invoices/:invoice/finalize', { auto_advance: bool }, ({ world, id }) => {
+    const invoice = needStatus(world.store.need('invoice', id), ['draft'], 'finalize');
+    finalizeAndCollect(world, invoice);
+    return invoice;
+  }),
+  route('POST', '/v1/invoices/:invoice/void', {}, ({ world, id }) => {
+    const invoice = needStatus(world.store.need('invoice', id), ['open', 'uncollectible'], 'void');
+    voidInvoice(world, invoice);
+    return invoice;
+  }),
+  route('POST', '/v1/invoices/:invoice/mark_uncollectible', {}, ({ world, id }) => {
+    const invoice = needStatus(world.store.need('invoice', id), ['open'], 'mark as uncollectible');
+    giveUpInvoice(world, invoice);
+    return invoice;
+  }),
+  route('GET', '/v1/invoices/:invoice', {}, ({ world, id }) => world.store.need('invoice', id)),
+  route('GET', '/v1/invoices/:invoice/lines', page, ({ world, id, params }) => {
+    world.store.need('invoice', id);
+    const lines = world.store.all('line_item').filter((line) => line.invoice === id);
+    return listInOrder(lines, params, `/v1/invoices/${id}/lines`);
+  }),
+  route('GET', '/v1/invoices', listRules, ({ world, params }) =>
+    listOf(
+      world.store
+        .all('invoice')
+        .filter(
+          (one) =>
+            (params.customer === undefined || one.customer === params.customer) &&
+            (params.status === undefined || one.status === params.status) &&
+            (params.subscription === undefined ||
+              one.parent?.subscription_details?.subscription === params.subscription) &&
+            isWithin(one.created, params.created),
+        ),
+      params,
+      '/v1/invoices',
+    ),
+  ),
+  route('GET', '/v1/invoice_payments/:payment', {}, ({ world, id }) =>
+    world.store.need('invoice_payment', id),
+  ),
+  route(
+    'GET',
+    '/v1/invoice_payments',
+    {
+      ...page,
+      created: moments,
+      invoice: str,
+      payment: hash({ payment_intent: str, type: need(oneOf('payment_intent')) }),
+      status: oneOf('canceled', 'open', 'paid'),
+    },
+    ({ world, params }) =>
+      listOf(
+        world.store
+          .all('invoice_payment')
+          .filter(
+            (one) =>
+              (params.invoice === undefined || one.invoice === params.invoice) &&
+              (params.payment?.payment_intent === undefined ||
+                one.payment.payment_intent === params.payment.payment_intent) &&
+              (params.status === undefined || one.status === params.status) &&
+              isWithin(one.created, params.created),
+          ),
+        params,
+        '/v1/invoice_payments',
+      ),
+  ),
+];

@@ -1,0 +1,145 @@
+import type { BillingReason, Invoice, Period, Subscription } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import { addLine, type LineDraft } from './invoice-lines.ts';
+import { createIntent } from './payments.ts';
+
+export type InvoiceDraft = {
+  customer: string;
+  currency: string;
+  reason: BillingReason;
+  subscription: Subscription | null;
+  lines: LineDraft[];
+  /** The invoice's own period: of a renewal it is the one that ended, not the one it pays for. */
+  period: Period;
+  /** When it finalizes by itself, in unix seconds; null for at once, by the caller. */
+  finalizesAt: number | null;
+};
+
+/** Makes a draft invoice and tells of it. Source: https://docs.stripe.com/api/invoices/object */
+export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
+  const { store, clock } = world;
+  const customer = store.need('customer', draft.customer);
+  const total = draft.lines.reduce((sum, line) => sum + line.amount, 0);
+  const subscription = draft.subscription;
+  const invoice = store.add('invoice', clock.now(), {
+    amount_due: Math.max(0, total),
+    amount_remaining: Math.max(0, total),
+    automatically_finalizes_at: draft.finalizesAt,
+    billing_reason: draft.reason,
+    currency: draft.currency,
+    customer: draft.customer,
+    customer_email: customer.email,
+    customer_name: customer.name,
+    metadata: {},
+    next_payment_attempt: draft.finalizesAt,
+    parent: subscription && {
+      quote_details: null,
+      subscription_details: {
+        metadata: { ...subscription.metadata },
+        subscription: subscription.id,
+      },
+      type: 'subscription_details',
+    },
+    period_end: draft.period.end,
+    period_start: draft.period.start,
+    starting_balance: customer.balance,
+    subtotal: total,
+    subtotal_excluding_tax: total,
+    total,
+    total_excluding_tax: total,
+  });
+  invoice.lines.url = `/v1/invoices/${invoice.id}/lines`;
+  const lines = draft.lines.map((line) => addLine(world, invoice, line));
+  invoice.lines.data = lines.slice(0, 10);
+  invoice.lines.has_more = lines.length > 10;
+  for (const { invoiceItem } of draft.lines) {
+    const item = invoiceItem === null ? undefined : store.find('invoiceitem', invoiceItem);
+    if (item) item.invoice = invoice.id;
+  }
+  customer.currency ??= draft.currency;
+  if (subscription) subscription.latest_invoice = invoice.id;
+  world.emit('invoice.created', invoice);
+  return invoice;
+}
+
+/** Takes what the customer's credit balance covers, or adds a negative total to it. */
+function applyBalance(world: World, invoice: Invoice): void {
+  const customer = world.store.need('customer', invoice.customer);
+  invoice.starting_balance = customer.balance;
+  const due = invoice.total + customer.balance;
+  invoice.amount_due = Math.max(0, due);
+  invoice.amount_remaining = invoice.amount_due;
+  invoice.ending_balance = Math.min(0, due);
+  world.change('customer.updated', customer, (one) => {
+    one.balance = invoice.ending_balance ?? 0;
+  });
+}
+
+const reasons: Record<BillingReason, string> = {
+  manual: 'Payment for Invoice',
+  subscription_create: 'Subscription creation',
+  subscription_cycle: 'Subscription update',
+  subscription_update: 'Subscription update',
+};
+
+/** Opens a draft: number, hosted page, and a payment intent where there is something to pay. */
+export function finalizeInvoice(world: World, invoice: Invoice): void {
+  const { store, clock } = world;
+  const customer = store.need('customer', invoice.customer);
+  applyBalance(world, invoice);
+  const page = `${world.base}/invoices/${invoice.id}`;
+  Object.assign(invoice, {
+    automatically_finalizes_at: null,
+    effective_at: clock.now(),
+    hosted_invoice_url: page,
+    invoice_pdf: `${page}/pdf`,
+    number: `${customer.invoice_prefix}-${String(customer.next_invoice_sequence++).padStart(4, '0')}`,
+    status: 'open',
+  });
+  invoice.status_transitions['finalized_at'] = clock.now();
+  if (invoice.amount_due > 0) {
+    const intent = createIntent(world, {
+      amount: invoice.amount_due,
+      currency: invoice.currency,
+      customer: invoice.customer,
+      description: reasons[invoice.billing_reason],
+    });
+    store.add('invoice_payment', clock.now(), {
+      amount_requested: invoice.amount_due,
+      currency: invoice.currency,
+      invoice: invoice.id,
+      payment: { payment_intent: intent.id, type: 'payment_intent' },
+    });
+  }
+  world.emit('invoice.finalized', invoice);
+}
+
+/** Voids an open invoice and cancels its payment. */
+export function voidInvoice(world: World, invoice: Invoice): void {
+  closePayments(world, invoice);
+  invoice.status = 'void';
+  invoice.auto_advance = false;
+  invoice.next_payment_attempt = null;
+  invoice.status_transitions['voided_at'] = world.clock.now();
+  world.emit('invoice.voided', invoice);
+}
+
+/** Gives an open invoice up as a bad debt; it can still be paid. */
+export function giveUpInvoice(world: World, invoice: Invoice): void {
+  invoice.status = 'uncollectible';
+  invoice.auto_advance = false;
+  invoice.next_payment_attempt = null;
+  invoice.status_transitions['marked_uncollectible_at'] = world.clock.now();
+  world.emit('invoice.marked_uncollectible', invoice);
+}
+
+function closePayments(world: World, invoice: Invoice): void {
+  for (const payment of world.store.all('invoice_payment')) {
+    if (payment.invoice !== invoice.id || payment.status !== 'open') continue;
+    payment.status = 'canceled';
+    payment.status_transitions['canceled_at'] = world.clock.now();
+    const intent = world.store.need('payment_intent', payment.payment.payment_intent);
+    Object.assign(intent, { status: 'canceled', canceled_at: world.clock.now() });
+    world.emit('payment_intent.canceled', intent);
+  }
+}

@@ -1,0 +1,137 @@
+import { newId, random } from '../core/ids.ts';
+import type { Card } from '../core/store.ts';
+import type { Charge, Meta, PaymentIntent } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+
+/** How a try to charge ended: `action` waits for 3-D Secure, `pending` for the bank. */
+export type Outcome = 'paid' | 'failed' | 'action' | 'pending';
+
+export type NewIntent = {
+  amount: number;
+  currency: string;
+  customer: string | null;
+  description?: string | null;
+  metadata?: Meta;
+};
+
+/** Makes a payment intent that waits for a payment method. */
+export function createIntent(world: World, input: NewIntent): PaymentIntent {
+  const intent = world.store.add('payment_intent', world.clock.now(), {
+    amount: input.amount,
+    currency: input.currency,
+    customer: input.customer,
+    description: input.description ?? null,
+    metadata: { ...input.metadata },
+  });
+  intent['client_secret'] = `${intent.id}_secret_${random(25)}`;
+  return intent;
+}
+
+function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charge>): Charge {
+  const { store, clock } = world;
+  const customer = intent.customer === null ? undefined : store.find('customer', intent.customer);
+  const charge = store.add('charge', clock.now(), {
+    amount: intent.amount,
+    currency: intent.currency,
+    customer: intent.customer,
+    description: intent.description,
+    metadata: { ...intent.metadata },
+    payment_intent: intent.id,
+    payment_method: intent.payment_method,
+    ...fields,
+  });
+  const billing = charge['billing_details'] as Record<string, unknown>;
+  if (customer) Object.assign(billing, { email: customer.email, name: customer.name });
+  if (charge.status !== 'failed') charge['receipt_url'] = `${world.base}/receipts/${charge.id}`;
+  intent.latest_charge = charge.id;
+  return charge;
+}
+
+const settled = (charge: Charge): Partial<Charge> => ({
+  amount_captured: charge.amount,
+  balance_transaction: newId('balance_transaction'),
+  captured: true,
+  paid: true,
+  status: 'succeeded',
+});
+
+/** Marks an intent and its charge as paid, and tells of both. */
+function succeed(world: World, intent: PaymentIntent, charge: Charge): Outcome {
+  Object.assign(charge, settled(charge));
+  world.emit('charge.succeeded', charge);
+  Object.assign(intent, {
+    amount_received: intent.amount,
+    last_payment_error: null,
+    next_action: null,
+    processing: null,
+    status: 'succeeded',
+  });
+  world.emit('payment_intent.succeeded', intent);
+  return 'paid';
+}
+
+/** Marks an intent and its charge as refused by the bank, and tells of both. */
+function fail(world: World, intent: PaymentIntent, charge: Charge): Outcome {
+  const message = 'Your card was declined.';
+  Object.assign(charge, {
+    failure_code: 'card_declined',
+    failure_message: message,
+    outcome: {
+      ...(charge['outcome'] as object),
+      network_status: 'declined_by_network',
+      reason: 'generic_decline',
+      seller_message: 'The bank did not return any further details with this decline.',
+      type: 'issuer_declined',
+    },
+    paid: false,
+    status: 'failed',
+  });
+  world.emit('charge.failed', charge);
+  Object.assign(intent, {
+    last_payment_error: {
+      charge: charge.id,
+      code: 'card_declined',
+      decline_code: 'generic_decline',
+      doc_url: 'https://docs.stripe.com/error-codes/card-declined',
+      message,
+      type: 'card_error',
+    },
+    next_action: null,
+    payment_method: null,
+    processing: null,
+    status: 'requires_payment_method',
+  });
+  world.emit('payment_intent.payment_failed', intent);
+  return 'failed';
+}
+
+/** Tries to charge an intent with a card that behaves as told. */
+export function confirmIntent(world: World, intent: PaymentIntent, card: Card): Outcome {
+  if (card === 'action') {
+    Object.assign(intent, {
+      next_action: { type: 'use_stripe_sdk', use_stripe_sdk: {} },
+      status: 'requires_action',
+    });
+    world.emit('payment_intent.requires_action', intent);
+    return 'action';
+  }
+  if (card === 'none') return 'failed';
+  intent.payment_method = `pm_1${random(23)}`;
+  const charge = createCharge(world, intent, { status: 'pending', paid: false });
+  return card === 'ok' ? succeed(world, intent, charge) : fail(world, intent, charge);
+}
+
+/** Begins a payment that the bank settles later. Source: https://docs.stripe.com/payments/payment-methods#payment-notification */
+export function beginSlowPayment(world: World, intent: PaymentIntent): void {
+  intent.payment_method = `pm_1${random(23)}`;
+  const charge = createCharge(world, intent, { status: 'pending', paid: false });
+  world.emit('charge.pending', charge);
+  intent.status = 'processing';
+  world.emit('payment_intent.processing', intent);
+}
+
+/** The bank's word on a payment that was begun before. */
+export function settleSlowPayment(world: World, intent: PaymentIntent, isGood: boolean): Outcome {
+  const charge = world.store.need('charge', intent.latest_charge ?? '');
+  return isGood ? succeed(world, intent, charge) : fail(world, intent, charge);
+}

@@ -1,0 +1,32 @@
+import type { Period, Recurring } from '../core/types.ts';
+
+const DAY = 86_400;
+
+/** `start` plus `count` calendar months, on the last day of a shorter month. */
+function addMonths(start: number, count: number): number {
+  const date = new Date(start * 1000);
+  const day = date.getUTCDate();
+  date.setUTCDate(1);
+  date.setUTCMonth(date.getUTCMonth() + count);
+  const last = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
+  date.setUTCDate(Math.min(day, last));
+  return Math.floor(date.getTime() / 1000);
+}
+
+/** `start` plus so many intervals, in unix seconds UTC. */
+export function addIntervals(start: number, recurring: Recurring, times: number): number {
+  const count = recurring.interval_count * times;
+  if (recurring.interval === 'day') return start + count * DAY;
+  if (recurring.interval === 'week') return start + count * 7 * DAY;
+  return addMonths(start, recurring.interval === 'month' ? count : count * 12);
+}
+
+/**
+ * The end of the period that begins at `start`, counted from the anchor so that the 31st comes back
+ * after February. Source: https://docs.stripe.com/billing/subscriptions/billing-cycle
+ */
+export function periodFrom(anchor: number, recurring: Recurring, start: number): Period {
+  let times = 1;
+  while (addIntervals(anchor, recurring, times) <= start) times += 1;
+  return { start, end: addIntervals(anchor, recurring, times) };
+}

@@ -1,0 +1,167 @@
+import { invalid, missingParameter } from '../core/problem.ts';
+import { isWithin, listOf } from '../core/list.ts';
+import {
+  bool,
+  decimal,
+  hash,
+  list,
+  metadata,
+  moments,
+  natural,
+  need,
+  oneOf,
+  page,
+  str,
+  strOrUnset,
+  type Values,
+} from '../core/params.ts';
+import { route, type Route } from '../core/route.ts';
+import type { Price } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import { given, mergeMetadata } from './metadata.ts';
+import { createProduct } from './create-product.ts';
+
+const interval = oneOf('day', 'week', 'month', 'year');
+
+/** What `default_price_data` of a product may hold. */
+export const defaultPriceRules = {
+  currency: need(str),
+  unit_amount: natural,
+  unit_amount_decimal: decimal,
+  recurring: hash({ interval: need(interval), interval_count: natural }),
+  tax_behavior: oneOf('exclusive', 'inclusive', 'unspecified'),
+  metadata,
+};
+
+const createRules = {
+  ...defaultPriceRules,
+  active: bool,
+  billing_scheme: oneOf('per_unit'),
+  lookup_key: str,
+  nickname: str,
+  product: str,
+  product_data: hash({ name: need(str), metadata, active: bool, id: str, unit_label: str }),
+  recurring: hash({
+    interval: need(interval),
+    interval_count: natural,
+    usage_type: oneOf('licensed'),
+    trial_period_days: natural,
+  }),
+  transfer_lookup_key: bool,
+};
+
+/** Takes a lookup key from whoever has it, if that is allowed. */
+function claimLookupKey(world: World, key: string | null | undefined, mayTransfer: boolean): void {
+  if (key === undefined || key === null) return;
+  const holder = world.store.all('price').find((price) => price.lookup_key === key);
+  if (!holder) return;
+  if (!mayTransfer)
+    throw invalid(`A price (\`${holder.id}\`) already uses that lookup key.`, {
+      param: 'lookup_key',
+    });
+  world.change('price.updated', holder, (price) => {
+    price.lookup_key = null;
+  });
+}
+
+function amountOf(params: Values<typeof createRules>): { cents: number | null; text: string } {
+  const { unit_amount: cents, unit_amount_decimal: text } = params;
+  if (cents !== undefined && text !== undefined)
+    throw invalid(
+      'You may only specify one of these parameters: unit_amount, unit_amount_decimal.',
+    );
+  if (cents !== undefined) return { cents, text: String(cents) };
+  if (text === undefined) throw missingParameter('unit_amount');
+  return { cents: Number.isInteger(Number(text)) ? Number(text) : null, text };
+}
+
+/** Makes a price. Its amount, currency and interval never change afterwards. */
+export function createPrice(world: World, params: Values<typeof createRules>): Price {
+  if (params.product !== undefined) world.store.need('product', params.product, 'product');
+  else if (!params.product_data) throw missingParameter('product');
+  if (!/^[a-z]{3}$/i.test(params.currency))
+    throw invalid(`Invalid currency: ${params.currency}.`, { param: 'currency' });
+  const amount = amountOf(params);
+  claimLookupKey(world, params.lookup_key, params.transfer_lookup_key ?? false);
+  const product = params.product ?? createProduct(world, params.product_data ?? { name: '' }).id;
+  const price = world.store.add('price', world.clock.now(), {
+    active: params.active ?? true,
+    currency: params.currency.toLowerCase(),
+    lookup_key: params.lookup_key ?? null,
+    metadata: mergeMetadata({}, params.metadata),
+    nickname: params.nickname ?? null,
+    product,
+    recurring: params.recurring
+      ? {
+          interval_count: 1,
+          meter: null,
+          trial_period_days: null,
+          usage_type: 'licensed',
+          ...(given(params.recurring) as { interval: 'month' }),
+        }
+      : null,
+    tax_behavior: params.tax_behavior ?? 'unspecified',
+    type: params.recurring ? 'recurring' : 'one_time',
+    unit_amount: amount.cents,
+    unit_amount_decimal: amount.text,
+  });
+  world.emit('price.created', price);
+  return price;
+}
+
+const update = route(
+  'POST',
+  '/v1/prices/:price',
+  {
+    active: bool,
+    lookup_key: strOrUnset,
+    metadata,
+    nickname: strOrUnset,
+    tax_behavior: oneOf('exclusive', 'inclusive', 'unspecified'),
+    transfer_lookup_key: bool,
+  },
+  ({ world, id, params }) => {
+    const price = world.store.need('price', id);
+    const { metadata: meta, transfer_lookup_key: mayTransfer, ...fields } = params;
+    if (params.lookup_key !== price.lookup_key)
+      claimLookupKey(world, params.lookup_key, mayTransfer ?? false);
+    return world.change('price.updated', price, (one) => {
+      Object.assign(one, given(fields));
+      one.metadata = mergeMetadata(one.metadata, meta);
+    });
+  },
+);
+
+const listRules = {
+  ...page,
+  active: bool,
+  created: moments,
+  currency: str,
+  lookup_keys: list(str, 10),
+  product: str,
+  recurring: hash({ interval, usage_type: oneOf('licensed', 'metered') }),
+  type: oneOf('one_time', 'recurring'),
+};
+
+const isListed = (price: Price, by: Values<typeof listRules>): boolean =>
+  (by.active === undefined || price.active === by.active) &&
+  (by.currency === undefined || price.currency === by.currency) &&
+  (by.lookup_keys === undefined || by.lookup_keys.includes(price.lookup_key ?? '')) &&
+  (by.product === undefined || price.product === by.product) &&
+  (by.type === undefined || price.type === by.type) &&
+  (by.recurring?.interval === undefined || price.recurring?.interval === by.recurring.interval) &&
+  isWithin(price.created, by.created);
+
+/** Prices. Source: https://docs.stripe.com/api/prices */
+export const priceRoutes: Route[] = [
+  route('POST', '/v1/prices', createRules, ({ world, params }) => createPrice(world, params)),
+  update,
+  route('GET', '/v1/prices/:price', {}, ({ world, id }) => world.store.need('price', id)),
+  route('GET', '/v1/prices', listRules, ({ world, params }) =>
+    listOf(
+      world.store.all('price').filter((price) => isListed(price, params)),
+      params,
+      '/v1/prices',
+    ),
+  ),
+];

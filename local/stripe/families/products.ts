@@ -1,0 +1,95 @@
+import { invalid } from '../core/problem.ts';
+import { isWithin, listOf } from '../core/list.ts';
+import {
+  bool,
+  hash,
+  list,
+  metadata,
+  moments,
+  need,
+  page,
+  str,
+  strOrUnset,
+} from '../core/params.ts';
+import { route, type Route } from '../core/route.ts';
+import { given, mergeMetadata } from './metadata.ts';
+import { createProduct } from './create-product.ts';
+import { createPrice, defaultPriceRules } from './prices.ts';
+
+const rules = {
+  active: bool,
+  description: strOrUnset,
+  metadata,
+  statement_descriptor: str,
+  tax_code: strOrUnset,
+  unit_label: strOrUnset,
+  url: strOrUnset,
+};
+
+const create = route(
+  'POST',
+  '/v1/products',
+  { ...rules, name: need(str), id: str, default_price_data: hash(defaultPriceRules) },
+  ({ world, params }) => {
+    const { default_price_data: data, ...fields } = params;
+    if (fields.id !== undefined && world.store.find('product', fields.id))
+      throw invalid('Product already exists.', { code: 'resource_already_exists', param: 'id' });
+    const product = createProduct(world, fields);
+    if (data) product.default_price = createPrice(world, { ...data, product: product.id }).id;
+    return product;
+  },
+);
+
+const update = route(
+  'POST',
+  '/v1/products/:product',
+  { ...rules, name: str, default_price: str },
+  ({ world, id, params }) => {
+    const product = world.store.need('product', id);
+    if (params.default_price !== undefined)
+      world.store.need('price', params.default_price, 'default_price');
+    const { metadata: meta, ...fields } = params;
+    return world.change('product.updated', product, (one) => {
+      Object.assign(one, given(fields));
+      one.metadata = mergeMetadata(one.metadata, meta);
+      one.updated = world.clock.now();
+    });
+  },
+);
+
+/** Products. Source: https://docs.stripe.com/api/products */
+export const productRoutes: Route[] = [
+  create,
+  update,
+  route('GET', '/v1/products/:product', {}, ({ world, id }) => world.store.need('product', id)),
+  route(
+    'GET',
+    '/v1/products',
+    { ...page, active: bool, created: moments, ids: list(str), url: str },
+    ({ world, params }) =>
+      listOf(
+        world.store
+          .all('product')
+          .filter(
+            (one) =>
+              one['deleted'] !== true &&
+              (params.active === undefined || one.active === params.active) &&
+              (params.ids === undefined || params.ids.includes(one.id)) &&
+              (params.url === undefined || one['url'] === params.url) &&
+              isWithin(one.created, params.created),
+          ),
+        params,
+        '/v1/products',
+      ),
+  ),
+  route('DELETE', '/v1/products/:product', {}, ({ world, id }) => {
+    const product = world.store.need('product', id);
+    if (world.store.all('price').some((price) => price.product === id))
+      throw invalid(
+        'This product cannot be deleted because it has one or more user-created prices.',
+      );
+    world.store.remove('product', id);
+    world.emit('product.deleted', product);
+    return { id, object: 'product', deleted: true };
+  }),
+];

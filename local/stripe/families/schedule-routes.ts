@@ -1,0 +1,122 @@
+import { invalid } from '../core/problem.ts';
+import { listOf } from '../core/list.ts';
+import { either, hash, list, metadata, natural, need, oneOf, page, str } from '../core/params.ts';
+import { route, type Route } from '../core/route.ts';
+import type { SchedulePhase } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import { mergeMetadata } from './metadata.ts';
+import { addIntervals } from './periods.ts';
+import { cancelSchedule, makePhase, releaseSchedule, scheduleFrom } from './schedules.ts';
+import { behaviours } from './subscription-params.ts';
+
+const phase = hash({
+  duration: hash({
+    interval: need(oneOf('day', 'week', 'month', 'year')),
+    interval_count: natural,
+  }),
+  end_date: natural,
+  items: need(list(hash({ price: need(str), quantity: natural }), 20)),
+  metadata,
+  proration_behavior: behaviours,
+  start_date: either(natural, oneOf('now')),
+});
+type PhaseParams = typeof phase extends { read: (...args: never[]) => infer T } ? T : never;
+
+/** Phases follow each other without gaps; the last one ends after its duration or one interval. */
+function readPhases(world: World, given: PhaseParams[], first: number): SchedulePhase[] {
+  let start = first;
+  return given.map((input, index) => {
+    const param = `phases[${index}]`;
+    if (typeof input.start_date === 'number' && input.start_date !== start)
+      throw invalid('Each phase must begin when the previous one ends.', {
+        param: `${param}[start_date]`,
+      });
+    const prices = input.items.map(({ price }) =>
+      world.store.need('price', price, `${param}[items]`),
+    );
+    const recurring = prices[0]?.recurring;
+    if (!recurring) throw invalid('Phases need recurring prices.', { param: `${param}[items]` });
+    const { duration } = input;
+    const end = input.end_date ?? addIntervals(start, duration ? defined(duration) : recurring, 1);
+    if (end <= start)
+      throw invalid('A phase must end after it begins.', { param: `${param}[end_date]` });
+    const made = makePhase(world, {
+      end,
+      items: input.items.map(({ price, quantity }) => ({ price, quantity: quantity ?? 1 })),
+      metadata: mergeMetadata({}, input.metadata),
+      proration: input.proration_behavior ?? 'create_prorations',
+      start,
+    });
+    start = end;
+    return made;
+  });
+}
+
+const defined = (duration: {
+  interval: 'day' | 'week' | 'month' | 'year';
+  interval_count?: number;
+}) => ({
+  interval: duration.interval,
+  interval_count: duration.interval_count ?? 1,
+});
+
+const update = route(
+  'POST',
+  '/v1/subscription_schedules/:schedule',
+  {
+    end_behavior: oneOf('cancel', 'release'),
+    metadata,
+    phases: list(phase, 10),
+    proration_behavior: behaviours,
+  },
+  ({ world, id, params }) => {
+    const schedule = world.store.need('subscription_schedule', id);
+    if (schedule.status !== 'active')
+      throw invalid(`You cannot update a subscription schedule that is ${schedule.status}.`);
+    const current = schedule.current_phase;
+    const phases = params.phases && readPhases(world, params.phases, current?.start_date ?? 0);
+    return world.change('subscription_schedule.updated', schedule, (one) => {
+      one.end_behavior = params.end_behavior ?? one.end_behavior;
+      one.metadata = mergeMetadata(one.metadata, params.metadata);
+      if (!phases?.[0]) return;
+      one.phases = phases;
+      one.current_phase = { end_date: phases[0].end_date, start_date: phases[0].start_date };
+    });
+  },
+);
+
+/** Subscription schedules, begun from a subscription. Source: https://docs.stripe.com/api/subscription_schedules */
+export const scheduleRoutes: Route[] = [
+  route(
+    'POST',
+    '/v1/subscription_schedules',
+    { from_subscription: need(str), metadata },
+    ({ world, params }) => {
+      const one = world.store.need('subscription', params.from_subscription, 'from_subscription');
+      const schedule = scheduleFrom(world, one);
+      schedule.metadata = mergeMetadata({}, params.metadata);
+      return schedule;
+    },
+  ),
+  update,
+  ...(['release', 'cancel'] as const).map((verb) =>
+    route('POST', `/v1/subscription_schedules/:schedule/${verb}`, {}, ({ world, id }) => {
+      const schedule = world.store.need('subscription_schedule', id);
+      if (schedule.status !== 'active')
+        throw invalid(`You cannot ${verb} a subscription schedule that is ${schedule.status}.`);
+      return (verb === 'release' ? releaseSchedule : cancelSchedule)(world, schedule);
+    }),
+  ),
+  route('GET', '/v1/subscription_schedules/:schedule', {}, ({ world, id }) =>
+    world.store.need('subscription_schedule', id),
+  ),
+  route('GET', '/v1/subscription_schedules', { ...page, customer: str }, ({ world, params }) =>
+    listOf(
+      world.store
+        .all('subscription_schedule')
+        .filter((one) => params.customer === undefined || one.customer === params.customer),
+      params,
+      '/v1/subscription_schedules',
+    ),
+  ),
+];

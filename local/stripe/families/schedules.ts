@@ -1,0 +1,177 @@
+import { invalid } from '../core/problem.ts';
+import type { Price, Schedule, SchedulePhase, Subscription } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import type { Due } from './cycle.ts';
+import { addIntervals } from './periods.ts';
+import { endSubscription } from './subscription-end.ts';
+import { updateSubscription } from './subscription-update.ts';
+import { periodOf } from './subscriptions.ts';
+
+const phaseDefaults = {
+  add_invoice_items: [],
+  application_fee_percent: null,
+  billing_cycle_anchor: null,
+  billing_thresholds: null,
+  collection_method: null,
+  default_payment_method: null,
+  default_tax_rates: [],
+  description: null,
+  discounts: [],
+  invoice_settings: null,
+  on_behalf_of: null,
+  transfer_data: null,
+  trial_end: null,
+};
+
+/** One phase in Stripe's form. */
+export function makePhase(
+  world: World,
+  input: {
+    start: number;
+    end: number;
+    items: { price: string; quantity: number }[];
+    proration: string;
+    metadata?: Record<string, string>;
+  },
+): SchedulePhase {
+  const items = input.items.map(({ price, quantity }) => ({
+    billing_thresholds: null,
+    discounts: [],
+    metadata: {},
+    plan: price,
+    price,
+    quantity,
+    tax_rates: [],
+  }));
+  const currency = world.store.find('price', items[0]?.price ?? '')?.currency ?? 'usd';
+  return {
+    ...structuredClone(phaseDefaults),
+    currency,
+    end_date: input.end,
+    items,
+    metadata: { ...input.metadata },
+    proration_behavior: input.proration,
+    start_date: input.start,
+  };
+}
+
+/** Puts a subscription under a schedule whose only phase is its current period. */
+export function scheduleFrom(world: World, one: Subscription): Schedule {
+  if (one.schedule !== null)
+    throw invalid(
+      `You cannot migrate a subscription that is already attached to a schedule: ${one.schedule}.`,
+      { param: 'from_subscription' },
+    );
+  if (one.ended_at !== null)
+    throw invalid('You cannot schedule a canceled subscription.', { param: 'from_subscription' });
+  const { start, end } = periodOf(one);
+  const items = one.items.data.map(({ price, quantity }) => ({ price: price.id, quantity }));
+  const schedule = world.store.add('subscription_schedule', world.clock.now(), {
+    current_phase: { end_date: end, start_date: start },
+    customer: one.customer,
+    phases: [makePhase(world, { end, items, proration: 'create_prorations', start })],
+    status: 'active',
+    subscription: one.id,
+  });
+  world.emit('subscription_schedule.created', schedule);
+  world.change('customer.subscription.updated', one, (changed) => {
+    changed.schedule = schedule.id;
+  });
+  return schedule;
+}
+
+/** Switches to a price when the current period ends, through a schedule. */
+export function scheduleSwitch(world: World, one: Subscription, price: Price): Schedule {
+  const schedule =
+    one.schedule === null
+      ? scheduleFrom(world, one)
+      : world.store.need('subscription_schedule', one.schedule);
+  const { end } = periodOf(one);
+  if (!price.recurring) throw invalid('A subscription needs a recurring price.');
+  const next = makePhase(world, {
+    end: addIntervals(end, price.recurring, 1),
+    items: [{ price: price.id, quantity: one.items.data[0]?.quantity ?? 1 }],
+    proration: 'none',
+    start: end,
+  });
+  return world.change('subscription_schedule.updated', schedule, (changed) => {
+    changed.phases = [...changed.phases.slice(0, 1), next];
+  });
+}
+
+/** Lets a subscription go on without its schedule, as it is now. */
+export function releaseSchedule(world: World, schedule: Schedule): Schedule {
+  const one = world.store.find('subscription', schedule.subscription ?? '');
+  Object.assign(schedule, {
+    current_phase: null,
+    released_at: world.clock.now(),
+    released_subscription: schedule.subscription,
+    status: 'released',
+    subscription: null,
+  });
+  world.emit('subscription_schedule.released', schedule);
+  if (one)
+    world.change('customer.subscription.updated', one, (changed) => {
+      changed.schedule = null;
+    });
+  return schedule;
+}
+
+/** Ends a schedule together with its subscription. */
+export function cancelSchedule(world: World, schedule: Schedule): Schedule {
+  const one = world.store.find('subscription', schedule.subscription ?? '');
+  Object.assign(schedule, {
+    canceled_at: world.clock.now(),
+    current_phase: null,
+    status: 'canceled',
+  });
+  world.emit('subscription_schedule.canceled', schedule);
+  if (one && one.ended_at === null) endSubscription(world, one, 'cancellation_requested');
+  return schedule;
+}
+
+/** Puts a phase into force on the subscription. */
+function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): void {
+  const one = world.store.need('subscription', schedule.subscription ?? '');
+  const items = phase.items.map(({ price, quantity }, index) => {
+    const id = one.items.data[index]?.id;
+    return id === undefined ? { price, quantity } : { id, price, quantity };
+  });
+  const gone = one.items.data.slice(items.length).map(({ id }) => ({ deleted: true, id }));
+  world.change('subscription_schedule.updated', schedule, (changed) => {
+    changed.current_phase = { end_date: phase.end_date, start_date: phase.start_date };
+  });
+  const isAtPeriodEnd = phase.start_date === periodOf(one).end;
+  updateSubscription(world, one, {
+    items: [...items, ...gone],
+    metadata: phase.metadata,
+    proration_behavior: isAtPeriodEnd ? 'none' : (phase.proration_behavior as 'none'),
+  });
+}
+
+function finish(world: World, schedule: Schedule): void {
+  if (schedule.end_behavior === 'release') {
+    releaseSchedule(world, schedule);
+    return;
+  }
+  const one = world.store.need('subscription', schedule.subscription ?? '');
+  Object.assign(schedule, {
+    completed_at: world.clock.now(),
+    current_phase: null,
+    status: 'completed',
+  });
+  world.emit('subscription_schedule.completed', schedule);
+  endSubscription(world, one, 'cancellation_requested');
+}
+
+/** Phases that begin and schedules that end; before the renewal of the same second. */
+export const schedulesDue = (world: World): Due[] =>
+  world.store.all('subscription_schedule').flatMap((schedule): Due[] => {
+    const current = schedule.current_phase;
+    if (schedule.status !== 'active' || !current) return [];
+    const one = world.store.find('subscription', schedule.subscription ?? '');
+    if (!one || one.ended_at !== null) return [];
+    const next = schedule.phases.find((phase) => phase.start_date >= current.end_date);
+    const run = next ? () => enterPhase(world, schedule, next) : () => finish(world, schedule);
+    return [{ at: current.end_date, rank: 2, run }];
+  });

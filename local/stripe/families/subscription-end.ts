@@ -1,0 +1,28 @@
+import type { Subscription } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+
+export type EndReason = 'cancellation_requested' | 'payment_failed';
+
+/** Ends a subscription now. Source: https://docs.stripe.com/billing/subscriptions/cancel */
+export function endSubscription(world: World, subscription: Subscription, reason: EndReason): void {
+  const now = world.clock.now();
+  const details = subscription.cancellation_details;
+  subscription.cancellation_details = { ...details, reason: details['reason'] ?? reason };
+  subscription.canceled_at ??= now;
+  subscription.ended_at = now;
+  subscription.status = 'canceled';
+  subscription.pending_update = null;
+  stopCollection(world, subscription);
+  world.emit('customer.subscription.deleted', subscription);
+}
+
+/** Unpaid invoices stay as they are and can still be paid, but no longer by themselves. */
+function stopCollection(world: World, subscription: Subscription): void {
+  for (const invoice of world.store.all('invoice')) {
+    const isOurs = invoice.parent?.subscription_details?.subscription === subscription.id;
+    if (!isOurs || (invoice.status !== 'draft' && invoice.status !== 'open')) continue;
+    invoice.auto_advance = false;
+    invoice.automatically_finalizes_at = null;
+    invoice.next_payment_attempt = null;
+  }
+}

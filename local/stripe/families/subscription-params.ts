@@ -1,0 +1,52 @@
+import {
+  bool,
+  either,
+  hash,
+  int,
+  intOrUnset,
+  metadata,
+  natural,
+  need,
+  oneOf,
+  str,
+  strOrUnset,
+  type Values,
+} from '../core/params.ts';
+import { itemList } from './subscription-plan.ts';
+
+export const behaviours = oneOf('always_invoice', 'create_prorations', 'none');
+
+/** Parameters of an update. Source: https://docs.stripe.com/api/subscriptions/update */
+export const updateRules = {
+  billing_cycle_anchor: oneOf('now', 'unchanged'),
+  cancel_at: intOrUnset,
+  cancel_at_period_end: bool,
+  cancellation_details: hash({ comment: strOrUnset, feedback: strOrUnset }),
+  default_payment_method: str,
+  description: strOrUnset,
+  items: itemList,
+  metadata,
+  off_session: bool,
+  pause_collection: either(
+    hash({
+      behavior: need(oneOf('keep_as_draft', 'mark_uncollectible', 'void')),
+      resumes_at: int,
+    }),
+    oneOf(''),
+  ),
+  payment_behavior: oneOf(
+    'allow_incomplete',
+    'default_incomplete',
+    'error_if_incomplete',
+    'pending_if_incomplete',
+  ),
+  proration_behavior: behaviours,
+  proration_date: natural,
+  trial_end: either(oneOf('now'), natural),
+  trial_settings: hash({
+    end_behavior: need(
+      hash({ missing_payment_method: need(oneOf('cancel', 'create_invoice', 'pause')) }),
+    ),
+  }),
+};
+export type Update = Values<typeof updateRules>;

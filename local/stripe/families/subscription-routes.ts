@@ -1,0 +1,227 @@
+import { declined, invalid, missing, missingParameter } from '../core/problem.ts';
+import { isWithin, listOf } from '../core/list.ts';
+import {
+  bool,
+  hash,
+  list,
+  metadata,
+  moments,
+  natural,
+  need,
+  oneOf,
+  page,
+  str,
+  strOrUnset,
+} from '../core/params.ts';
+import { route, type Route } from '../core/route.ts';
+import type { Price, Subscription } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import { collectInvoice } from './collect.ts';
+import { needCustomer } from './customers.ts';
+import { draftInvoice, finalizeInvoice } from './invoices.ts';
+import { given, mergeMetadata } from './metadata.ts';
+import { periodFrom } from './periods.ts';
+import { addPendingLines, pendingLines, prorationLines } from './prorations.ts';
+import { endSubscription } from './subscription-end.ts';
+import {
+  checkItems,
+  itemLines,
+  openSubscription,
+  periodOf,
+  setPeriod,
+  startSubscription,
+} from './subscriptions.ts';
+import { behaviours, updateRules } from './subscription-params.ts';
+import { updateSubscription } from './subscription-update.ts';
+
+const DAY = 86_400;
+
+function readItems(
+  world: World,
+  items: { price: string; quantity?: number; metadata?: Record<string, string> | null }[],
+) {
+  if (items.length === 0) throw missingParameter('items');
+  const read = items.map((item, index) => ({
+    metadata: mergeMetadata({}, item.metadata),
+    price: world.store.need('price', item.price, `items[${index}][price]`),
+    quantity: item.quantity ?? 1,
+  }));
+  checkItems(read.map(({ price }): Price => price));
+  return read;
+}
+
+const create = route(
+  'POST',
+  '/v1/subscriptions',
+  {
+    cancel_at_period_end: bool,
+    customer: need(str),
+    default_payment_method: str,
+    items: need(list(hash({ metadata, price: need(str), quantity: natural }), 20)),
+    metadata,
+    off_session: bool,
+    payment_behavior: updateRules.payment_behavior,
+    trial_end: natural,
+    trial_period_days: natural,
+    trial_settings: updateRules.trial_settings,
+  },
+  ({ world, params }) => {
+    const customer = needCustomer(world, params.customer, 'customer');
+    const now = world.clock.now();
+    const days = params.trial_period_days;
+    const input = {
+      customer: customer.id,
+      items: readItems(world, params.items),
+      metadata: mergeMetadata({}, params.metadata),
+      trialEnd: params.trial_end ?? (days === undefined ? null : now + days * DAY),
+      trialSettings: params.trial_settings ?? null,
+    };
+    const isDeferred = params.payment_behavior === 'default_incomplete';
+    const card = world.store.notes.cards[customer.id];
+    if (card === undefined && input.trialEnd === null && !isDeferred)
+      throw invalid(
+        'This customer has no attached payment source or default payment method. Please consider adding a default payment method.',
+        { code: 'resource_missing' },
+      );
+    if (params.payment_behavior === 'error_if_incomplete' && card !== 'ok') throw declined();
+    const isFree = input.trialEnd !== null;
+    const { subscription, invoice } =
+      isDeferred && !isFree ? openSubscription(world, input) : startSubscription(world, input);
+    if (isDeferred && invoice.amount_due === 0 && invoice.status === 'open')
+      collectInvoice(world, invoice);
+    return subscription;
+  },
+);
+
+/** The credit for time that a cancellation leaves unused. */
+const unusedLines = (world: World, one: Subscription) =>
+  prorationLines(world, one, {
+    changes: one.items.data.map(({ id, price, quantity }) => ({
+      after: null,
+      before: { price, quantity },
+      item: id,
+    })),
+    now: world.clock.now(),
+    period: periodOf(one),
+  });
+
+const cancel = route(
+  'DELETE',
+  '/v1/subscriptions/:subscription',
+  {
+    cancellation_details: hash({ comment: strOrUnset, feedback: strOrUnset }),
+    invoice_now: bool,
+    prorate: bool,
+  },
+  ({ world, id, params }) => {
+    const one = world.store.need('subscription', id);
+    if (one.ended_at !== null) throw missing('subscription', id);
+    Object.assign(one.cancellation_details, given(params.cancellation_details ?? {}));
+    const now = world.clock.now();
+    if (params.prorate) addPendingLines(world, one, unusedLines(world, one));
+    endSubscription(world, one, 'cancellation_requested');
+    const lines = pendingLines(world, one);
+    if (!params.invoice_now || lines.length === 0) return one;
+    const invoice = draftInvoice(world, {
+      currency: one.currency,
+      customer: one.customer,
+      finalizesAt: null,
+      lines,
+      period: { start: now, end: now },
+      reason: 'subscription_update',
+      subscription: one,
+    });
+    finalizeInvoice(world, invoice);
+    collectInvoice(world, invoice);
+    return one;
+  },
+);
+
+/** Only a paused subscription resumes; one about to be cancelled is kept by an update. */
+const resume = route(
+  'POST',
+  '/v1/subscriptions/:subscription/resume',
+  {
+    billing_cycle_anchor: oneOf('now', 'unchanged'),
+    proration_behavior: behaviours,
+    proration_date: natural,
+  },
+  ({ world, id }) => {
+    const one = world.store.need('subscription', id);
+    const recurring = one.items.data[0]?.price.recurring;
+    if (one.status !== 'paused' || !recurring)
+      throw invalid(
+        `You cannot resume this subscription because its status is ${one.status}; only a paused subscription can be resumed.`,
+      );
+    const now = world.clock.now();
+    one.billing_cycle_anchor = now;
+    setPeriod(one, periodFrom(now, recurring, now));
+    one.status = 'active';
+    const invoice = draftInvoice(world, {
+      currency: one.currency,
+      customer: one.customer,
+      finalizesAt: null,
+      lines: itemLines(world, one, periodOf(one)),
+      period: { start: now, end: now },
+      reason: 'subscription_update',
+      subscription: one,
+    });
+    world.emit('customer.subscription.resumed', one);
+    finalizeInvoice(world, invoice);
+    collectInvoice(world, invoice);
+    return one;
+  },
+);
+
+const statuses = oneOf(
+  'active',
+  'all',
+  'canceled',
+  'ended',
+  'incomplete',
+  'incomplete_expired',
+  'past_due',
+  'paused',
+  'trialing',
+  'unpaid',
+);
+
+/** Without a status Stripe lists all that are not canceled. */
+function hasStatus(one: Subscription, status: string | undefined): boolean {
+  if (status === 'all') return true;
+  if (status === 'ended') return ['canceled', 'incomplete_expired'].includes(one.status);
+  return status === undefined ? one.status !== 'canceled' : one.status === status;
+}
+
+/** Subscriptions. Source: https://docs.stripe.com/api/subscriptions */
+export const subscriptionRoutes: Route[] = [
+  create,
+  cancel,
+  resume,
+  route('POST', '/v1/subscriptions/:subscription', updateRules, ({ world, id, params }) =>
+    updateSubscription(world, world.store.need('subscription', id), params),
+  ),
+  route('GET', '/v1/subscriptions/:subscription', {}, ({ world, id }) =>
+    world.store.need('subscription', id),
+  ),
+  route(
+    'GET',
+    '/v1/subscriptions',
+    { ...page, created: moments, customer: str, price: str, status: statuses },
+    ({ world, params }) =>
+      listOf(
+        world.store
+          .all('subscription')
+          .filter(
+            (one) =>
+              hasStatus(one, params.status) &&
+              (params.customer === undefined || one.customer === params.customer) &&
+              (params.price === undefined ||
+                one.items.data.some((item) => item.price.id === params.price)) &&
+              isWithin(one.created, params.created),
+          ),
+        params,
+        '/v1/subscriptions',
+      ),
+  ),
+];

@@ -1,0 +1,136 @@
+import { invalid } from '../core/problem.ts';
+import type { Invoice, Meta, Period, Price, Subscription } from '../core/types.ts';
+import type { World } from '../core/world.ts';
+import { collectInvoice } from './collect.ts';
+import { describe, type LineDraft } from './invoice-lines.ts';
+import { draftInvoice, finalizeInvoice } from './invoices.ts';
+import { periodFrom } from './periods.ts';
+import { createItem } from './subscription-items.ts';
+
+export type NewSubscription = {
+  customer: string;
+  items: { price: Price; quantity: number; metadata?: Meta }[];
+  /** One-time prices that ride on the first invoice. */
+  extras?: { price: Price; quantity: number }[];
+  metadata: Meta;
+  /** Unix seconds; null for no trial. */
+  trialEnd: number | null;
+  trialSettings?: Subscription['trial_settings'] | null;
+};
+
+/** The period of an item, which all items of a subscription share. */
+export const periodOf = (subscription: Subscription): Period => {
+  const [first] = subscription.items.data;
+  return { start: first?.current_period_start ?? 0, end: first?.current_period_end ?? 0 };
+};
+
+export function setPeriod(subscription: Subscription, period: Period): void {
+  for (const item of subscription.items.data) {
+    item.current_period_start = period.start;
+    item.current_period_end = period.end;
+  }
+}
+
+/** Refuses items that cannot be billed together. */
+export function checkItems(prices: Price[]): void {
+  const [first] = prices;
+  for (const price of prices) {
+    if (!price.recurring || !first?.recurring)
+      throw invalid(
+        `The price specified is set to \`type=one_time\` but this field only accepts prices with \`type=recurring\`.`,
+        { param: 'items' },
+      );
+    if (price.currency !== first.currency)
+      throw invalid('All prices on a subscription must have the same currency.', {
+        param: 'items',
+      });
+    if (
+      price.recurring.interval !== first.recurring.interval ||
+      price.recurring.interval_count !== first.recurring.interval_count
+    )
+      throw invalid(
+        'All prices on a subscription must have the same `recurring.interval` and `recurring.interval_count`.',
+        { param: 'items' },
+      );
+  }
+}
+
+/** A line for each item over a period; in a trial it costs nothing. */
+export const itemLines = (
+  world: World,
+  subscription: Subscription,
+  period: Period,
+  isTrial = false,
+): LineDraft[] =>
+  subscription.items.data.map((item) => ({
+    amount: isTrial ? 0 : (item.price.unit_amount ?? 0) * item.quantity,
+    description: isTrial
+      ? `Trial period for ${world.store.find('product', item.price.product)?.name ?? ''}`
+      : describe(world, item.price, item.quantity),
+    invoiceItem: null,
+    isProration: false,
+    item: item.id,
+    period,
+    price: item.price,
+    quantity: item.quantity,
+    subscription: subscription.id,
+  }));
+
+/** Makes a subscription with its first, open invoice; nothing is paid yet. */
+export function openSubscription(
+  world: World,
+  input: NewSubscription,
+): { subscription: Subscription; invoice: Invoice } {
+  const { store, clock } = world;
+  const now = clock.now();
+  const recurring = input.items[0]?.price.recurring;
+  if (!recurring) throw invalid('A subscription needs a recurring price.', { param: 'items' });
+  const anchor = input.trialEnd ?? now;
+  const period =
+    input.trialEnd === null ? periodFrom(now, recurring, now) : { start: now, end: anchor };
+  const subscription = store.add('subscription', now, {
+    billing_cycle_anchor: anchor,
+    currency: input.items[0]?.price.currency ?? '',
+    customer: input.customer,
+    metadata: { ...input.metadata },
+    start_date: now,
+    status: input.trialEnd === null ? 'incomplete' : 'trialing',
+    trial_end: input.trialEnd,
+    trial_start: input.trialEnd === null ? null : now,
+  });
+  if (input.trialSettings) subscription.trial_settings = input.trialSettings;
+  subscription.items.url = `/v1/subscription_items?subscription=${subscription.id}`;
+  subscription.items.data = input.items.map((item) =>
+    createItem(world, { ...item, subscription: subscription.id }),
+  );
+  setPeriod(subscription, period);
+  const extras = (input.extras ?? []).map(({ price, quantity }): LineDraft => ({
+    amount: (price.unit_amount ?? 0) * quantity,
+    description: describe(world, price, quantity),
+    invoiceItem: null,
+    isProration: false,
+    item: null,
+    period: { start: now, end: now },
+    price,
+    quantity,
+    subscription: subscription.id,
+  }));
+  const invoice = draftInvoice(world, {
+    currency: subscription.currency,
+    customer: input.customer,
+    finalizesAt: null,
+    lines: [...itemLines(world, subscription, period, input.trialEnd !== null), ...extras],
+    period: { start: now, end: now },
+    reason: 'subscription_create',
+    subscription,
+  });
+  world.emit('customer.subscription.created', subscription);
+  finalizeInvoice(world, invoice);
+  return { subscription, invoice };
+}
+
+/** Makes a subscription and tries to pay its first invoice at once. */
+export function startSubscription(world: World, input: NewSubscription) {
+  const opened = openSubscription(world, input);
+  return { ...opened, outcome: collectInvoice(world, opened.invoice) };
+}

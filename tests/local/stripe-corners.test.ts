@@ -1,0 +1,192 @@
+import type Stripe from 'stripe';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DAY, failure, openShop, type Shop } from './stripe-client.ts';
+
+let shop: Shop;
+let stripe: Stripe;
+beforeEach(async () => {
+  shop = await openShop();
+  stripe = shop.stripe;
+});
+afterEach(() => shop.standIn.close());
+
+const latest = async (subscription: string) => {
+  const [invoice] = (await stripe.invoices.list({ subscription, limit: 1 })).data;
+  if (!invoice) throw new Error('no invoice');
+  return invoice;
+};
+
+describe('a trial without a card', () => {
+  const trial = (missing_payment_method: 'cancel' | 'pause') =>
+    shop.subscribe(shop.prices.starter.id, {
+      payment_method_collection: 'if_required',
+      subscription_data: {
+        trial_period_days: 7,
+        trial_settings: { end_behavior: { missing_payment_method } },
+      },
+    });
+
+  it('is paused at its end, and resumes once there is a card', async () => {
+    const { subscription, customer } = await trial('pause');
+    expect(subscription.default_payment_method).toBeNull();
+    const types = await shop.told(() => shop.advance(8 * DAY));
+    expect(types).toEqual(['customer.subscription.trial_will_end', 'customer.subscription.paused']);
+    await shop.local(`/customers/${customer}`, { card: 'ok' });
+    const resumed = await shop.told(() => stripe.subscriptions.resume(subscription.id, {}));
+    expect(resumed).toContain('customer.subscription.resumed');
+    expect(await latest(subscription.id)).toMatchObject({ amount_paid: 2000, status: 'paid' });
+    const error = await failure(stripe.subscriptions.resume(subscription.id, {}));
+    expect(error.message).toContain('only a paused subscription');
+  });
+
+  it('is cancelled where that is set', async () => {
+    const { subscription } = await trial('cancel');
+    await shop.advance(8 * DAY);
+    expect((await stripe.subscriptions.retrieve(subscription.id)).status).toBe('canceled');
+  });
+
+  it('ends early on request and is billed at once', async () => {
+    const { subscription } = await shop.subscribe(shop.prices.starter.id, {
+      subscription_data: { trial_period_days: 7 },
+    });
+    const changed = await stripe.subscriptions.update(subscription.id, { trial_end: 'now' });
+    expect(changed.status).toBe('active');
+    expect(await latest(subscription.id)).toMatchObject({ amount_paid: 2000, status: 'paid' });
+  });
+});
+
+describe('a bank payment of a subscription', () => {
+  it('makes it active at once; the invoice is paid when the bank says so', async () => {
+    const session = await shop.checkout(shop.prices.starter.id);
+    await shop.press(session.url, { action: 'async' });
+    const done = await stripe.checkout.sessions.retrieve(session.id, { expand: ['subscription'] });
+    expect(done).toMatchObject({ payment_status: 'unpaid', subscription: { status: 'active' } });
+    expect((await latest((done.subscription as Stripe.Subscription).id)).status).toBe('open');
+    const types = await shop.told(() => shop.advance(3 * DAY));
+    expect(types).toEqual([
+      'charge.succeeded',
+      'invoice.paid',
+      'invoice.payment_succeeded',
+      'invoice_payment.paid',
+      'payment_intent.succeeded',
+      'checkout.session.async_payment_succeeded',
+    ]);
+  });
+});
+
+describe('an open invoice', () => {
+  const unpaid = async (card: string) => {
+    const { subscription, customer } = await shop.subscribe(shop.prices.starter.id);
+    await shop.local(`/customers/${customer}`, { card });
+    const types = await shop.told(() => shop.local(`/renew/${subscription.id}`, {}));
+    return { invoice: await latest(subscription.id), subscription, types };
+  };
+
+  it('waits for the buyer where the bank asks for 3-D Secure', async () => {
+    const { types, invoice } = await unpaid('action');
+    expect(types).toContain('invoice.payment_action_required');
+    expect(types).not.toContain('charge.failed');
+    const error = await failure(stripe.invoices.pay(invoice.id));
+    expect(error.code).toBe('invoice_payment_intent_requires_action');
+  });
+
+  it('is paid on its hosted page', async () => {
+    const { invoice, subscription } = await unpaid('decline');
+    expect(await (await fetch(invoice.hosted_invoice_url ?? '')).text()).toContain('$20.00');
+    const pdf = await fetch(invoice.invoice_pdf ?? '');
+    expect((await pdf.text()).slice(0, 5)).toBe('%PDF-');
+    await fetch(invoice.hosted_invoice_url ?? '', { method: 'POST' });
+    expect((await stripe.invoices.retrieve(invoice.id)).status).toBe('paid');
+    expect((await stripe.subscriptions.retrieve(subscription.id)).status).toBe('active');
+  });
+
+  it('can be voided, and then neither paid nor voided again', async () => {
+    const { invoice } = await unpaid('decline');
+    expect((await stripe.invoices.voidInvoice(invoice.id)).status).toBe('void');
+    const payments = await stripe.invoicePayments.list({ invoice: invoice.id });
+    expect(payments.data.map(({ status }) => status)).toEqual(['canceled']);
+    expect(await failure(stripe.invoices.pay(invoice.id))).toMatchObject({ statusCode: 400 });
+    expect(await failure(stripe.invoices.voidInvoice(invoice.id))).toMatchObject({
+      statusCode: 400,
+    });
+  });
+
+  it('can be given up and still be paid out of band', async () => {
+    const { invoice } = await unpaid('decline');
+    expect((await stripe.invoices.markUncollectible(invoice.id)).status).toBe('uncollectible');
+    const types = await shop.told(() =>
+      stripe.invoices.pay(invoice.id, { paid_out_of_band: true }),
+    );
+    expect(types).toContain('invoice.paid');
+    expect(types).not.toContain('charge.succeeded');
+  });
+});
+
+describe('a pause of collection', () => {
+  it('voids the invoices of the meantime', async () => {
+    const { subscription } = await shop.subscribe(shop.prices.starter.id);
+    await stripe.subscriptions.update(subscription.id, { pause_collection: { behavior: 'void' } });
+    await shop.advance(32 * DAY);
+    expect(await latest(subscription.id)).toMatchObject({ amount_paid: 0, status: 'void' });
+    const on = await stripe.subscriptions.update(subscription.id, { pause_collection: '' });
+    expect(on.pause_collection).toBeNull();
+  });
+});
+
+describe('an ending', () => {
+  it('with prorate and invoice_now credits unused time after the deletion', async () => {
+    const { subscription, customer } = await shop.subscribe(shop.prices.starter.id);
+    const types = await shop.told(() =>
+      stripe.subscriptions.cancel(subscription.id, { invoice_now: true, prorate: true }),
+    );
+    expect(types.indexOf('customer.subscription.deleted')).toBeLessThan(
+      types.indexOf('invoice.paid'),
+    );
+    expect((await latest(subscription.id)).total).toBe(-2000);
+    expect((await stripe.customers.retrieve(customer)) as Stripe.Customer).toMatchObject({
+      balance: -2000,
+    });
+  });
+
+  it('comes with the deletion of the customer', async () => {
+    const { subscription, customer } = await shop.subscribe(shop.prices.starter.id);
+    const types = await shop.told(() => stripe.customers.del(customer));
+    expect(types).toEqual(['customer.subscription.deleted', 'customer.deleted']);
+    const full = await stripe.subscriptions.retrieve(subscription.id, { expand: ['customer'] });
+    expect(full.customer).toEqual({ deleted: true, id: customer, object: 'customer' });
+  });
+
+  it('comes with a schedule that is cancelled, but not with one that is released', async () => {
+    const { subscription } = await shop.subscribe(shop.prices.starter.id);
+    const from = { from_subscription: subscription.id };
+    const released = await stripe.subscriptionSchedules.create(from);
+    await stripe.subscriptionSchedules.release(released.id);
+    expect(await stripe.subscriptions.retrieve(subscription.id)).toMatchObject({
+      schedule: null,
+      status: 'active',
+    });
+    const canceled = await stripe.subscriptionSchedules.create(from);
+    await stripe.subscriptionSchedules.cancel(canceled.id);
+    expect((await stripe.subscriptions.retrieve(subscription.id)).status).toBe('canceled');
+  });
+});
+
+describe('/_local', () => {
+  const post = async (path: string, body: string) =>
+    (await fetch(`${shop.standIn.url}/_local${path}`, { method: 'POST', body })).status;
+
+  it('says no to what it does not understand', async () => {
+    expect(await post('/clock', '{"to":1}')).toBe(422);
+    expect(await post('/clock', '{"advance_seconds":-1}')).toBe(422);
+    expect(await post('/clock', 'x')).toBe(400);
+    expect(await post('/customers/cus_none', '{"card":"ok"}')).toBe(404);
+    expect(await post('/renew/sub_none', '{}')).toBe(404);
+    expect(await post('/deliveries', '{"paused":1}')).toBe(422);
+    expect(await post('/nothing', '{}')).toBe(404);
+  });
+
+  it('counts what there is', async () => {
+    const state = await shop.local<{ objects: Record<string, number> }>('/state');
+    expect(state.objects).toMatchObject({ price: 4, product: 1 });
+  });
+});
