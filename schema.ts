@@ -175,6 +175,7 @@ export const stripeEvents = pgTable(
       .on(t.nextAttemptAt)
       .where(sql`${t.nextAttemptAt} is not null`),
     index('stripe_events_waiting_idx').using('gin', t.waitingFor),
+    index('stripe_events_received_idx').on(t.receivedAt, t.eventId),
     check(
       'stripe_events_status_known',
       sql`${t.status} in ('pending','completed','skipped','failed')`,
@@ -204,6 +205,10 @@ export const subscriptions = pgTable(
     endedAt: instant('ended_at'),
     /** End of the newest period that credits were granted for: an older invoice never resets it. */
     grantedPeriodEnd: instant('granted_period_end'),
+    /** When the invoice of the newest grant was made: an older one of the same period is late. */
+    grantedInvoiceAt: instant('granted_invoice_at'),
+    /** Annual plans that grant monthly: when the next month is due. */
+    nextGrantAt: instant('next_grant_at'),
     /** Stripe's time and rank of the last event applied, so that arrival order does not matter. */
     stripeEventAt: instant('stripe_event_at'),
     stripeEventRank: integer('stripe_event_rank').notNull().default(0),
@@ -211,6 +216,75 @@ export const subscriptions = pgTable(
   (t) => [
     foreignKey({ name: 'subscriptions_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
     index('subscriptions_user_idx').on(t.userId),
+    index('subscriptions_next_grant_idx')
+      .on(t.nextGrantAt)
+      .where(sql`${t.nextGrantAt} is not null`),
+  ],
+);
+
+/** What a payment bought: how much of it a refund or a dispute can claim back. */
+export const stripeGrants = pgTable(
+  'stripe_grants',
+  {
+    /** Of the ledger entry that granted it. */
+    businessKey: text('business_key').primaryKey(),
+    userId: uuid('user_id').notNull(),
+    credits: integer('credits').notNull(),
+    amountCents: integer('amount_cents').notNull(),
+    lotKind: text('lot_kind').notNull(),
+    /** Credits that active reversals claim, and how many of those were not there to take. */
+    claimed: integer('claimed').notNull().default(0),
+    shortfall: integer('shortfall').notNull().default(0),
+  },
+  (t) => [
+    foreignKey({ name: 'stripe_grants_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
+    check(
+      'stripe_grants_claimed_in_range',
+      sql`${t.shortfall} >= 0 and ${t.shortfall} <= ${t.claimed} and ${t.claimed} <= ${t.credits}`,
+    ),
+  ],
+);
+
+/** Every Stripe id by which money can be traced to its grant: session, invoice, payment intent, charge. */
+export const stripePaymentRefs = pgTable(
+  'stripe_payment_refs',
+  {
+    ref: text('ref').primaryKey(),
+    businessKey: text('business_key').notNull(),
+  },
+  (t) => [
+    foreignKey({
+      name: 'stripe_payment_refs_grant_fk',
+      columns: [t.businessKey],
+      foreignColumns: [stripeGrants.businessKey],
+    }),
+  ],
+);
+
+/** Refunds and disputes, and what each has done in the ledger. */
+export const stripeReversals = pgTable(
+  'stripe_reversals',
+  {
+    reversalId: text('reversal_id').primaryKey(),
+    kind: text('kind').notNull(),
+    businessKey: text('business_key').notNull(),
+    amountCents: integer('amount_cents').notNull(),
+    /** Whether the money is gone as of now. */
+    active: boolean('active').notNull(),
+    /** How final the status is: one that is less so never replaces it, whenever it arrives. */
+    finality: integer('finality').notNull(),
+    /** Business keys of its ledger entries. */
+    entries: text('entries').array().notNull().default([]),
+  },
+  (t) => [
+    foreignKey({
+      name: 'stripe_reversals_grant_fk',
+      columns: [t.businessKey],
+      foreignColumns: [stripeGrants.businessKey],
+    }),
+    index('stripe_reversals_grant_idx').on(t.businessKey),
+    check('stripe_reversals_kind_known', sql`${t.kind} in ('refund','refund_total','dispute')`),
+    check('stripe_reversals_amount_not_negative', sql`${t.amountCents} >= 0`),
   ],
 );
 
@@ -227,8 +301,12 @@ export const stripePrices = pgTable(
     credits: integer('credits'),
     trialCredits: integer('trial_credits').notNull().default(0),
     interval: text('interval'),
+    /** A yearly price that grants its credits anew every month. */
+    grantsMonthly: boolean('grants_monthly').notNull().default(false),
     amountCents: integer('amount_cents').notNull(),
     currency: text('currency').notNull(),
+    /** Stripe's time of the last event applied. */
+    stripeEventAt: instant('stripe_event_at'),
     active: boolean('active').notNull().default(true),
     position: integer('position').notNull().default(0),
   },

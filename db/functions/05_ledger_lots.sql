@@ -40,23 +40,38 @@ returns rowloom.lot_move[] language sql stable as $$
     from ranked r where r.before < p_amount
 $$;
 
--- The moves that give p_amount of a hold back to its lots: purchased, bonus, plan, newest lot first,
--- so that what stays charged was taken first. A closed lot takes nothing: those credits lapse.
-create or replace function rowloom.lots_to_refill(p_hold_key text, p_amount integer)
+-- The moves that take p_amount from plan lots alone, the oldest first. The caller knows there is enough.
+create or replace function rowloom.lots_to_limit(p_user uuid, p_amount integer)
+returns rowloom.lot_move[] language sql stable as $$
+  with ranked as (
+    select l.id, l.kind, l.remaining, sum(l.remaining) over (order by l.id) - l.remaining as before
+      from credit_lots l where l.user_id = p_user and l.remaining > 0 and l.kind = 'plan'
+  )
+  select coalesce(array_agg(
+      row(r.id, r.kind, -least(r.remaining, p_amount - r.before), 0)::rowloom.lot_move order by r.id
+    ), '{}')
+    from ranked r where r.before < p_amount
+$$;
+
+-- The moves that give p_amount of what the entries p_keys took back to its lots: purchased, bonus,
+-- plan, newest lot first, so that what stays charged was taken first. A closed lot takes nothing: those credits lapse.
+create or replace function rowloom.lots_to_refill(p_keys text[], p_amount integer)
 returns rowloom.lot_move[] language plpgsql stable as $$
 declare
   v_moves rowloom.lot_move[];
   v_found integer;
 begin
   with taken as (
-    select l.id, l.kind, l.lapsed_at, -m.amount as held,
-      sum(-m.amount) over (
+    select l.id, l.kind, l.lapsed_at, -sum(m.amount + m.lapsed) as held,
+      sum(-sum(m.amount + m.lapsed)) over (
         order by array_position(array['purchased', 'bonus', 'plan'], l.kind), l.id desc
-      ) + m.amount as before
+      ) + sum(m.amount + m.lapsed) as before
     from credit_entries e
     join credit_movements m on m.entry_id = e.id
     join credit_lots l on l.id = m.lot_id
-    where e.business_key = p_hold_key and e.kind = 'hold'
+    where e.business_key = any(p_keys)
+    group by l.id
+    having sum(m.amount + m.lapsed) < 0
   ), given as (
     select t.*, least(t.held, p_amount - t.before)::integer as back from taken t where t.before < p_amount
   )

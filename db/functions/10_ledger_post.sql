@@ -12,6 +12,8 @@
 --              ends the hold of p_settle credits. Credits of a plan lot that a SET closed lapse.
 --   TAKE_BACK  takes up to p_amount, first from the lots whose source is p_ref, then from lots of
 --              p_lot_kind, then from any; what is not there is recorded as shortfall.
+--   LIMIT      cuts the plan credits down to p_amount: a plan that was granted in this period already.
+--   GIVE_BACK  gives p_amount of what the entries p_refs took back to the lots they came from.
 --   RECORD     an entry of zero credits: something an auditor should see.
 create or replace function rowloom.ledger_post(
   p_user uuid,
@@ -27,6 +29,7 @@ create or replace function rowloom.ledger_post(
   p_keep_purchased boolean default false,
   p_job uuid default null,
   p_details jsonb default '{}',
+  p_refs text[] default null,
   out posted boolean,
   out entry_id bigint,
   out amount integer,
@@ -46,7 +49,7 @@ begin
   if p_amount < 0 or p_settle < 0 then
     raise exception using errcode = 'RL400', message = 'negative_amount';
   end if;
-  select * into u from users where id = p_user for update;
+  select * into u from users where id = p_user for no key update;
   if not found then
     raise exception using errcode = 'RL404', message = 'unknown_user';
   end if;
@@ -77,7 +80,11 @@ begin
       end if;
       v_moves := rowloom.lots_to_spend(p_user, p_amount, null, null);
     when 'RELEASE' then
-      v_moves := rowloom.lots_to_refill(p_ref, p_amount);
+      v_moves := rowloom.lots_to_refill(array[p_ref], p_amount);
+    when 'GIVE_BACK' then
+      v_moves := rowloom.lots_to_refill(p_refs, p_amount);
+    when 'LIMIT' then
+      v_moves := rowloom.lots_to_limit(p_user, greatest(0, u.credits_plan - p_amount));
     when 'TAKE_BACK' then
       v_moves := rowloom.lots_to_spend(p_user, least(p_amount, u.credits_balance), p_ref, p_lot_kind);
       if p_amount > u.credits_balance then

@@ -1,6 +1,7 @@
 -- Finds the user of an event, in the contract's order: ids (own or external), Stripe customer,
 -- e-mail. An e-mail shared by several accounts names nobody, unless just one has verified it.
--- p_identity: {userIds: text[], customerId: text|null, email: text|null}
+-- p_identity: {userIds: text[], customerId: text|null, email: text|null, refs?: text[]}
+-- `refs` are ids of a payment: the user is the one who got what it bought, and nobody else.
 create or replace function rowloom.user_resolve(p_identity jsonb) returns uuid
 language plpgsql stable as $$
 declare
@@ -9,6 +10,15 @@ declare
   v_matches uuid[];
   v_verified uuid[];
 begin
+  if p_identity -> 'refs' is not null then
+    select g.user_id into v_user from stripe_payment_refs r join stripe_grants g using (business_key)
+      where r.ref in (select jsonb_array_elements_text(p_identity -> 'refs')) limit 1;
+    if v_user is null then
+      raise exception using errcode = 'RL404', message = 'unknown_payment',
+        detail = 'No credits were granted for this payment (yet).';
+    end if;
+    return v_user;
+  end if;
   for v_candidate in select jsonb_array_elements_text(p_identity -> 'userIds') loop
     if v_candidate ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
       select id into v_user from users where id = v_candidate::uuid;

@@ -71,7 +71,7 @@ begin
   end if;
 
   v_required := j.rows_total * p_per_row;
-  select credits_balance, unlimited into v_balance, v_unlimited from users where id = p_user for update;
+  select credits_balance, unlimited into v_balance, v_unlimited from users where id = p_user for no key update;
   if not v_unlimited and v_balance < v_required then
     update jobs set status = 'awaiting_credits', upload_id = null, header = j.header,
         rows_total = j.rows_total, chunks_total = j.chunks_total

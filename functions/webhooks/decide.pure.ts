@@ -1,6 +1,13 @@
 import { fail, skip, type Decision } from './decision.pure.ts';
+import { decidePrice, decidePriceDeleted, decideProduct } from './events/catalogue.pure.ts';
 import { decideCheckout } from './events/checkout.pure.ts';
-import { decideInvoicePaid } from './events/invoice.pure.ts';
+import { decideCustomer, decideCustomerDeleted } from './events/customer.pure.ts';
+import {
+  decideInvoiceOther,
+  decideInvoicePaid,
+  decideInvoicePayment,
+} from './events/invoice.pure.ts';
+import { decideChargeRefunded, decideDispute, decideRefund } from './events/reversal.pure.ts';
 import { decideSubscription } from './events/subscription.pure.ts';
 import { asInteger, asObject, asText, type Json } from './shapes.pure.ts';
 
@@ -18,16 +25,58 @@ type Decider = (object: Json, event: StripeEvent) => Decision;
 
 const subscription: Decider = (object, event) =>
   decideSubscription(event.type, object, event.created);
+const price: Decider = (object, event) => decidePrice(object, event.created);
+/** Kept for whoever looks; what they mean comes with the events of the objects they are about. */
+const noted: Decider = () => skip('changes nothing by itself');
 
 /** One decider per event type; a type that is not here is stored and skipped. */
 export const deciders: Readonly<Record<string, Decider>> = {
   'checkout.session.completed': decideCheckout,
   'checkout.session.async_payment_succeeded': decideCheckout,
-  'invoice.paid': decideInvoicePaid,
-  'invoice.payment_succeeded': decideInvoicePaid,
+  'checkout.session.async_payment_failed': noted,
+  'checkout.session.expired': noted,
+  'customer.created': decideCustomer,
+  'customer.updated': decideCustomer,
+  'customer.deleted': decideCustomerDeleted,
   'customer.subscription.created': subscription,
   'customer.subscription.updated': subscription,
   'customer.subscription.deleted': subscription,
+  'customer.subscription.paused': subscription,
+  'customer.subscription.resumed': subscription,
+  'customer.subscription.trial_will_end': noted,
+  'customer.subscription.pending_update_applied': subscription,
+  'customer.subscription.pending_update_expired': subscription,
+  'subscription_schedule.aborted': noted,
+  'subscription_schedule.canceled': noted,
+  'subscription_schedule.completed': noted,
+  'subscription_schedule.created': noted,
+  'subscription_schedule.expiring': noted,
+  'subscription_schedule.released': noted,
+  'subscription_schedule.updated': noted,
+  'invoice.paid': decideInvoicePaid,
+  'invoice.payment_succeeded': decideInvoicePaid,
+  'invoice.payment_failed': decideInvoiceOther,
+  'invoice.payment_action_required': decideInvoiceOther,
+  'invoice.finalized': decideInvoiceOther,
+  'invoice.voided': decideInvoiceOther,
+  'invoice.marked_uncollectible': decideInvoiceOther,
+  'invoice_payment.paid': decideInvoicePayment,
+  'charge.refunded': decideChargeRefunded,
+  'charge.refund.updated': decideRefund,
+  'refund.created': decideRefund,
+  'refund.updated': decideRefund,
+  'refund.failed': decideRefund,
+  'charge.dispute.created': decideDispute,
+  'charge.dispute.updated': decideDispute,
+  'charge.dispute.funds_withdrawn': decideDispute,
+  'charge.dispute.funds_reinstated': decideDispute,
+  'charge.dispute.closed': decideDispute,
+  'price.created': price,
+  'price.updated': price,
+  'price.deleted': decidePriceDeleted,
+  'product.created': decideProduct,
+  'product.updated': decideProduct,
+  'product.deleted': noted,
 };
 
 /** Reads an event's envelope; undefined when it is none. */

@@ -3,6 +3,8 @@ export type EventIdentity = {
   userIds: string[];
   customerId: string | null;
   email: string | null;
+  /** Ids of a payment: then the user is who got what it bought. */
+  refs?: string[];
 };
 
 /** One thing that an event does; times are Stripe's (unix seconds). Applied by `rowloom.effect_*`. */
@@ -16,9 +18,17 @@ export type Effect =
       periodStart: number;
       periodEnd: number;
       invoiceId: string;
+      /** When the invoice was made. */
+      invoiceAt: number;
       cause: 'create' | 'cycle' | 'update';
-      /** A trial's invoice of nothing: grants the price's trial credits. */
-      trial: boolean;
+      /** Minor units: what it came to, before discounts, and what was paid. */
+      total: number;
+      subtotal: number;
+      paid: number;
+      currency: string | null;
+      refs: string[];
+      /** The plan that a change came from: its own grant comes first. */
+      from: { priceId: string; periodEnd: number } | null;
     }
   | {
       effect: 'grant_pack';
@@ -26,7 +36,22 @@ export type Effect =
       pack: string;
       priceId: string | null;
       quantity: number;
+      /** Minor units paid. */
+      total: number;
+      refs: string[];
     }
+  | {
+      effect: 'reversal';
+      reversalId: string;
+      kind: 'refund' | 'refund_total' | 'dispute';
+      /** The payment: payment intent, charge, invoice, whichever are known. */
+      refs: string[];
+      amountCents: number;
+      /** Whether the money is gone. */
+      active: boolean;
+      finality: number;
+    }
+  | { effect: 'link_payment'; invoiceId: string; refs: string[] }
   | {
       effect: 'subscription';
       subscriptionId: string;
@@ -42,14 +67,40 @@ export type Effect =
       eventAt: number;
       /** Order of events that share a second: created, updated, deleted. */
       rank: number;
+      /** Read from Stripe's API just now: no tie to break. */
+      fetched?: boolean;
     }
+  | { effect: 'customer_deleted'; customerId: string }
+  | {
+      effect: 'price';
+      priceId: string;
+      productId: string;
+      kind: string;
+      key: string;
+      name: string;
+      /** Null: unlimited. */
+      credits: number | null;
+      trialCredits: number;
+      interval: string | null;
+      grantsMonthly: boolean;
+      amountCents: number;
+      currency: string;
+      active: boolean;
+      eventAt: number;
+    }
+  | { effect: 'price_deleted'; priceId: string }
+  | { effect: 'product'; productId: string; name: string }
   | { effect: 'link_customer' };
 
 /** What to do about an event: something, nothing, or nothing until somebody has removed the cause. */
 export type Decision =
   | { skip: string }
   | { fail: { code: 'missing_metadata' | 'unreadable'; detail: string } }
-  | { identity: EventIdentity; effects: Effect[] };
+  | {
+      /** Null: about nobody, such as the catalogue. */
+      identity: EventIdentity | null;
+      effects: Effect[];
+    };
 
 export const skip = (reason: string): Decision => ({ skip: reason });
 

@@ -81,6 +81,18 @@ describe('indexes', () => {
       'select * from stripe_events where next_attempt_at is not null and next_attempt_at <= now() order by next_attempt_at limit 5',
     ],
     ['stripe_events_waiting_idx', "select * from stripe_events where waiting_for && array['x']"],
+    [
+      'stripe_events_received_idx',
+      'select * from stripe_events order by received_at desc, event_id desc limit 5',
+    ],
+    ['stripe_grants_pkey', "select * from stripe_grants where business_key = 'x'"],
+    ['stripe_payment_refs_pkey', "select * from stripe_payment_refs where ref = 'x'"],
+    ['stripe_reversals_pkey', "select * from stripe_reversals where reversal_id = 'x'"],
+    ['stripe_reversals_grant_idx', "select * from stripe_reversals where business_key = 'x'"],
+    [
+      'subscriptions_next_grant_idx',
+      'select * from subscriptions where next_grant_at is not null and next_grant_at <= now() order by next_grant_at limit 5',
+    ],
     ['subscriptions_pkey', "select * from subscriptions where stripe_subscription_id = 'x'"],
     [
       'subscriptions_user_idx',

@@ -1,5 +1,5 @@
 import { fail, skip, type Decision, type EventIdentity } from '../decision.pure.ts';
-import { asIdentity, asObject, asText, idOf, type Json } from '../shapes.pure.ts';
+import { asIdentity, asInteger, asObject, asText, idOf, type Json } from '../shapes.pure.ts';
 
 function identityOf(session: Json): EventIdentity {
   const userIds = [
@@ -49,6 +49,10 @@ export function decideCheckout(session: Json): Decision {
     effects: [
       {
         effect: 'grant_pack',
+        total: asInteger(session['amount_total']) ?? 0,
+        refs: [sessionId, idOf(session['payment_intent']), idOf(session['invoice'])].filter(
+          (ref) => ref !== undefined,
+        ),
         sessionId,
         pack,
         priceId: asText(metadata['price_id']) ?? null,

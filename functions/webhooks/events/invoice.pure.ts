@@ -2,6 +2,7 @@ import { fail, skip, type Decision } from '../decision.pure.ts';
 import {
   asIdentity,
   asInteger,
+  asList,
   asObject,
   asText,
   idOf,
@@ -18,7 +19,7 @@ const causes = {
 } as const;
 
 /**
- * The line that says what was bought: the full line of the newest period; on an upgrade's invoice, the
+ * The line that says what was bought: the full line of the newest period; on a change's invoice, the
  * proration that charges (the other one gives the old plan's money back).
  */
 function planLineOf(lines: InvoiceLine[]): InvoiceLine | undefined {
@@ -27,6 +28,39 @@ function planLineOf(lines: InvoiceLine[]): InvoiceLine | undefined {
     .toSorted((a, b) => (b.periodEnd ?? 0) - (a.periodEnd ?? 0) || b.amount - a.amount);
   return newestFirst.find((line) => !line.proration) ?? newestFirst[0];
 }
+
+/** The plan that a change gives money back for. */
+function fromOf(
+  lines: InvoiceLine[],
+  to: InvoiceLine,
+): { priceId: string; periodEnd: number } | null {
+  const line = lines.find(({ amount, priceId }) => amount < 0 && priceId !== to.priceId);
+  if (line?.priceId === undefined || line.periodEnd === undefined) return null;
+  return { priceId: line.priceId, periodEnd: line.periodEnd };
+}
+
+/** Every id that the invoice's money may be known by; today's invoices name none unless expanded. */
+function paymentRefsOf(invoice: Json): string[] {
+  const payments = asList(invoice['payments']).map((payment) => asObject(payment['payment']));
+  const refs = [
+    idOf(invoice['id']),
+    idOf(invoice['payment_intent']),
+    idOf(invoice['charge']),
+    ...payments.flatMap((payment) => [idOf(payment['payment_intent']), idOf(payment['charge'])]),
+  ];
+  return refs.filter((ref) => ref !== undefined);
+}
+
+const identityOf = (invoice: Json, subscriptionMetadata: Json) => {
+  const userId = asIdentity(
+    { ...asObject(invoice['metadata']), ...subscriptionMetadata }['user_id'],
+  );
+  return {
+    userIds: userId === undefined ? [] : [userId],
+    customerId: idOf(invoice['customer']) ?? null,
+    email: asIdentity(invoice['customer_email']) ?? null,
+  };
+};
 
 /**
  * invoice.paid and invoice.payment_succeeded: the money of a subscription's period. The period is
@@ -40,18 +74,14 @@ export function decideInvoicePaid(invoice: Json): Decision {
   if (invoice['status'] !== 'paid') return skip('not paid');
 
   const invoiceId = asText(invoice['id']);
-  const line = planLineOf(invoiceLinesOf(invoice));
+  const lines = invoiceLinesOf(invoice);
+  const line = planLineOf(lines);
   if (invoiceId === undefined || !line?.priceId || line.periodEnd === undefined)
     return fail('unreadable', `Invoice ${invoiceId ?? '?'} has no line with a price and a period.`);
 
-  const metadata = { ...asObject(invoice['metadata']), ...subscription.metadata };
-  const userId = asIdentity(metadata['user_id']);
+  const total = asInteger(invoice['total']) ?? 0;
   return {
-    identity: {
-      userIds: userId === undefined ? [] : [userId],
-      customerId: idOf(invoice['customer']) ?? null,
-      email: asIdentity(invoice['customer_email']) ?? null,
-    },
+    identity: identityOf(invoice, subscription.metadata),
     effects: [
       {
         effect: 'grant_plan',
@@ -62,11 +92,32 @@ export function decideInvoicePaid(invoice: Json): Decision {
         periodStart: line.periodStart ?? line.periodEnd,
         periodEnd: line.periodEnd,
         invoiceId,
+        invoiceAt: asInteger(invoice['created']) ?? line.periodStart ?? 0,
         cause,
-        // A coupon that makes a priced plan free still leaves a subtotal; a trial has none.
-        trial:
-          (asInteger(invoice['total']) ?? 0) === 0 && (asInteger(invoice['subtotal']) ?? 0) === 0,
+        total,
+        subtotal: asInteger(invoice['subtotal']) ?? total,
+        paid: asInteger(invoice['amount_paid']) ?? total,
+        currency: asText(invoice['currency']) ?? null,
+        refs: paymentRefsOf(invoice),
+        from: cause === 'update' ? fromOf(lines, line) : null,
       },
     ],
   };
 }
+
+/**
+ * invoice_payment.paid: which payment paid an invoice, since charges and payment intents no longer say.
+ * Source: docs.stripe.com/api/invoice-payment
+ */
+export function decideInvoicePayment(payment: Json): Decision {
+  const invoiceId = idOf(payment['invoice']);
+  const paidBy = asObject(payment['payment']);
+  const refs = [idOf(paidBy['payment_intent']), idOf(paidBy['charge'])].filter(
+    (ref) => ref !== undefined,
+  );
+  if (invoiceId === undefined || refs.length === 0) return skip('names no payment');
+  return { identity: null, effects: [{ effect: 'link_payment', invoiceId, refs }] };
+}
+
+/** Invoices that bring no money: what they mean for a subscription comes with its own events. */
+export const decideInvoiceOther = (): Decision => skip('grants nothing');
