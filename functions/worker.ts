@@ -1,5 +1,6 @@
 import type { ExecutionContext, ExportedHandler } from '@cloudflare/workers-types';
 import { createApp } from './app.ts';
+import { grantDueMonths } from './billing/grant-due-months.ts';
 import { createCtx, type Ctx } from './deps.ts';
 import { ConfigError, parseEnv } from './env.ts';
 import { watchJobs } from './jobs/watch-jobs.ts';
@@ -40,8 +41,8 @@ function misconfigured(error: ConfigError): Response {
 }
 
 async function runCron(ctx: Ctx): Promise<void> {
-  // One that fails does not keep the other from running; both come again with the next minute.
-  const runs = await Promise.allSettled([watchJobs(ctx), retryDueEvents(ctx)]);
+  // One that fails does not keep the others from running; all come again with the next minute.
+  const runs = await Promise.allSettled([watchJobs(ctx), retryDueEvents(ctx), grantDueMonths(ctx)]);
   const failed = runs.find((run) => run.status === 'rejected');
   if (failed) throw failed.reason;
 }

@@ -38,8 +38,8 @@ returns text language sql immutable as $$
 $$;
 
 -- {subscriptionId, customerId, priceId, quantity, periodStart, periodEnd, invoiceId, invoiceAt, cause,
---  total, subtotal, paid, currency, refs, from: null | {priceId, periodEnd}}
--- `from` is the plan that a change came from: its grant must be there first (RL409), or `force`.
+--  total, subtotal, paid, currency, refs}. What a change means depends on the changes before it, which
+-- may not have come: RL409 unless `force`, which says that the caller has brought them.
 create or replace function rowloom.effect_grant_plan(p_user uuid, e jsonb, p_event text, p_options jsonb)
 returns void language plpgsql as $$
 declare
@@ -52,7 +52,6 @@ declare
   v_details jsonb := jsonb_build_object('eventId', p_event, 'plan', v_price.key, 'subscriptionId', v_sub);
   v_credits integer;
   v_source text;
-  v_from text;
   s subscriptions%rowtype;
 begin
   insert into subscriptions (stripe_subscription_id, user_id, stripe_customer_id, status, plan, price_id,
@@ -67,12 +66,9 @@ begin
     return; -- the same invoice under another event
   end if;
 
-  if e -> 'from' ->> 'priceId' is not null and not coalesce((p_options ->> 'force')::boolean, false) then
-    v_from := rowloom.plan_key(v_sub, e -> 'from' ->> 'periodEnd', (rowloom.price_of(e -> 'from' ->> 'priceId')).key);
-    if not exists (select 1 from credit_entries where business_key = v_from) then
-      raise exception using errcode = 'RL409', message = 'waiting_for_invoice', hint = v_from,
-        detail = format('Invoice %s changes a plan whose own invoice has not come yet.', e ->> 'invoiceId');
-    end if;
+  if e ->> 'cause' = 'update' and not coalesce((p_options ->> 'force')::boolean, false) then
+    raise exception using errcode = 'RL409', message = 'earlier_invoices',
+      detail = format('Invoice %s changes a plan: the invoices before it come first.', e ->> 'invoiceId');
   end if;
 
   -- A zero invoice of a priced plan is a trial's, unless a coupon (a subtotal) paid for it in the price's currency.
@@ -106,7 +102,10 @@ begin
         next_grant_at = case when v_price.grants_monthly
           then to_timestamp((e ->> 'periodStart')::bigint) + interval '1 month' end
       where stripe_subscription_id = v_sub;
-    update users set tier = v_price.key where id = p_user and tier <> v_price.key;
+    -- A last invoice may be paid after the subscription has ended: its credits stay, the plan is over.
+    update users set tier = case when s.ended_at is null then v_price.key else tier end,
+        unlimited = unlimited and s.ended_at is null
+      where id = p_user;
   end if;
   perform rowloom.grant_remember(p_user, v_key, coalesce(v_credits, 0), (e ->> 'paid')::integer, 'plan', e -> 'refs');
 end $$;

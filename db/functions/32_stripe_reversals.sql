@@ -1,13 +1,26 @@
 -- Refunds and disputes: money that went back takes its credits with it.
 
--- {reversalId, kind: refund | refund_total | dispute, refs, amountCents, active, finality}
--- refund_total is a charge's own word on how much of it is refunded, for when the refunds are not named.
-create or replace function rowloom.effect_reversal(e jsonb, p_event text) returns void
+-- {reversalId, kind: refund | refund_total | dispute, refs, amountCents, active, finality, moved}: moved
+-- tells whether money has gone, even if it is back by now.
+-- refund_total is a charge's own word on how much of it is refunded: RL409 while refunds are missing that
+-- could say it by name; with `force` it counts itself.
+create or replace function rowloom.effect_reversal(e jsonb, p_event text, p_options jsonb) returns void
 language plpgsql as $$
-declare v_key text;
+declare
+  v_key text;
+  v_named bigint;
 begin
   select business_key into v_key from stripe_payment_refs
     where ref in (select jsonb_array_elements_text(e -> 'refs')) limit 1;
+  if e ->> 'kind' = 'refund_total' then
+    select sum(amount_cents) into v_named from stripe_reversals where business_key = v_key and kind = 'refund';
+    if v_named >= (e ->> 'amountCents')::bigint then
+      return; -- every refund of it is known by name
+    elsif not coalesce((p_options ->> 'force')::boolean, false) then
+      raise exception using errcode = 'RL409', message = 'refunds_unnamed', hint = e ->> 'reversalId',
+        detail = format('Charge %s is refunded, and its refunds have not come yet.', e ->> 'reversalId');
+    end if;
+  end if;
   insert into stripe_payment_refs (ref, business_key)
     select distinct r, v_key from jsonb_array_elements_text(e -> 'refs') r on conflict do nothing;
   insert into stripe_reversals (reversal_id, kind, business_key, amount_cents, active, finality)
@@ -17,12 +30,24 @@ begin
       finality = excluded.finality
       where stripe_reversals.finality < excluded.finality
         or (stripe_reversals.finality = excluded.finality and stripe_reversals.amount_cents < excluded.amount_cents);
-  perform rowloom.reversal_settle(v_key, e ->> 'reversalId', p_event);
+  perform rowloom.reversal_settle(v_key, e ->> 'reversalId', p_event, (e ->> 'moved')::boolean);
+end $$;
+
+-- An entry that moves nothing.
+create or replace function rowloom.reversal_record(
+  g stripe_grants, r stripe_reversals, p_event text, p_kind text, p_suffix text
+) returns void language plpgsql as $$
+declare v_entry text := format('%s:%s%s', r.kind, r.reversal_id, p_suffix);
+begin
+  perform rowloom.ledger_post(g.user_id, 'RECORD', 0, p_kind, v_entry, 'stripe_' || r.kind, r.reversal_id,
+    p_details => jsonb_build_object('eventId', p_event, 'grant', g.business_key, 'amountCents', r.amount_cents, 'late', true));
+  update stripe_reversals set entries = entries || v_entry where reversal_id = r.reversal_id;
 end $$;
 
 -- Brings what is claimed from a grant in line with what its reversals say together: in proportion to
 -- the money, never more than was granted. The user's row is locked.
-create or replace function rowloom.reversal_settle(p_key text, p_reversal text, p_event text) returns void
+create or replace function rowloom.reversal_settle(p_key text, p_reversal text, p_event text, p_moved boolean)
+returns void
 language plpgsql as $$
 declare
   g stripe_grants%rowtype;
@@ -47,7 +72,12 @@ begin
   v_target := case when g.amount_cents = 0 then 0
     else round(g.credits::numeric * least(v_cents, g.amount_cents) / g.amount_cents) end;
   v_change := v_target - g.claimed;
-  if v_change = 0 and (cardinality(r.entries) > 0 or not r.active) then
+  if v_change = 0 and not r.active and cardinality(r.entries) = 0 and p_moved then
+    -- It was undone before it was heard of: both halves are on record, and move nothing.
+    perform rowloom.reversal_record(g, r, p_event, 'take_back', '');
+    perform rowloom.reversal_record(g, r, p_event, 'give_back', ':2');
+    return;
+  elsif v_change = 0 and (cardinality(r.entries) > 0 or not r.active) then
     return;
   end if;
 

@@ -91,7 +91,7 @@ begin
     case e ->> 'effect'
       when 'grant_plan' then perform rowloom.effect_grant_plan(v_user, e, p_event, p_options);
       when 'grant_pack' then perform rowloom.effect_grant_pack(v_user, e, p_event);
-      when 'reversal' then perform rowloom.effect_reversal(e, p_event);
+      when 'reversal' then perform rowloom.effect_reversal(e, p_event, p_options);
       when 'link_payment' then perform rowloom.effect_link_payment(e);
       when 'subscription' then perform rowloom.effect_subscription(v_user, e, p_options);
       when 'customer_deleted' then perform rowloom.effect_customer_deleted(e);

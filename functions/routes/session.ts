@@ -4,7 +4,7 @@ import { createTokenVerifier, type Identity, type TokenVerifier } from '../http/
 import type { Vars } from '../http/middleware.ts';
 import { createRateLimiter, type RateLimiter } from '../http/rate-limit.ts';
 import { ensureUser, type Ensured } from '../users/ensure.ts';
-import { retryDueEvents } from '../webhooks/retry-due.ts';
+import { retryQuietly } from '../webhooks/retry-due.ts';
 
 /** Users whose id this isolate remembers; ids never change, so that nothing can go stale. */
 const rememberedUsers = 5000;
@@ -57,16 +57,8 @@ export class Session {
     if (this.#known.size >= rememberedUsers && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(keyOf(identity), ensured.user.id);
     // Events that were waiting for this person need not wait for the cron.
-    if (ensured.eventsDue > 0) c.executionCtx.waitUntil(this.#heal());
+    if (ensured.eventsDue > 0) c.executionCtx.waitUntil(retryQuietly(this.#ctx));
     return ensured;
-  }
-
-  async #heal(): Promise<void> {
-    try {
-      await retryDueEvents(this.#ctx);
-    } catch {
-      this.#ctx.log('heal_failed', {});
-    }
   }
 }
 

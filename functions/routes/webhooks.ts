@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
+import { retryQuietly } from '../webhooks/retry-due.ts';
 import { receiveStripeEvent } from '../webhooks/receive.ts';
 import { describe } from './describe.ts';
 import { receivedSchema } from './schemas.ts';
@@ -26,7 +27,10 @@ export const webhookRoutes = (ctx: Ctx) =>
       const body = await readBody(c, largestEventBytes);
       const signature = c.req.header('stripe-signature');
       try {
-        const { eventId, status } = await receiveStripeEvent(ctx, { body, signature });
+        const received = await receiveStripeEvent(ctx, { body, signature });
+        const { eventId, status } = received;
+        // What waited for this need not wait for the cron.
+        if (received.eventsDue) c.executionCtx.waitUntil(retryQuietly(ctx));
         return c.json({ received: true as const, eventId, status });
       } catch (error) {
         if (error instanceof DomainError && error.code !== 'service_unavailable') throw error;

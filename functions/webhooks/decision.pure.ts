@@ -27,8 +27,6 @@ export type Effect =
       paid: number;
       currency: string | null;
       refs: string[];
-      /** The plan that a change came from: its own grant comes first. */
-      from: { priceId: string; periodEnd: number } | null;
     }
   | {
       effect: 'grant_pack';
@@ -50,6 +48,8 @@ export type Effect =
       /** Whether the money is gone. */
       active: boolean;
       finality: number;
+      /** Whether money had gone, even if it is back by now. */
+      moved: boolean;
     }
   | { effect: 'link_payment'; invoiceId: string; refs: string[] }
   | {

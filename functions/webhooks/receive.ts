@@ -1,7 +1,9 @@
 import Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { askStripe } from './ask-stripe.ts';
 import { decide, readEvent, type StripeEvent } from './decide.pure.ts';
+import type { Decision } from './decision.pure.ts';
 
 /** How old a signed delivery may be. Stripe's own libraries allow the same. */
 const toleranceSeconds = 300;
@@ -12,6 +14,8 @@ export type Received = {
   eventId: string;
   status: 'completed' | 'skipped' | 'duplicate' | 'failed';
   code: string | null;
+  /** Events that this one brought what they waited for. */
+  eventsDue: boolean;
 };
 
 /**
@@ -54,17 +58,46 @@ const storable = (payload: StripeEvent['payload']): unknown => {
   );
 };
 
-/** Decides and applies: the one way for a live delivery, a retry and a replay. */
+type Outcome = {
+  status: Received['status'];
+  code: string | null;
+  hint: string | null;
+  eventsDue?: boolean;
+};
+
+const applyOnce = (
+  ctx: Ctx,
+  event: StripeEvent,
+  decision: Decision,
+  force: boolean,
+): Promise<Outcome> =>
+  ctx.db.call<Outcome>('stripe_event_apply', {
+    p_event: { ...event, payload: storable(event.payload) },
+    p_decision: decision,
+    p_options: { creditRenewal: ctx.config.creditRenewal, ...(force && { force }) },
+  });
+
+/**
+ * Decides and applies: the one way for a live delivery, a retry and a replay. What an event lacks is
+ * asked of Stripe, between two transactions; without an answer the event waits.
+ */
 export async function applyEvent(ctx: Ctx, event: StripeEvent): Promise<Received> {
-  const outcome = await ctx.db.call<{ status: Received['status']; code: string | null }>(
-    'stripe_event_apply',
-    {
-      p_event: { ...event, payload: storable(event.payload) },
-      p_decision: decide(event),
-      p_options: { creditRenewal: ctx.config.creditRenewal },
-    },
-  );
+  const decision = decide(event);
+  let outcome = await applyOnce(ctx, event, decision, false);
+  const answer = outcome.status === 'failed' && (await askStripe(ctx, event, decision, outcome));
+  if (answer) {
+    for (const earlier of answer.before ?? []) await applyOnce(ctx, earlier, decide(earlier), true);
+    outcome =
+      'force' in answer
+        ? await applyOnce(ctx, event, decision, true)
+        : await applyOnce(ctx, event, answer.decision, false);
+  }
   if (outcome.status === 'failed')
     ctx.log('stripe_event_failed', { eventId: event.id, type: event.type, code: outcome.code });
-  return { eventId: event.id, status: outcome.status, code: outcome.code ?? null };
+  return {
+    eventId: event.id,
+    status: outcome.status,
+    code: outcome.code ?? null,
+    eventsDue: outcome.eventsDue ?? false,
+  };
 }

@@ -29,16 +29,6 @@ function planLineOf(lines: InvoiceLine[]): InvoiceLine | undefined {
   return newestFirst.find((line) => !line.proration) ?? newestFirst[0];
 }
 
-/** The plan that a change gives money back for. */
-function fromOf(
-  lines: InvoiceLine[],
-  to: InvoiceLine,
-): { priceId: string; periodEnd: number } | null {
-  const line = lines.find(({ amount, priceId }) => amount < 0 && priceId !== to.priceId);
-  if (line?.priceId === undefined || line.periodEnd === undefined) return null;
-  return { priceId: line.priceId, periodEnd: line.periodEnd };
-}
-
 /** Every id that the invoice's money may be known by; today's invoices name none unless expanded. */
 function paymentRefsOf(invoice: Json): string[] {
   const payments = asList(invoice['payments']).map((payment) => asObject(payment['payment']));
@@ -74,8 +64,7 @@ export function decideInvoicePaid(invoice: Json): Decision {
   if (invoice['status'] !== 'paid') return skip('not paid');
 
   const invoiceId = asText(invoice['id']);
-  const lines = invoiceLinesOf(invoice);
-  const line = planLineOf(lines);
+  const line = planLineOf(invoiceLinesOf(invoice));
   if (invoiceId === undefined || !line?.priceId || line.periodEnd === undefined)
     return fail('unreadable', `Invoice ${invoiceId ?? '?'} has no line with a price and a period.`);
 
@@ -99,7 +88,6 @@ export function decideInvoicePaid(invoice: Json): Decision {
         paid: asInteger(invoice['amount_paid']) ?? total,
         currency: asText(invoice['currency']) ?? null,
         refs: paymentRefsOf(invoice),
-        from: cause === 'update' ? fromOf(lines, line) : null,
       },
     ],
   };

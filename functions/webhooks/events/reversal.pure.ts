@@ -33,6 +33,7 @@ function reversalOfRefund(refund: Json, more: string[] = []): Reversal | undefin
     amountCents,
     active: status !== 'failed' && status !== 'canceled',
     finality: refundFinality[status] ?? 0,
+    moved: true,
   };
 }
 
@@ -65,20 +66,21 @@ export function decideChargeRefunded(charge: Json): Decision {
     amountCents: total,
     active: true,
     finality: 0,
+    moved: true,
   };
   return about([...named, whole]);
 }
 
 /** `won` gives the money back, `lost` is final; inquiries (`warning_*`) take none. */
-const disputeStates: Record<string, { active: boolean; finality: number }> = {
-  warning_needs_response: { active: false, finality: 0 },
-  warning_under_review: { active: false, finality: 0 },
-  warning_closed: { active: false, finality: 2 },
-  needs_response: { active: true, finality: 1 },
-  under_review: { active: true, finality: 1 },
-  won: { active: false, finality: 2 },
-  prevented: { active: false, finality: 2 },
-  lost: { active: true, finality: 2 },
+const disputeStates: Record<string, Pick<Reversal, 'active' | 'finality' | 'moved'>> = {
+  warning_needs_response: { active: false, finality: 0, moved: false },
+  warning_under_review: { active: false, finality: 0, moved: false },
+  warning_closed: { active: false, finality: 2, moved: false },
+  needs_response: { active: true, finality: 1, moved: true },
+  under_review: { active: true, finality: 1, moved: true },
+  won: { active: false, finality: 2, moved: true },
+  prevented: { active: false, finality: 2, moved: false },
+  lost: { active: true, finality: 2, moved: true },
 };
 
 /**

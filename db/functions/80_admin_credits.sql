@@ -1,0 +1,154 @@
+-- What an operator does to a user's credits, and what explains a balance.
+
+-- The user by our id or the external one, ours first; null if there is none.
+create or replace function rowloom.user_find(p_ref text) returns uuid
+language plpgsql stable as $$
+declare v_user uuid;
+begin
+  if p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    select id into v_user from users where id = p_ref::uuid;
+  end if;
+  if v_user is null then
+    select id into v_user from users where external_id = p_ref;
+  end if;
+  return v_user;
+end $$;
+
+-- Adds bonus credits (p_amount > 0) or takes credits back (bonus, then plan, then purchased), once per
+-- business key. More than there is is not taken: nothing changes.
+-- → {outcome: posted | replayed, entry} | {outcome: balance_too_low | balance_too_high, balance}
+--   | {outcome: unknown_user | key_reused}
+create or replace function rowloom.credits_adjust(p_user text, p_amount integer, p_reason text, p_key text)
+returns jsonb language plpgsql as $$
+declare
+  v_user uuid := rowloom.user_find(p_user);
+  v_balance integer;
+  v_entry bigint;
+  e credit_entries%rowtype;
+begin
+  if v_user is null then
+    return '{"outcome":"unknown_user"}';
+  end if;
+  -- The user's row does not keep two users from racing for one key.
+  perform pg_advisory_xact_lock(hashtextextended(p_key, 0));
+  select * into e from credit_entries where business_key = p_key;
+  if found then
+    if e.user_id <> v_user or e.amount <> p_amount or e.details ->> 'reason' is distinct from p_reason then
+      return '{"outcome":"key_reused"}';
+    end if;
+    return jsonb_build_object('outcome', 'replayed', 'entry', to_jsonb(e));
+  end if;
+
+  select credits_balance into v_balance from users where id = v_user for no key update;
+  if v_balance + p_amount::bigint not between 0 and 2147483647 then
+    return jsonb_build_object('balance', v_balance,
+      'outcome', case when p_amount < 0 then 'balance_too_low' else 'balance_too_high' end);
+  end if;
+  select l.entry_id into v_entry from rowloom.ledger_post(v_user,
+    case when p_amount > 0 then 'ADD' else 'TAKE_BACK' end, abs(p_amount), 'admin', p_key, 'admin', p_key,
+    p_lot_kind => 'bonus', p_details => jsonb_build_object('reason', p_reason)) l;
+  select * into e from credit_entries where id = v_entry;
+  return jsonb_build_object('outcome', 'posted', 'entry', to_jsonb(e));
+end $$;
+
+-- A user's entries below p_cursor, newest first, each with what it did to the lots (`added`, `taken`,
+-- `lapsed` on the way back) and every Stripe id that its payment is known by.
+create or replace function rowloom.credits_explain_entries(p_user uuid, p_cursor bigint, p_limit integer)
+returns jsonb language sql stable as $$
+  with page as (
+    select e.*, coalesce(e.details ->> 'grant', e.business_key) as grant_key from credit_entries e
+      where e.user_id = p_user and (p_cursor is null or e.id < p_cursor)
+      order by e.id desc limit p_limit
+  ), refs as (
+    select r.business_key, jsonb_agg(r.ref order by r.ref) as ids from stripe_payment_refs r
+      where r.business_key in (select grant_key from page) group by r.business_key
+  )
+  select coalesce(jsonb_agg(to_jsonb(p) || jsonb_build_object(
+      'refs', coalesce(r.ids, '[]'),
+      'added', coalesce(m.added, 0), 'taken', coalesce(m.taken, 0), 'lapsed', coalesce(m.lapsed, 0)
+    ) order by p.id desc), '[]')
+    from page p
+    left join refs r on r.business_key = p.grant_key
+    cross join lateral (
+      select sum(c.amount) filter (where c.amount > 0) as added, -sum(c.amount) filter (where c.amount < 0) as taken,
+          sum(c.lapsed) as lapsed
+        from credit_movements c where c.entry_id = p.id) m
+$$;
+
+-- Refunds and disputes of what the user bought, with the grant that each one claims from.
+create or replace function rowloom.credits_explain_reversals(p_user uuid) returns jsonb
+language sql stable as $$
+  select coalesce(jsonb_agg(x.reversal order by x.id), '[]') from (
+    select r.reversal_id as id, jsonb_build_object('id', r.reversal_id, 'kind', r.kind,
+        'amountCents', r.amount_cents, 'active', r.active, 'entries', r.entries, 'grant', jsonb_build_object(
+          'businessKey', g.business_key, 'credits', g.credits, 'amountCents', g.amount_cents,
+          'claimed', g.claimed, 'shortfall', g.shortfall)) as reversal
+      from stripe_grants g join stripe_reversals r using (business_key)
+      -- The ledger knows a user's grants by an index; the grants do not.
+      where g.business_key in (select business_key from credit_entries where user_id = p_user)
+      order by r.reversal_id limit 500
+  ) x
+$$;
+
+-- Events not applied yet that name the user by an id, a customer, an e-mail address or a payment: at most
+-- 100, the oldest first, among the 2,000 oldest. → {events: [{…, payload}], complete}
+create or replace function rowloom.credits_explain_events(p_user uuid) returns jsonb
+language sql stable as $$
+  with names as (
+    select n from users u, lateral unnest(array[u.id::text, u.external_id, u.stripe_customer_id, u.email]) n
+      where u.id = p_user and n <> ''
+    union
+    select r.ref from credit_entries e join stripe_payment_refs r using (business_key) where e.user_id = p_user
+  ), quoted as (
+    select array_agg(lower(to_jsonb(n)::text)) as texts, array_agg(n) || array_agg(lower(n)) as plain from names
+  ), open as (
+    select * from stripe_events where status in ('failed', 'pending')
+      order by stripe_created_at, event_id limit 2001
+  ), found as (
+    select o.event_id, o.type, o.status, o.attempts, o.error_code, o.error, o.payload, o.api_version,
+        o.stripe_created_at, o.next_attempt_at, row_number() over (order by o.stripe_created_at, o.event_id) as nth
+      from open o, quoted q
+      where o.waiting_for && q.plain
+        or exists (select 1 from unnest(q.texts) t where strpos(lower(o.payload::text), t) > 0)
+      order by nth limit 101
+  )
+  select jsonb_build_object(
+    'events', coalesce((select jsonb_agg(to_jsonb(f) order by nth) from found f where nth <= 100), '[]'),
+    'complete', (select count(*) <= 2000 from open) and (select count(*) <= 100 from found))
+$$;
+
+-- Why a user's balance is what it is, as of one moment; null for an unknown user.
+create or replace function rowloom.credits_explain(p_user text, p_cursor bigint, p_limit integer) returns jsonb
+language sql stable as $$
+  select jsonb_build_object(
+    'user', jsonb_build_object('id', u.id, 'externalId', u.external_id, 'balance', u.credits_balance,
+      'plan', u.credits_plan, 'bonus', u.credits_bonus, 'purchased', u.credits_purchased,
+      'held', u.credits_held, 'unlimited', u.unlimited),
+    'sum', (select coalesce(sum(e.amount), 0) from credit_entries e where e.user_id = u.id),
+    'lots', (
+      select coalesce(jsonb_agg(to_jsonb(l) order by l.id), '[]') from (
+        select * from credit_lots where user_id = u.id order by (remaining > 0) desc, id desc limit 1000) l),
+    'entries', rowloom.credits_explain_entries(u.id, p_cursor, p_limit + 1),
+    'reversals', rowloom.credits_explain_reversals(u.id),
+    'open', rowloom.credits_explain_events(u.id))
+    from users u where u.id = rowloom.user_find(p_user)
+$$;
+
+-- Who each identity is: a user's id or, where it names nobody or several, null.
+create or replace function rowloom.users_of(p_identities jsonb) returns jsonb
+language plpgsql stable as $$
+declare
+  v_identity jsonb;
+  v_user uuid;
+  v_users jsonb := '[]';
+begin
+  for v_identity in select jsonb_array_elements(p_identities) loop
+    begin
+      v_user := rowloom.user_resolve(v_identity);
+    exception when sqlstate 'RL404' or sqlstate 'RL409' then
+      v_user := null;
+    end;
+    v_users := v_users || jsonb_build_array(v_user);
+  end loop;
+  return v_users;
+end $$;
