@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { StripeEvent } from '../../functions/webhooks/decide.pure.ts';
+import { readEvent, type StripeEvent } from '../../functions/webhooks/decide.pure.ts';
 import { audit } from '../support/audit.ts';
-import { Lab, type Snapshot } from '../support/lab.ts';
+import { Lab, labUser, type Snapshot } from '../support/lab.ts';
 
 let lab: Lab;
 let tried = 0;
@@ -151,5 +151,109 @@ describe('whatever the order, and however often', () => {
     const end = await converge(events);
     // 1,000, then 5,000; back to 1,000, and the second 5,000 is none: at most what is there.
     expect(end.user).toMatchObject({ credits_plan: 1000, tier: 'pro' });
+  }, 120_000);
+
+  test('a payment that fails at renewal and recovers on the same invoice', async () => {
+    const events = await eventsOf(async () => {
+      const { customer } = await lab.subscribe(lab.shop.prices.starter.id);
+      await lab.shop.local(`/customers/${customer}`, { card: 'decline' });
+      await lab.shop.advance(31 * day + 3700);
+      await lab.shop.local(`/customers/${customer}`, { card: 'ok' });
+      await lab.shop.advance(4 * day);
+    });
+    const end = await converge(events);
+    expect(end.user).toMatchObject({ credits_plan: 1000, tier: 'starter' });
+    expect(end.subscriptions).toMatchObject([{ status: 'active' }]);
+    expect(end.keys.filter((key) => key.startsWith('plan:'))).toHaveLength(2);
+  }, 120_000);
+
+  test('a first invoice refunded in full, and the refund failing', async () => {
+    const events = await eventsOf(async () => {
+      const { subscription } = await lab.subscribe(lab.shop.prices.starter.id);
+      const [invoice] = (await lab.stripe.invoices.list({ subscription: subscription.id })).data;
+      const payments = await lab.stripe.invoicePayments.list({ invoice: invoice?.id ?? '' });
+      const paid = payments.data[0]?.payment.payment_intent as string;
+      const { latest_charge } = await lab.stripe.paymentIntents.retrieve(paid);
+      await lab.shop.local(`/charges/${latest_charge as string}`, { refunds: 'pending' });
+      const refund = await lab.stripe.refunds.create({ payment_intent: paid });
+      await lab.shop.advance(10);
+      await lab.shop.local(`/refunds/${refund.id}`, { status: 'failed' });
+    });
+    const end = await converge(events);
+    expect(end.user).toMatchObject({ credits_balance: 1000, credits_plan: 1000 });
+  }, 120_000);
+
+  test('a pack refunded in full while it is disputed and lost: never more than was granted', async () => {
+    const events = await eventsOf(async () => {
+      const payment = await lab.buyPacks(1);
+      const { latest_charge } = await lab.stripe.paymentIntents.retrieve(payment);
+      const { dispute } = await lab.shop.local<{ dispute: { id: string } }>(
+        `/charges/${latest_charge as string}/dispute`,
+        {},
+      );
+      await lab.shop.advance(10);
+      await lab.shop.local(`/disputes/${dispute.id}`, { status: 'lost' });
+    });
+    const charge = events.find(({ type }) => type === 'charge.dispute.created');
+    const payment = (charge?.payload['data'] as { object: Record<string, unknown> }).object;
+    // Stripe refuses this refund by its API; banks have been seen to do it all the same.
+    const refund = {
+      id: 're_beside_the_dispute',
+      object: 'refund',
+      amount: 900,
+      status: 'succeeded',
+      created: 1,
+      charge: payment['charge'],
+      payment_intent: payment['payment_intent'],
+    };
+    const beside = readEvent({
+      id: 'evt_beside',
+      type: 'refund.created',
+      created: 1,
+      data: { object: refund },
+    });
+    const end = await converge([...events, beside as StripeEvent]);
+    expect(end.user).toMatchObject({
+      credits_balance: 500,
+      credits_purchased: 0,
+      credits_bonus: 500,
+    });
+  }, 120_000);
+
+  test('a downgrade at the end of the period', async () => {
+    const events = await eventsOf(async () => {
+      const { subscription } = await lab.subscribe(lab.shop.prices.pro.id);
+      const schedule = await lab.stripe.subscriptionSchedules.create({
+        from_subscription: subscription.id,
+      });
+      const [phase] = schedule.phases;
+      await lab.stripe.subscriptionSchedules.update(schedule.id, {
+        end_behavior: 'release',
+        phases: [
+          {
+            items: [{ price: lab.shop.prices.pro.id, quantity: 1 }],
+            start_date: phase?.start_date ?? 'now',
+            end_date: phase?.end_date ?? 'now',
+          },
+          { items: [{ price: lab.shop.prices.starter.id, quantity: 1 }] },
+        ],
+      });
+      await lab.shop.advance(31 * day + 3700);
+    });
+    const end = await converge(events);
+    expect(end.user).toMatchObject({ credits_plan: 1000, tier: 'starter' });
+  }, 120_000);
+
+  test('a trial that turns into a paid month', async () => {
+    const events = await eventsOf(async () => {
+      await lab.shop.subscribe(lab.shop.prices.starter.id, {
+        client_reference_id: labUser,
+        metadata: { user_id: labUser },
+        subscription_data: { metadata: { user_id: labUser }, trial_period_days: 7 },
+      });
+      await lab.shop.advance(8 * day);
+    });
+    const end = await converge(events);
+    expect(end.user).toMatchObject({ credits_balance: 1000, tier: 'starter' });
   }, 120_000);
 });
