@@ -65,17 +65,28 @@ type Outcome = {
   eventsDue?: boolean;
 };
 
+const argumentsOf = (ctx: Ctx, event: StripeEvent, decision: Decision, force: boolean) => ({
+  p_event: { ...event, payload: storable(event.payload) },
+  p_decision: decision,
+  p_options: { creditRenewal: ctx.config.creditRenewal, ...(force && { force }) },
+});
+
 const applyOnce = (
   ctx: Ctx,
   event: StripeEvent,
   decision: Decision,
   force: boolean,
 ): Promise<Outcome> =>
-  ctx.db.call<Outcome>('stripe_event_apply', {
-    p_event: { ...event, payload: storable(event.payload) },
-    p_decision: decision,
-    p_options: { creditRenewal: ctx.config.creditRenewal, ...(force && { force }) },
-  });
+  ctx.db.call<Outcome>('stripe_event_apply', argumentsOf(ctx, event, decision, force));
+
+export type Preview = Outcome & {
+  entries: { businessKey: string; kind: string; amount: number; userId: string }[];
+  subscription: boolean;
+};
+
+/** What applying an event would change; nothing is stored. */
+export const previewEvent = (ctx: Ctx, event: StripeEvent): Promise<Preview> =>
+  ctx.db.call<Preview>('stripe_event_preview', argumentsOf(ctx, event, decide(event), true));
 
 /**
  * Decides and applies: the one way for a live delivery, a retry and a replay. What an event lacks is

@@ -11,8 +11,8 @@ const perBatch = 25;
 /** A run begins nothing new after this: an operator's client waits for the answer. */
 const longestRunMs = 20_000;
 
-/** So many events in a row that could not even be tried: it is not the events. */
-const stopAfterErrors = 5;
+/** So many events in a row without an answer of the database: it is not the events. */
+const stopAfterUnanswered = 5;
 
 type StoredEvent = {
   event_id: string;
@@ -52,14 +52,17 @@ export async function retryEvent(ctx: Ctx, input: { eventId: string }) {
   return { ...stored, status };
 }
 
-/** True when the event needs no further try. An event that throws holds up none behind it. */
-async function isDone(ctx: Ctx, row: StoredEvent): Promise<boolean | { error: unknown }> {
+type Try = { done: boolean; unanswered?: DomainError };
+
+/** One event on its own: what it throws is its failure and holds up none behind it. */
+async function tryEvent(ctx: Ctx, row: StoredEvent): Promise<Try> {
   try {
     const { status } = await applyEvent(ctx, asEvent(row));
-    return status === 'completed' || status === 'skipped' || status === 'duplicate';
+    return { done: status === 'completed' || status === 'skipped' || status === 'duplicate' };
   } catch (error) {
     ctx.log('stripe_event_not_tried', { eventId: row.event_id, type: row.type });
-    return { error };
+    const isUnanswered = error instanceof DomainError && error.code === 'service_unavailable';
+    return { done: false, ...(isUnanswered && { unanswered: error }) };
   }
 }
 
@@ -80,17 +83,17 @@ export async function retryEvents(ctx: Ctx, input: { limit: number }) {
   );
   let completed = 0;
   let failed = 0;
-  let errorsInARow = 0;
+  let unansweredInARow = 0;
   const isLate = () => ctx.now().getTime() - startMs >= longestRunMs;
   for (let at = 0; at < chosen.length && !isLate(); at += perBatch) {
     const ids = chosen.slice(at, at + perBatch).map((row) => row.event_id);
     for (const row of await readEvents(ctx, ids)) {
       if (isLate()) break;
-      const done = await isDone(ctx, row);
-      if (done === true) completed += 1;
+      const { done, unanswered } = await tryEvent(ctx, row);
+      if (done) completed += 1;
       else failed += 1;
-      errorsInARow = typeof done === 'object' ? errorsInARow + 1 : 0;
-      if (typeof done === 'object' && errorsInARow === stopAfterErrors) throw done.error;
+      unansweredInARow = unanswered ? unansweredInARow + 1 : 0;
+      if (unanswered && unansweredInARow === stopAfterUnanswered) throw unanswered;
     }
   }
   const [open] = await ctx.db.rows<{ count: number }>(
