@@ -40,6 +40,10 @@ export const users = pgTable(
     creditsBonus: integer('credits_bonus').notNull().default(0),
     creditsPurchased: integer('credits_purchased').notNull().default(0),
     creditsHeld: integer('credits_held').notNull().default(0),
+    /** Stripe's time of the newest SET: one that is older comes late and resets nothing. */
+    planSetAt: instant('plan_set_at'),
+    /** The same for SETs that took purchased credits with them: a pack from before it lapses. */
+    purchasedResetAt: instant('purchased_reset_at'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (t) => [
@@ -107,6 +111,8 @@ export const creditLots = pgTable(
     sourceType: text('source_type').notNull(),
     sourceId: text('source_id').notNull(),
     createdAt: instant('created_at').notNull(),
+    /** When it was paid for, by Stripe's clock; a SET empties what is not younger than itself. */
+    effectiveAt: instant('effective_at').notNull(),
     /** Set when a RESET closed a plan lot: credits that come back to it afterwards lapse. */
     lapsedAt: instant('lapsed_at'),
   },
@@ -130,7 +136,7 @@ export const creditMovements = pgTable(
     entryId: bigint('entry_id', { mode: 'number' }).notNull(),
     lotId: bigint('lot_id', { mode: 'number' }).notNull(),
     amount: integer('amount').notNull(),
-    /** Credits that came back to a closed lot and so are gone. */
+    /** Credits that came, or came back, to a lot that was closed already, and so are gone. */
     lapsed: integer('lapsed').notNull().default(0),
   },
   (t) => [
@@ -205,8 +211,6 @@ export const subscriptions = pgTable(
     endedAt: instant('ended_at'),
     /** End of the newest period that credits were granted for: an older invoice never resets it. */
     grantedPeriodEnd: instant('granted_period_end'),
-    /** When the invoice of the newest grant was made: an older one of the same period is late. */
-    grantedInvoiceAt: instant('granted_invoice_at'),
     /** Annual plans that grant monthly: when the next month is due. */
     nextGrantAt: instant('next_grant_at'),
     /** Stripe's time and rank of the last event applied, so that arrival order does not matter. */

@@ -1,5 +1,6 @@
 import type { ExecutionContext, ExportedHandler } from '@cloudflare/workers-types';
 import { createApp } from './app.ts';
+import { beginReconcile } from './billing/reconcile-daily.ts';
 import { grantDueMonths } from './billing/grant-due-months.ts';
 import { createCtx, type Ctx } from './deps.ts';
 import { ConfigError, parseEnv } from './env.ts';
@@ -40,7 +41,11 @@ function misconfigured(error: ConfigError): Response {
   });
 }
 
-async function runCron(ctx: Ctx): Promise<void> {
+/** As wrangler.toml has it. */
+const dailyCron = '17 3 * * *';
+
+async function runCron(ctx: Ctx, cron: string): Promise<void> {
+  if (cron === dailyCron) return beginReconcile(ctx);
   // One that fails does not keep the others from running; all come again with the next minute.
   const runs = await Promise.allSettled([watchJobs(ctx), retryDueEvents(ctx), grantDueMonths(ctx)]);
   const failed = runs.find((run) => run.status === 'rejected');
@@ -56,7 +61,7 @@ export default {
       throw error;
     }
   },
-  async scheduled(_controller: unknown, env: Env): Promise<void> {
-    await runCron(appOf(env).ctx);
+  async scheduled(controller: { cron: string }, env: Env): Promise<void> {
+    await runCron(appOf(env).ctx, controller.cron);
   },
 } satisfies Pick<ExportedHandler<Env>, 'scheduled'> & { fetch: unknown };

@@ -5,20 +5,22 @@ create type rowloom.lot_move as (lot_id bigint, kind text, amount integer, lapse
 
 -- Opens a lot and gives its id; none for zero credits.
 create or replace function rowloom.lot_open(
-  p_user uuid, p_kind text, p_amount integer, p_source_type text, p_source_id text, p_at timestamptz
+  p_user uuid, p_kind text, p_granted integer, p_remaining integer, p_source_type text, p_source_id text,
+  p_now timestamptz, p_effective timestamptz
 ) returns bigint language sql as $$
-  insert into credit_lots (user_id, kind, granted, remaining, source_type, source_id, created_at)
-    select p_user, p_kind, p_amount, p_amount, p_source_type, p_source_id, p_at where p_amount > 0
+  insert into credit_lots (user_id, kind, granted, remaining, source_type, source_id, created_at, effective_at)
+    select p_user, p_kind, p_granted, p_remaining, p_source_type, p_source_id, p_now, p_effective
+      where p_granted > 0
     returning id
 $$;
 
--- The moves that empty every lot a SET makes lapse.
-create or replace function rowloom.lots_to_reset(p_user uuid, p_keep_purchased boolean)
+-- The moves that empty every lot a SET makes lapse: what was paid for later than p_at stays.
+create or replace function rowloom.lots_to_reset(p_user uuid, p_keep_purchased boolean, p_at timestamptz)
 returns rowloom.lot_move[] language sql stable as $$
   select coalesce(array_agg(row(l.id, l.kind, -l.remaining, 0)::rowloom.lot_move order by l.id), '{}')
     from credit_lots l
     where l.user_id = p_user and l.remaining > 0
-      and (l.kind <> 'purchased' or not p_keep_purchased)
+      and (l.kind = 'plan' or (l.effective_at <= p_at and not (l.kind = 'purchased' and p_keep_purchased)))
 $$;
 
 -- The moves that take p_amount: lots of source p_ref first, then of kind p_first, then plan, bonus,
@@ -54,15 +56,18 @@ returns rowloom.lot_move[] language sql stable as $$
 $$;
 
 -- The moves that give p_amount of what the entries p_keys took back to its lots: purchased, bonus,
--- plan, newest lot first, so that what stays charged was taken first. A closed lot takes nothing: those credits lapse.
-create or replace function rowloom.lots_to_refill(p_keys text[], p_amount integer)
+-- plan, newest lot first, so that what stays charged was taken first. A closed lot takes nothing: those
+-- credits lapse. A plan lot is closed by the SET after it; with p_reset_at, others by that SET as well.
+create or replace function rowloom.lots_to_refill(p_keys text[], p_amount integer, p_reset_at timestamptz)
 returns rowloom.lot_move[] language plpgsql stable as $$
 declare
   v_moves rowloom.lot_move[];
   v_found integer;
 begin
   with taken as (
-    select l.id, l.kind, l.lapsed_at, -sum(m.amount + m.lapsed) as held,
+    select l.id, l.kind, coalesce(case l.kind when 'plan' then l.lapsed_at is not null else l.effective_at <= p_reset_at end, false)
+        as closed,
+      -sum(m.amount + m.lapsed) as held,
       sum(-sum(m.amount + m.lapsed)) over (
         order by array_position(array['purchased', 'bonus', 'plan'], l.kind), l.id desc
       ) + sum(m.amount + m.lapsed) as before
@@ -76,8 +81,8 @@ begin
     select t.*, least(t.held, p_amount - t.before)::integer as back from taken t where t.before < p_amount
   )
   select array_agg(row(g.id, g.kind,
-      case when g.lapsed_at is null then g.back else 0 end,
-      case when g.lapsed_at is null then 0 else g.back end)::rowloom.lot_move order by g.id),
+      case when g.closed then 0 else g.back end,
+      case when g.closed then g.back else 0 end)::rowloom.lot_move order by g.id),
     coalesce(sum(g.back), 0)
     into v_moves, v_found from given g;
   if v_found <> p_amount then

@@ -2,10 +2,12 @@
 --
 -- Locks the user's row, decides by rule, writes the entry on its business key, moves the lots and
 -- the balance: one call, one outcome, whatever runs beside it. The same business key again changes
--- nothing and gives posted = false.
+-- nothing and gives posted = false. p_at is Stripe's time of what happened: a SET, LIMIT or TAKE_BACK from
+-- before a SET that was posted already only leaves its entry, so that order of arrival does not matter.
 --
 --   SET        balance becomes p_amount plan credits; what is left of plan and bonus lapses, and of
---              purchased too unless p_keep_purchased. p_amount null: an unlimited plan.
+--              purchased too unless p_keep_purchased, as far as it is not from after p_at. p_amount
+--              null: an unlimited plan.
 --   ADD        a new lot of p_amount credits of p_lot_kind.
 --   HOLD       takes p_amount from plan, then bonus, then purchased lots; RL402 if there are too few.
 --   RELEASE    gives p_amount of the hold p_ref back to the lots they came from, last taken first, and
@@ -30,6 +32,7 @@ create or replace function rowloom.ledger_post(
   p_job uuid default null,
   p_details jsonb default '{}',
   p_refs text[] default null,
+  p_at timestamptz default null,
   out posted boolean,
   out entry_id bigint,
   out amount integer,
@@ -43,8 +46,9 @@ declare
   v_plan integer;
   v_bonus integer;
   v_purchased integer;
-  v_lapsed integer;
+  v_lapsed integer := 0;
   v_details jsonb := p_details;
+  v_rule text := p_rule;
 begin
   if p_amount < 0 or p_settle < 0 then
     raise exception using errcode = 'RL400', message = 'negative_amount';
@@ -60,19 +64,29 @@ begin
     return;
   end if;
   v_now := clock_timestamp();
+  if p_rule in ('SET', 'LIMIT', 'TAKE_BACK') and p_at < u.plan_set_at then
+    -- Late: a SET that came after it, by Stripe's clock, has been here first and settled everything.
+    v_rule := 'RECORD';
+    v_details := v_details || '{"late":true}';
+  end if;
 
-  case p_rule
+  case v_rule
     when 'SET' then
       if p_amount is null then
         v_details := v_details || '{"unlimited":true}';
       else
-        v_moves := rowloom.lots_to_reset(p_user, p_keep_purchased);
+        v_moves := rowloom.lots_to_reset(p_user, p_keep_purchased, coalesce(p_at, v_now));
         update credit_lots set lapsed_at = v_now
           where user_id = p_user and kind = 'plan' and lapsed_at is null;
-        v_lot := rowloom.lot_open(p_user, 'plan', p_amount, p_source_type, p_source_id, v_now);
+        v_lot := rowloom.lot_open(p_user, 'plan', p_amount, p_amount, p_source_type, p_source_id,
+          v_now, coalesce(p_at, v_now));
       end if;
     when 'ADD' then
-      v_lot := rowloom.lot_open(p_user, p_lot_kind, p_amount, p_source_type, p_source_id, v_now);
+      if p_lot_kind = 'purchased' and p_at < u.purchased_reset_at then
+        v_lapsed := p_amount; -- paid before a SET that has taken it with it
+      end if;
+      v_lot := rowloom.lot_open(p_user, p_lot_kind, p_amount, p_amount - v_lapsed,
+        p_source_type, p_source_id, v_now, coalesce(p_at, '-infinity'));
     when 'HOLD' then
       if u.credits_balance < p_amount then
         raise exception using errcode = 'RL402', message = 'insufficient_credits',
@@ -80,9 +94,9 @@ begin
       end if;
       v_moves := rowloom.lots_to_spend(p_user, p_amount, null, null);
     when 'RELEASE' then
-      v_moves := rowloom.lots_to_refill(array[p_ref], p_amount);
+      v_moves := rowloom.lots_to_refill(array[p_ref], p_amount, null);
     when 'GIVE_BACK' then
-      v_moves := rowloom.lots_to_refill(p_refs, p_amount);
+      v_moves := rowloom.lots_to_refill(p_refs, p_amount, u.purchased_reset_at);
     when 'LIMIT' then
       v_moves := rowloom.lots_to_limit(p_user, greatest(0, u.credits_plan - p_amount));
     when 'TAKE_BACK' then
@@ -94,7 +108,8 @@ begin
     else raise exception using errcode = 'RL400', message = 'unknown_rule';
   end case;
   if v_lot is not null then
-    v_moves := v_moves || row(v_lot, case p_rule when 'SET' then 'plan' else p_lot_kind end, p_amount, 0)::rowloom.lot_move;
+    v_moves := v_moves || row(v_lot, case v_rule when 'SET' then 'plan' else p_lot_kind end,
+      p_amount - v_lapsed, v_lapsed)::rowloom.lot_move;
   end if;
 
   select coalesce(sum(m.amount) filter (where m.kind = 'plan'), 0),
@@ -128,6 +143,9 @@ begin
     credits_bonus = credits_bonus + v_bonus,
     credits_purchased = credits_purchased + v_purchased,
     credits_held = credits_held + case when p_rule = 'HOLD' then p_amount else -p_settle end,
-    unlimited = case when p_rule = 'SET' then p_amount is null else unlimited end
+    unlimited = case when v_rule = 'SET' then p_amount is null else unlimited end,
+    plan_set_at = case when v_rule in ('SET', 'LIMIT') then greatest(plan_set_at, p_at) else plan_set_at end,
+    purchased_reset_at = case when v_rule = 'SET' and p_amount is not null and not p_keep_purchased
+      then greatest(purchased_reset_at, p_at) else purchased_reset_at end
     where id = p_user;
 end $$;

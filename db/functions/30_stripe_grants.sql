@@ -37,7 +37,7 @@ returns text language sql immutable as $$
   select format('plan:%s:%s:%s', p_subscription, p_period_end, p_plan)
 $$;
 
--- {subscriptionId, customerId, priceId, quantity, periodStart, periodEnd, invoiceId, invoiceAt, cause,
+-- {subscriptionId, customerId, priceId, quantity, periodStart, periodEnd, invoiceId, at, cause,
 --  total, subtotal, paid, currency, refs}. What a change means depends on the changes before it, which
 -- may not have come: RL409 unless `force`, which says that the caller has brought them.
 create or replace function rowloom.effect_grant_plan(p_user uuid, e jsonb, p_event text, p_options jsonb)
@@ -46,7 +46,7 @@ declare
   v_price stripe_prices%rowtype := rowloom.price_of(e ->> 'priceId');
   v_sub text := e ->> 'subscriptionId';
   v_end timestamptz := to_timestamp((e ->> 'periodEnd')::bigint);
-  v_at timestamptz := to_timestamp((e ->> 'invoiceAt')::bigint);
+  v_at timestamptz := to_timestamp((e ->> 'at')::bigint);
   v_key text := rowloom.plan_key(v_sub, e ->> 'periodEnd', v_price.key);
   v_kind text := case e ->> 'cause' when 'cycle' then 'plan_renewal' when 'update' then 'plan_change' else 'plan_grant' end;
   v_details jsonb := jsonb_build_object('eventId', p_event, 'plan', v_price.key, 'subscriptionId', v_sub);
@@ -81,7 +81,7 @@ begin
     return; -- a trial that grants nothing takes nothing either
   end if;
 
-  if s.granted_period_end > v_end or (s.granted_period_end = v_end and s.granted_invoice_at > v_at) then
+  if s.granted_period_end > v_end or v_at < (select plan_set_at from users where id = p_user) then
     -- Late: what came after it holds. The entry says that it was seen.
     perform rowloom.ledger_post(p_user, 'RECORD', 0, v_kind,
       case when v_source is null then v_key else 'plan_again:' || (e ->> 'invoiceId') end,
@@ -89,16 +89,16 @@ begin
   else
     if v_source is null then
       perform rowloom.ledger_post(p_user, 'SET', v_credits, v_kind, v_key, 'stripe_invoice', e ->> 'invoiceId',
-        p_keep_purchased => p_options ->> 'creditRenewal' = 'keep-purchased', p_details => v_details);
+        p_keep_purchased => p_options ->> 'creditRenewal' = 'keep-purchased', p_details => v_details, p_at => v_at);
     else
       -- Granted in this period already: going back to it mints nothing.
       v_key := 'plan_again:' || (e ->> 'invoiceId');
       perform rowloom.ledger_post(p_user, 'LIMIT', coalesce(v_credits, 2147483647), v_kind, v_key,
-        'stripe_invoice', e ->> 'invoiceId', p_details => v_details);
+        'stripe_invoice', e ->> 'invoiceId', p_details => v_details, p_at => v_at);
       update users set unlimited = v_price.credits is null where id = p_user;
       v_credits := 0;
     end if;
-    update subscriptions set granted_period_end = v_end, granted_invoice_at = v_at,
+    update subscriptions set granted_period_end = greatest(granted_period_end, v_end),
         next_grant_at = case when v_price.grants_monthly
           then to_timestamp((e ->> 'periodStart')::bigint) + interval '1 month' end
       where stripe_subscription_id = v_sub;
@@ -110,7 +110,7 @@ begin
   perform rowloom.grant_remember(p_user, v_key, coalesce(v_credits, 0), (e ->> 'paid')::integer, 'plan', e -> 'refs');
 end $$;
 
--- {sessionId, pack, priceId, quantity, total, refs}: the price of the sale if named, else the one on sale.
+-- {sessionId, pack, priceId, quantity, total, refs, at}: the price of the sale if named, else the one on sale.
 create or replace function rowloom.effect_grant_pack(p_user uuid, e jsonb, p_event text)
 returns void language plpgsql as $$
 declare
@@ -128,6 +128,7 @@ begin
   v_credits := v_price.credits * (e ->> 'quantity')::integer;
   perform rowloom.ledger_post(p_user, 'ADD', v_credits, 'pack', v_key,
     'stripe_checkout_session', e ->> 'sessionId', p_lot_kind => 'purchased',
+    p_at => to_timestamp((e ->> 'at')::bigint),
     p_details => jsonb_build_object('eventId', p_event, 'pack', v_price.key, 'quantity', (e ->> 'quantity')::integer));
   perform rowloom.grant_remember(p_user, v_key, v_credits, (e ->> 'total')::integer, 'purchased', e -> 'refs');
 end $$;
@@ -155,7 +156,7 @@ begin
         rowloom.plan_key(s.stripe_subscription_id, extract(epoch from s.granted_period_end)::bigint::text, s.key)
           || ':' || to_char(s.next_grant_at at time zone 'UTC', 'YYYY-MM-DD'),
         'stripe_subscription', s.stripe_subscription_id,
-        p_keep_purchased => p_options ->> 'creditRenewal' = 'keep-purchased',
+        p_keep_purchased => p_options ->> 'creditRenewal' = 'keep-purchased', p_at => s.next_grant_at,
         p_details => jsonb_build_object('plan', s.key, 'subscriptionId', s.stripe_subscription_id));
       v_count := v_count + 1;
     end if;

@@ -1,6 +1,6 @@
 -- Refunds and disputes: money that went back takes its credits with it.
 
--- {reversalId, kind: refund | refund_total | dispute, refs, amountCents, active, finality, moved}: moved
+-- {reversalId, kind: refund | refund_total | dispute, refs, amountCents, active, finality, moved, at}: moved
 -- tells whether money has gone, even if it is back by now.
 -- refund_total is a charge's own word on how much of it is refunded: RL409 while refunds are missing that
 -- could say it by name; with `force` it counts itself.
@@ -30,7 +30,8 @@ begin
       finality = excluded.finality
       where stripe_reversals.finality < excluded.finality
         or (stripe_reversals.finality = excluded.finality and stripe_reversals.amount_cents < excluded.amount_cents);
-  perform rowloom.reversal_settle(v_key, e ->> 'reversalId', p_event, (e ->> 'moved')::boolean);
+  perform rowloom.reversal_settle(v_key, e ->> 'reversalId', p_event, (e ->> 'moved')::boolean,
+    to_timestamp((e ->> 'at')::bigint));
 end $$;
 
 -- An entry that moves nothing.
@@ -46,8 +47,8 @@ end $$;
 
 -- Brings what is claimed from a grant in line with what its reversals say together: in proportion to
 -- the money, never more than was granted. The user's row is locked.
-create or replace function rowloom.reversal_settle(p_key text, p_reversal text, p_event text, p_moved boolean)
-returns void
+create or replace function rowloom.reversal_settle(p_key text, p_reversal text, p_event text, p_moved boolean,
+  p_at timestamptz) returns void
 language plpgsql as $$
 declare
   g stripe_grants%rowtype;
@@ -86,16 +87,22 @@ begin
   v_details := jsonb_build_object('eventId', p_event, 'grant', p_key, 'amountCents', r.amount_cents);
   if v_change >= 0 then
     select -l.amount into v_moved from rowloom.ledger_post(g.user_id, 'TAKE_BACK', v_change, 'take_back', v_entry,
-      'stripe_' || r.kind, r.reversal_id, p_lot_kind => g.lot_kind, p_details => v_details,
+      'stripe_' || r.kind, r.reversal_id, p_lot_kind => g.lot_kind, p_details => v_details, p_at => p_at,
       p_ref => (select source_id from credit_entries where business_key = p_key)) l;
-    update stripe_grants set claimed = v_target, shortfall = shortfall + v_change - v_moved where business_key = p_key;
+    update stripe_grants set claimed = v_target,
+        shortfall = shortfall + case when exists (
+            select 1 from credit_entries where business_key = v_entry and details ? 'late')
+          then 0 else v_change - v_moved end
+      where business_key = p_key;
   else
-    -- What could not be taken need not be given back.
-    v_forgiven := least(g.shortfall, -v_change);
+    -- What was not taken need not be given back.
+    select greatest(0, -v_change + coalesce(sum(m.amount + m.lapsed), 0)) into v_forgiven
+      from credit_movements m join credit_entries x on x.id = m.entry_id
+      where x.business_key in (select unnest(entries) from stripe_reversals where business_key = p_key);
     perform rowloom.ledger_post(g.user_id, 'GIVE_BACK', -v_change - v_forgiven, 'give_back', v_entry,
       'stripe_' || r.kind, r.reversal_id, p_details => v_details,
       p_refs => array(select unnest(entries) from stripe_reversals where business_key = p_key));
-    update stripe_grants set claimed = v_target, shortfall = shortfall - v_forgiven where business_key = p_key;
+    update stripe_grants set claimed = v_target, shortfall = greatest(0, shortfall - v_forgiven) where business_key = p_key;
   end if;
   update stripe_reversals set entries = entries || v_entry where reversal_id = p_reversal;
 end $$;

@@ -95,21 +95,22 @@ $$;
 create or replace function rowloom.credits_explain_events(p_user uuid) returns jsonb
 language sql stable as $$
   with names as (
-    select n from users u, lateral unnest(array[u.id::text, u.external_id, u.stripe_customer_id, u.email]) n
+    select array_agg(lower(n)) || array_agg(n) as plain, array_agg(lower(to_jsonb(n)::text)) as quoted
+      from users u, lateral unnest(array[u.id::text, u.external_id, u.stripe_customer_id, u.email]) n
       where u.id = p_user and n <> ''
-    union
-    select r.ref from credit_entries e join stripe_payment_refs r using (business_key) where e.user_id = p_user
-  ), quoted as (
-    select array_agg(lower(to_jsonb(n)::text)) as texts, array_agg(n) || array_agg(lower(n)) as plain from names
   ), open as (
     select * from stripe_events where status in ('failed', 'pending')
       order by stripe_created_at, event_id limit 2001
   ), found as (
     select o.event_id, o.type, o.status, o.attempts, o.error_code, o.error, o.payload, o.api_version,
         o.stripe_created_at, o.next_attempt_at, row_number() over (order by o.stripe_created_at, o.event_id) as nth
-      from open o, quoted q
-      where o.waiting_for && q.plain
-        or exists (select 1 from unnest(q.texts) t where strpos(lower(o.payload::text), t) > 0)
+      from open o, names n, lateral (select lower(o.payload::text) as text, o.payload #> '{data,object}' as object) p
+      where o.waiting_for && n.plain
+        or exists (select 1 from unnest(n.quoted) q where strpos(p.text, q) > 0)
+        or exists (
+          select 1 from stripe_payment_refs r join credit_entries e using (business_key)
+            where e.user_id = p_user and r.ref = any(o.waiting_for || array[
+              p.object ->> 'id', p.object ->> 'payment_intent', p.object ->> 'charge', p.object ->> 'invoice']))
       order by nth limit 101
   )
   select jsonb_build_object(

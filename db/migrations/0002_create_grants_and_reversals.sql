@@ -26,10 +26,12 @@ CREATE TABLE "stripe_reversals" (
 	CONSTRAINT "stripe_reversals_amount_not_negative" CHECK ("stripe_reversals"."amount_cents" >= 0)
 );
 --> statement-breakpoint
+ALTER TABLE "credit_lots" ADD COLUMN "effective_at" timestamp with time zone NOT NULL;--> statement-breakpoint
 ALTER TABLE "stripe_prices" ADD COLUMN "grants_monthly" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "stripe_prices" ADD COLUMN "stripe_event_at" timestamp with time zone;--> statement-breakpoint
-ALTER TABLE "subscriptions" ADD COLUMN "granted_invoice_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "subscriptions" ADD COLUMN "next_grant_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "users" ADD COLUMN "plan_set_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "users" ADD COLUMN "purchased_reset_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "stripe_grants" ADD CONSTRAINT "stripe_grants_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "stripe_payment_refs" ADD CONSTRAINT "stripe_payment_refs_grant_fk" FOREIGN KEY ("business_key") REFERENCES "public"."stripe_grants"("business_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "stripe_reversals" ADD CONSTRAINT "stripe_reversals_grant_fk" FOREIGN KEY ("business_key") REFERENCES "public"."stripe_grants"("business_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

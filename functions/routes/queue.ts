@@ -1,5 +1,6 @@
 import { Hono, type Context } from 'hono';
 import * as z from 'zod';
+import { reconcileStep } from '../billing/reconcile-daily.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
@@ -14,6 +15,11 @@ const chunkMessage = z.object({
   jobId: z.uuid(),
   attempt: z.number().int().positive(),
   chunk: z.number().int().nonnegative(),
+});
+
+const reconcileMessage = z.object({
+  run: z.string().max(40),
+  cursor: z.string().regex(/^(events|customers):\w*$/),
 });
 
 const failureCallback = z.object({ status: z.number().int(), sourceBody: z.base64() });
@@ -61,6 +67,11 @@ const described = (summary: string) =>
 
 export const queueRoutes = (ctx: Ctx) =>
   new Hono()
+    .post('/reconcile', described('Work a step of the daily reconciliation'), async (c) => {
+      const message = parse(reconcileMessage, await verified(ctx, c));
+      if (!message) return unreadable(c);
+      return c.json(await reconcileStep(ctx, message));
+    })
     .post('/chunks', described('Work a chunk of a job'), async (c) => {
       const message = parse(chunkMessage, await verified(ctx, c));
       if (!message) return unreadable(c);

@@ -66,9 +66,14 @@ async function refundsOfCharge(ctx: Ctx, decision: Decision, charge: string): Pr
 /** An object of Stripe's as the event that would have brought it in its present status. */
 export function eventOf(
   type: string,
-  object: { id?: string; created: number; status?: string | null },
+  object: {
+    id?: string;
+    created: number;
+    status?: string | null;
+    status_transitions?: { paid_at?: number | null };
+  },
 ): StripeEvent {
-  const { created } = object;
+  const created = object.status_transitions?.paid_at ?? object.created;
   const id = `read:${type}:${object.id}:${object.status ?? ''}`;
   return { id, type, created, apiVersion: null, payload: { id, type, created, data: { object } } };
 }

@@ -18,6 +18,8 @@ export type Effect =
       periodStart: number;
       periodEnd: number;
       invoiceId: string;
+      /** When it was paid. */
+      at: number;
       /** When the invoice was made. */
       invoiceAt: number;
       cause: 'create' | 'cycle' | 'update';
@@ -36,6 +38,7 @@ export type Effect =
       quantity: number;
       /** Minor units paid. */
       total: number;
+      at: number;
       refs: string[];
     }
   | {
@@ -50,6 +53,7 @@ export type Effect =
       finality: number;
       /** Whether money had gone, even if it is back by now. */
       moved: boolean;
+      at: number;
     }
   | { effect: 'link_payment'; invoiceId: string; refs: string[] }
   | {

@@ -27,7 +27,7 @@ function quantityOf(metadata: Json): number | undefined {
  * subscription's credits come with its invoice, so that here only the customer is learnt.
  * Source: docs.stripe.com/payments/checkout/fulfillment
  */
-export function decideCheckout(session: Json): Decision {
+export function decideCheckout(session: Json, { created: at }: { created: number }): Decision {
   const identity = identityOf(session);
   if (session['mode'] !== 'payment') return { identity, effects: [{ effect: 'link_customer' }] };
   // `no_payment_required`: a coupon paid for all of it.
@@ -50,6 +50,7 @@ export function decideCheckout(session: Json): Decision {
       {
         effect: 'grant_pack',
         total: asInteger(session['amount_total']) ?? 0,
+        at,
         refs: [sessionId, idOf(session['payment_intent']), idOf(session['invoice'])].filter(
           (ref) => ref !== undefined,
         ),

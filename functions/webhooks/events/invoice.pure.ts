@@ -57,7 +57,7 @@ const identityOf = (invoice: Json, subscriptionMetadata: Json) => {
  * known by its end, which full lines and prorations of one period share.
  * Source: docs.stripe.com/billing/subscriptions/webhooks
  */
-export function decideInvoicePaid(invoice: Json): Decision {
+export function decideInvoicePaid(invoice: Json, { created: at }: { created: number }): Decision {
   const subscription = invoiceSubscriptionOf(invoice);
   const cause = causes[asText(invoice['billing_reason']) as keyof typeof causes];
   if (subscription.id === undefined || cause === undefined) return skip('not an invoice of a plan');
@@ -81,6 +81,7 @@ export function decideInvoicePaid(invoice: Json): Decision {
         periodStart: line.periodStart ?? line.periodEnd,
         periodEnd: line.periodEnd,
         invoiceId,
+        at,
         invoiceAt: asInteger(invoice['created']) ?? line.periodStart ?? 0,
         cause,
         total,

@@ -19,7 +19,7 @@ const about = (effects: Reversal[]): Decision => {
   return { identity: { userIds: [], customerId: null, email: null, refs }, effects };
 };
 
-function reversalOfRefund(refund: Json, more: string[] = []): Reversal | undefined {
+function reversalOfRefund(refund: Json, at: number, more: string[] = []): Reversal | undefined {
   const reversalId = asText(refund['id']);
   const status = asText(refund['status']) ?? 'succeeded';
   const refs = present([idOf(refund['payment_intent']), idOf(refund['charge']), ...more]);
@@ -34,12 +34,13 @@ function reversalOfRefund(refund: Json, more: string[] = []): Reversal | undefin
     active: status !== 'failed' && status !== 'canceled',
     finality: refundFinality[status] ?? 0,
     moved: true,
+    at,
   };
 }
 
 /** refund.created, .updated, .failed, charge.refund.updated. Source: docs.stripe.com/api/refunds/object */
-export function decideRefund(refund: Json): Decision {
-  const reversal = reversalOfRefund(refund);
+export function decideRefund(refund: Json, { created: at }: { created: number }): Decision {
+  const reversal = reversalOfRefund(refund, at);
   return reversal
     ? about([reversal])
     : fail('unreadable', 'The refund has no id, amount or payment.');
@@ -49,14 +50,14 @@ export function decideRefund(refund: Json): Decision {
  * charge.refunded: `amount_refunded` is cumulative. Refunds that it names are taken one by one; without
  * names, the total counts as far as no named refund accounts for it.
  */
-export function decideChargeRefunded(charge: Json): Decision {
+export function decideChargeRefunded(charge: Json, { created: at }: { created: number }): Decision {
   const chargeId = asText(charge['id']);
   const total = asInteger(charge['amount_refunded']);
   if (chargeId === undefined || total === undefined)
     return fail('unreadable', 'The charge has no id or amount_refunded.');
   const refs = present([chargeId, idOf(charge['payment_intent']), idOf(charge['invoice'])]);
   const named = asList(charge['refunds'])
-    .map((refund) => reversalOfRefund(refund, refs))
+    .map((refund) => reversalOfRefund(refund, at, refs))
     .filter((reversal) => reversal !== undefined);
   const whole: Reversal = {
     effect: 'reversal',
@@ -67,6 +68,7 @@ export function decideChargeRefunded(charge: Json): Decision {
     active: true,
     finality: 0,
     moved: true,
+    at,
   };
   return about([...named, whole]);
 }
@@ -87,7 +89,7 @@ const disputeStates: Record<string, Pick<Reversal, 'active' | 'finality' | 'move
  * charge.dispute.*: the status says whether the money is gone, whichever event brings it.
  * Source: docs.stripe.com/api/disputes/object
  */
-export function decideDispute(dispute: Json): Decision {
+export function decideDispute(dispute: Json, { created: at }: { created: number }): Decision {
   const reversalId = asText(dispute['id']);
   const amountCents = asInteger(dispute['amount']);
   const state = disputeStates[asText(dispute['status']) ?? ''];
@@ -95,5 +97,7 @@ export function decideDispute(dispute: Json): Decision {
   if (reversalId === undefined || amountCents === undefined || refs.length === 0 || !state)
     return fail('unreadable', 'The dispute has no id, amount, payment or known status.');
   if (!state.active && state.finality === 0) return skip('an inquiry: no money has moved');
-  return about([{ effect: 'reversal', reversalId, kind: 'dispute', refs, amountCents, ...state }]);
+  return about([
+    { effect: 'reversal', reversalId, kind: 'dispute', refs, amountCents, ...state, at },
+  ]);
 }
