@@ -256,4 +256,57 @@ describe('whatever the order, and however often', () => {
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_balance: 1000, tier: 'starter' });
   }, 120_000);
+
+  test.each(['reset-all', 'keep-purchased'])(
+    'a pack, a plan, another pack and a renewal (%s)',
+    async (renewal) => {
+      await lab.close();
+      lab = await Lab.open({ CREDIT_RENEWAL: renewal });
+      const events = await eventsOf(async () => {
+        await lab.buyPacks(1);
+        await lab.shop.advance(60);
+        await lab.subscribe(lab.shop.prices.starter.id);
+        await lab.shop.advance(60);
+        await lab.buyPacks(2);
+        await lab.shop.advance(31 * day + 3700);
+        await lab.buyPacks(1);
+      });
+      const end = await converge(events);
+      const purchased = renewal === 'reset-all' ? 300 : 1200;
+      expect(end.user).toMatchObject({ credits_plan: 1000, credits_purchased: purchased });
+    },
+    120_000,
+  );
+
+  test('with spending in between: the books balance, nothing is minted, every grant is there', async () => {
+    const events = await eventsOf(async () => {
+      const { subscription } = await lab.subscribe(lab.shop.prices.starter.id);
+      const payment = await lab.buyPacks(2);
+      await lab.shop.advance(day);
+      await lab.stripe.refunds.create({ payment_intent: payment, amount: 900 });
+      await lab.stripe.subscriptions.update(subscription.id, {
+        items: [{ id: subscription.items.data[0]?.id ?? '', price: lab.shop.prices.pro.id }],
+        proration_behavior: 'always_invoice',
+      });
+      await lab.shop.advance(31 * day + 3700);
+    });
+    const told = await play(events);
+    const random = randomFrom(20_261_121);
+    for (let run = 0; run < randomOrders / 3; run += 1) {
+      await lab.reset();
+      let spent = 0;
+      for (const event of shuffled([...events, ...events.map(twin)], random)) {
+        await lab.deliver(event);
+        if (random() < 0.3) spent += await lab.spend(Math.floor(random() * 400), random() < 0.5);
+      }
+      await lab.settle();
+      await audit(lab.database.pool, { holds: false });
+      const got = await lab.snapshot();
+      expect(got.keys.filter((key) => !/^(hold|release):/.test(key))).toEqual(told.keys);
+      const { credits_balance: balance } = got.user as { credits_balance: number };
+      expect(balance).toBeLessThanOrEqual(told.user['credits_balance'] as number);
+      expect(balance).toBeGreaterThanOrEqual((told.user['credits_balance'] as number) - spent);
+      tried += 1;
+    }
+  }, 120_000);
 });

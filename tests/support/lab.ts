@@ -48,6 +48,7 @@ export class Lab {
   readonly stripe: Stripe;
   readonly ctx: Ctx;
   readonly database: TestDatabase;
+  #holds = 0;
 
   static async open(env: Record<string, string> = {}): Promise<Lab> {
     const [database, shop] = await Promise.all([createDatabase(), openShop()]);
@@ -118,6 +119,26 @@ export class Lab {
   }
 
   deliver = (event: StripeEvent) => applyEvent(this.ctx, event);
+
+  /** Holds credits as a job does, if there are as many; `back` gives half of them back. → spent */
+  async spend(amount: number, back: boolean): Promise<number> {
+    this.#holds += 1;
+    const key = `hold:${this.#holds}`;
+    const post = (rule: string, credits: number, extra: string) =>
+      this.database.pool.query(
+        `select rowloom.ledger_post($1, $2, $3, lower($2), $4, 'job', 'lab', ${extra})`,
+        [labUser, rule, credits, rule === 'HOLD' ? key : `release:${this.#holds}`],
+      );
+    try {
+      await post('HOLD', amount, 'p_settle => 0');
+    } catch (error) {
+      if ((error as Error).message === 'insufficient_credits') return 0;
+      throw error;
+    }
+    if (back)
+      await post('RELEASE', Math.floor(amount / 2), `p_ref => '${key}', p_settle => ${amount}`);
+    return amount;
+  }
 
   /** What the cron does in time: tries again what failed, until nothing gets better. */
   async settle(): Promise<void> {
