@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { basename, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Stack } from '../stack.ts';
+import { type Api, apiClient, type Job, type Me, type Pack, type Plan } from './api.ts';
+import { compare, type Input, readTable, statuses } from './csv.ts';
+import { watchJob } from './progress.ts';
+import { resendWebhooks } from './resend.ts';
+import { count, type Screen } from './screen.ts';
+import { buy, choose, price } from './shop.ts';
+
+/** The result of `npm run demo -- --json`. Times in seconds, credits as balances around the job. */
+export type Result = {
+  rows: number;
+  succeeded: number;
+  failed: number;
+  seconds: number;
+  rowsPerSecond: number;
+  creditsBefore: number;
+  creditsAfter: number;
+  out: string;
+};
+
+type Scene = { stack: Stack; api: Api; screen: Screen; input: Input; file: string; out: string };
+
+const me = (api: Api): Promise<Me> => api.json<Me>('GET', '/v1/me');
+
+async function signUp({ api, screen }: Scene): Promise<Me> {
+  screen.begin('Sign up');
+  const user = await me(api);
+  screen.done(`Signed up as ${user.email}: ${count(user.credits.balance)} credits`);
+  return user;
+}
+
+/** Buys the plan that covers the rows, and packs on top where no plan does. */
+async function buyCredits({ stack, api, screen }: Scene, credits: number): Promise<void> {
+  const offers = await api.json<{ plans: Plan[]; packs: Pack[] }>('GET', '/v1/billing/plans');
+  const { plan, pack, quantity } = choose(credits, offers.plans, offers.packs);
+  const ask = (url: string): void => screen.note(`Stripe is the real one; pay here: ${url}`);
+  screen.begin(`Buy the plan ${plan.name}`);
+  const after = await buy({
+    stack,
+    api,
+    ask,
+    order: { plan: plan.key },
+    arrived: ({ credits: now }) => now.plan === plan.credits,
+  });
+  screen.done(
+    `Bought the plan ${plan.name} (${price(plan)}): Stripe's webhook made it ${count(after.credits.balance)} credits`,
+  );
+  if (!pack) return;
+  screen.begin(`Buy ${quantity} × ${pack.name}`);
+  const wanted = after.credits.purchased + quantity * pack.credits;
+  const rich = await buy({
+    stack,
+    api,
+    ask,
+    order: { pack: pack.key, quantity },
+    arrived: ({ credits: now }) => now.purchased >= wanted,
+  });
+  screen.done(
+    `Bought ${quantity} × ${pack.name} (${price(pack, quantity)}): now ${count(rich.credits.balance)} credits`,
+  );
+}
+
+type Run = { job: Job; held: number; seconds: number };
+
+async function runJob(scene: Scene): Promise<Run> {
+  const { api, screen, input, file } = scene;
+  const filename = basename(file);
+  const total = input.table.rows.length;
+  const { job, upload } = await api.json<{ job: Job; upload: { method: string; url: string } }>(
+    'POST',
+    '/v1/jobs',
+    { filename },
+  );
+  screen.begin(`Send ${filename}`);
+  const begin = performance.now();
+  const seconds = (): number => (performance.now() - begin) / 1000;
+  const sent = await api.send(upload.method, upload.url, input.stream(), 'text/csv');
+  let { held } = ((await sent.json()) as { job: Job }).job.credits;
+  screen.done(`Sent ${filename}: ${count(total)} rows in ${seconds().toFixed(1)} s`);
+  const last = await watchJob(api, job.id, ({ rows, credits, etaSeconds }) => {
+    held = Math.max(held, credits.held);
+    const rate = rows.done / Math.max(seconds(), 0.001);
+    const eta = etaSeconds ?? (rate > 0 ? (rows.total - rows.done) / rate : 0);
+    screen.bar(rows.done, rows.total, rate, eta);
+  });
+  const took = seconds();
+  screen.done(
+    `Researched and written in ${took.toFixed(1)} s: ${count(last.rows.succeeded)} succeeded, ${count(last.rows.failed)} failed`,
+  );
+  if (last.status !== 'completed')
+    throw new Error(`The job ended as ${last.status}: ${JSON.stringify(last.error)}`);
+  return { job: last, held, seconds: took };
+}
+
+async function download({ api, screen, out }: Scene, id: string): Promise<void> {
+  screen.begin('Fetch the result');
+  const answer = await api.send('GET', `/v1/jobs/${id}/output`);
+  if (!answer.body) throw new Error('The output has no body.');
+  await pipeline(answer.body, createWriteStream(out));
+  screen.done(`Wrote ${relative(process.cwd(), out) || out}`);
+}
+
+/** Sends every webhook again and expects nothing to change. */
+async function replay({ stack, api, screen }: Scene, before: number): Promise<string[]> {
+  if (!stack.handles.stripe) return [];
+  screen.begin("Send all of Stripe's webhooks again");
+  const sent = await resendWebhooks(stack.services.stripe);
+  if (sent === 0) return ['there were no webhooks to send again'];
+  const { credits } = await me(api);
+  if (credits.balance !== before)
+    return [`sending the webhooks again changed the balance: ${before} → ${credits.balance}`];
+  screen.done(`Sent all ${sent} webhooks again: still ${count(before)} credits`);
+  return [];
+}
+
+/** Holds the output file and the credits against what must be true. */
+async function check(scene: Scene, run: Run, spent: number): Promise<string[]> {
+  const { input, out, stack } = scene;
+  const { rows, credits } = run.job;
+  let output = await readTable(out, ',');
+  if (output.header.length === 1) output = await readTable(out, input.table.delimiter);
+  const problems = compare(input.table, output);
+  const { ok, error } = statuses(output);
+  const perRow = Number(stack.env['CREDITS_PER_ROW'] ?? 1);
+  const expect = (name: string, got: number, wanted: number): void => {
+    if (got !== wanted) problems.push(`${name}: ${got} instead of ${wanted}`);
+  };
+  expect('succeeded + failed', rows.succeeded + rows.failed, input.table.rows.length);
+  expect('rows marked ok', ok, rows.succeeded);
+  expect('rows marked error', error, rows.failed);
+  expect('credits charged', credits.charged, rows.succeeded * perRow);
+  expect('credits gone from the balance', spent, rows.succeeded * perRow);
+  return problems;
+}
+
+function showTable(screen: Screen, result: Result, run: Run): void {
+  screen.table('Result', [
+    ['rows', count(result.rows)],
+    ['succeeded', count(result.succeeded)],
+    ['failed', count(result.failed)],
+    ['credits before', count(result.creditsBefore)],
+    ['credits held', count(run.held)],
+    ['credits charged', count(run.job.credits.charged)],
+    ['credits after', count(result.creditsAfter)],
+    ['time', `${result.seconds.toFixed(1)} s`],
+    ['rows per second', result.rowsPerSecond.toFixed(1)],
+    ['file', relative(process.cwd(), result.out)],
+  ]);
+}
+
+/**
+ * The main job from sign-up to result, shown step by step. Gives the result and what of it is not as
+ * it should be.
+ * @throws ApiError when the API refuses something, Error when the story cannot go on.
+ */
+export async function tell(
+  setting: Omit<Scene, 'api'>,
+): Promise<{ result: Result; problems: string[] }> {
+  const { stack, screen, input, out } = setting;
+  const token = await stack.token(randomUUID(), 'ada@example.com');
+  const scene: Scene = { ...setting, api: apiClient(stack.api, token) };
+  await signUp(scene);
+  const rows = input.table.rows.length;
+  await buyCredits(scene, rows * Number(stack.env['CREDITS_PER_ROW'] ?? 1));
+  const creditsBefore = (await me(scene.api)).credits.balance;
+  const run = await runJob(scene);
+  const creditsAfter = (await me(scene.api)).credits.balance;
+  await download(scene, run.job.id);
+  const wrong = await check(scene, run, creditsBefore - creditsAfter);
+  const problems = [...wrong, ...(await replay(scene, creditsAfter))];
+  const { succeeded, failed } = run.job.rows;
+  const seconds = Number(run.seconds.toFixed(3));
+  const rowsPerSecond = Number((rows / run.seconds).toFixed(1));
+  const numbers = { rows, succeeded, failed, seconds, rowsPerSecond };
+  const result = { ...numbers, creditsBefore, creditsAfter, out };
+  showTable(screen, result, run);
+  return { result, problems };
+}
