@@ -89,11 +89,13 @@ const isLoopback = (value: string): boolean =>
   /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(value).hostname);
 
 /** Rules over several values. A deployed Worker that redirects to localhost is a known failure. */
-function contradictions(env: z.infer<typeof schema>): ConfigProblem[] {
+function contradictions(given: Record<string, string>): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  if (!env.AUTH_JWKS_URL && !env.AUTH_JWT_SECRET)
+  const { PUBLIC_URL: publicUrl, APP_URL: appUrl } = given;
+  if (!given['AUTH_JWKS_URL'] && !given['AUTH_JWT_SECRET'])
     problems.push({ name: 'AUTH_JWKS_URL', problem: 'is missing (or set AUTH_JWT_SECRET)' });
-  if (!isLoopback(env.PUBLIC_URL) && isLoopback(env.APP_URL))
+  const areUrls = URL.canParse(publicUrl ?? '') && URL.canParse(appUrl ?? '');
+  if (areUrls && !isLoopback(publicUrl ?? '') && isLoopback(appUrl ?? ''))
     problems.push({ name: 'APP_URL', problem: 'is a loopback address while PUBLIC_URL is public' });
   return problems;
 }
@@ -145,12 +147,11 @@ export function parseEnv(env: Record<string, unknown>): Config {
     ),
   );
   const parsed = schema.safeParse(given);
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => ({ name: String(issue.path[0]), problem: issue.message })),
-    );
-  }
-  const problems = contradictions(parsed.data);
-  if (problems.length > 0) throw new ConfigError(problems);
+  const malformed = (parsed.error?.issues ?? []).map((issue) => ({
+    name: String(issue.path[0]),
+    problem: issue.message,
+  }));
+  const problems = [...malformed, ...contradictions(given)];
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return shape(parsed.data);
 }

@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'invalid_payload'
   | 'invalid_signature'
   | 'invalid_queue_signature'
+  | 'unreadable_message'
   | 'too_large'
   | 'csv_invalid'
   | 'insufficient_credits'

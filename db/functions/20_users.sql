@@ -1,5 +1,5 @@
 -- Finds the user of an event, in the contract's order: ids (own or external), Stripe customer,
--- e-mail. An e-mail shared by several accounts names nobody, unless just one has verified it.
+-- e-mail. Only a verified e-mail is anybody's, and one that several accounts share is nobody's.
 -- p_identity: {userIds: text[], customerId: text|null, email: text|null, refs?: text[]}
 -- `refs` are ids of a payment: the user is the one who got what it bought, and nobody else.
 create or replace function rowloom.user_resolve(p_identity jsonb) returns uuid
@@ -8,7 +8,6 @@ declare
   v_candidate text;
   v_user uuid;
   v_matches uuid[];
-  v_verified uuid[];
 begin
   if p_identity -> 'refs' is not null then
     select g.user_id into v_user from stripe_payment_refs r join stripe_grants g using (business_key)
@@ -32,9 +31,8 @@ begin
   select id into v_user from users where stripe_customer_id = p_identity ->> 'customerId';
   if v_user is not null then return v_user; end if;
 
-  select array_agg(id), array_agg(id) filter (where email_verified) into v_matches, v_verified
-    from users where lower(email) = lower(p_identity ->> 'email');
-  if cardinality(v_verified) = 1 then return v_verified[1]; end if;
+  select array_agg(id) into v_matches
+    from users where lower(email) = lower(p_identity ->> 'email') and email_verified;
   if cardinality(v_matches) = 1 then return v_matches[1]; end if;
   if cardinality(v_matches) > 1 then
     raise exception using errcode = 'RL409', message = 'ambiguous_user',
@@ -85,7 +83,8 @@ begin
   if v_created or v_changed then
     -- Events that waited for this person are due at once.
     update stripe_events set next_attempt_at = now()
-      where waiting_for && array[u.id::text, p ->> 'externalId', lower(v_email)] and status = 'failed';
+      where waiting_for && array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email) end]
+        and status = 'failed';
     get diagnostics v_waiting = row_count;
   end if;
   return rowloom.user_read(u.id) || jsonb_build_object('eventsDue', v_waiting);

@@ -19,12 +19,13 @@ export function bearerOf(authorization: string | undefined): string {
 
 function identityOf(claims: JWTPayload): Identity {
   const subject: unknown = claims.sub;
-  const externalId = typeof subject === 'number' ? String(subject) : subject;
+  const externalId = Number.isSafeInteger(subject) ? String(subject) : subject;
   // oxlint-disable-next-line no-control-regex -- Postgres cannot store NUL, and nobody is named so
   if (typeof externalId !== 'string' || !/^[^\u0000-\u001f]{1,255}$/.test(externalId.trim()))
     throw refuse('The token names no user (sub).');
   const email = claims['email'];
-  const usable = typeof email === 'string' && /^[^\s@]{1,64}@[^\s@]{1,255}$/.test(email);
+  const usable =
+    typeof email === 'string' && /^[^\s@\p{Cc}]{1,64}@[^\s@\p{Cc}]{1,255}$/u.test(email);
   return {
     externalId: externalId.trim().toWellFormed(),
     email: usable ? email.toWellFormed() : null,

@@ -6,7 +6,7 @@ export function allowedMethods(routes: readonly RouterRoute[]): (path: string) =
     .filter((route) => route.method !== 'ALL')
     .map((route) => ({
       method: route.method,
-      pattern: new RegExp(`^${route.path.replace(/\/$/, '').replace(/:[^/]+/g, '[^/]+')}/?$`),
+      pattern: new RegExp(`^${route.path.replace(/:[^/]+/g, '[^/]+')}$`),
     }));
   return (path) => [
     ...new Set(patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),

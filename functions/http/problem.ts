@@ -18,6 +18,8 @@ export const meanings: Record<ErrorCode, Meaning> = {
     title: 'The signature does not fit',
     code: 'invalid_signature',
   },
+  // Not in the registry: QStash's word for "do not send this again".
+  unreadable_message: { status: 489 as ContentfulStatusCode, title: 'The message cannot be read' },
   too_large: { status: 413, title: 'Too large' },
   csv_invalid: { status: 422, title: 'The CSV cannot be read' },
   insufficient_credits: { status: 402, title: 'Not enough credits' },

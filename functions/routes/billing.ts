@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import { createCheckout } from '../billing/create-checkout.ts';
+import { createCheckout, type CheckoutInput } from '../billing/create-checkout.ts';
 import { listPlans } from '../billing/list-plans.ts';
 import type { Ctx } from '../deps.ts';
 import { subscriptionView } from '../users/view.pure.ts';
@@ -15,14 +15,23 @@ const redirects = {
   cancelUrl: z.url().max(2000).optional(),
 };
 
-const checkoutBody = z.union([
-  z.strictObject({ plan: key, ...redirects }),
-  z.strictObject({
-    pack: key,
-    quantity: z.number().int().min(1).max(1000).default(1),
+const checkoutBody = z
+  .strictObject({
+    plan: key.optional(),
+    pack: key.optional(),
+    quantity: z.number().int().min(1).max(1000).optional(),
     ...redirects,
-  }),
-]);
+  })
+  .superRefine(({ plan, pack, quantity }, issues) => {
+    const refuse = (path: string, message: string) =>
+      issues.addIssue({ code: 'custom', path: [path], message });
+    if (plan === undefined && pack === undefined) refuse('plan', 'name a plan or a pack');
+    if (plan !== undefined && pack !== undefined) refuse('pack', 'name a plan or a pack, not both');
+    if (plan !== undefined && quantity !== undefined) refuse('quantity', 'is for packs');
+  });
+
+const itemOf = ({ plan, pack, quantity }: z.infer<typeof checkoutBody>): CheckoutInput['item'] =>
+  plan === undefined ? { pack: pack ?? '', quantity: quantity ?? 1 } : { plan };
 
 /** What can be bought, buying it, and what was bought. */
 export const billingRoutes = (ctx: Ctx, session: Session) =>
@@ -66,10 +75,10 @@ export const billingRoutes = (ctx: Ctx, session: Session) =>
       checked('header', idempotencyHeader),
       checked('json', checkoutBody),
       async (c) => {
-        const { successUrl, cancelUrl, ...item } = c.req.valid('json');
+        const { successUrl, cancelUrl, ...sale } = c.req.valid('json');
         const session = await createCheckout(ctx, {
           userId: c.get('userId'),
-          item,
+          item: itemOf(sale),
           successUrl,
           cancelUrl,
           idempotencyKey: c.req.valid('header')['idempotency-key'],

@@ -17,6 +17,13 @@ const disposition = (filename: string): string => {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encodeURIComponent(filename).replace(/['()*]/g, escape)}`;
 };
 
+/** RFC 9110, 13.1.2: weak comparison with a list, since a proxy that compresses weakens the tag. */
+const isFresh = (ifNoneMatch: string | undefined, etag: string): boolean =>
+  (ifNoneMatch ?? '')
+    .split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''))
+    .some((tag) => tag === '*' || tag === etag);
+
 /** The result CSV. */
 export const outputRoute = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>().get(
@@ -46,7 +53,7 @@ export const outputRoute = (ctx: Ctx, session: Session) =>
       };
       if (output.etag !== null) {
         headers['etag'] = output.etag;
-        if (c.req.header('if-none-match') === output.etag) {
+        if (isFresh(c.req.header('if-none-match'), output.etag)) {
           await output.body.cancel();
           return c.body(null, 304, headers);
         }

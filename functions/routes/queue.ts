@@ -35,11 +35,11 @@ async function verified(ctx: Ctx, c: Context): Promise<string> {
   return body;
 }
 
-/** A message that can never be read is sent to the dead-letter queue at once instead of again and again. */
-const unreadable = (c: Context): Response => {
+/** A message that can never be read goes to the dead-letter queue at once, not again and again. */
+function unreadable(c: Context): never {
   c.header('upstash-nonretryable-error', 'true');
-  return c.json({ error: 'unreadable message' }, 489 as 400);
-};
+  throw new DomainError('unreadable_message', 'The message is none of ours.');
+}
 
 const parse = <T>(schema: z.ZodType<T>, text: string): T | undefined => {
   try {
@@ -62,7 +62,7 @@ const described = (summary: string) =>
     summary,
     auth: 'qstash',
     ok: { status: 200, description: 'Worked, or nothing left to do' },
-    errors: ['busy', 'too_large'],
+    errors: ['busy', 'too_large', 'unreadable_message'],
   });
 
 export const queueRoutes = (ctx: Ctx) =>
@@ -74,7 +74,7 @@ export const queueRoutes = (ctx: Ctx) =>
     })
     .post('/chunks', described('Work a chunk of a job'), async (c) => {
       const message = parse(chunkMessage, await verified(ctx, c));
-      if (!message) return unreadable(c);
+      if (!message) unreadable(c);
       try {
         return c.json(await processChunk(ctx, message));
       } catch (error) {
@@ -87,7 +87,7 @@ export const queueRoutes = (ctx: Ctx) =>
       async (c) => {
         const callback = parse(failureCallback, await verified(ctx, c));
         const message = callback && parse(chunkMessage, atob(callback.sourceBody));
-        if (!callback || !message) return unreadable(c);
+        if (!callback || !message) unreadable(c);
         const reason = `Could not be processed (last answer: ${callback.status})`;
         try {
           return c.json(await failChunk(ctx, message, reason));

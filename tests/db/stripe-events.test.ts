@@ -375,8 +375,8 @@ describe('the user of an event', () => {
   });
 
   test('is nobody when two accounts share the e-mail', async () => {
-    await ensureUser(ctx, { externalId: 'a', email: 'two@example.com', emailVerified: false });
-    await ensureUser(ctx, { externalId: 'b', email: 'two@example.com', emailVerified: false });
+    await ensureUser(ctx, { externalId: 'a', email: 'two@example.com', emailVerified: true });
+    await ensureUser(ctx, { externalId: 'b', email: 'two@example.com', emailVerified: true });
     const session = packSession({ email: 'two@example.com', pack: 'small' });
     expect(await send(event('checkout.session.completed', session))).toMatchObject({
       status: 'failed',

@@ -33,7 +33,10 @@ export function parseCsv(text: string): string[][] {
       rows.push(row);
       row = [];
       at += 2;
-    } else throw new Error(`Neither a comma nor CRLF at ${at}: ${JSON.stringify(text.slice(at, at + 20))}`);
+    } else
+      throw new Error(
+        `Neither a comma nor CRLF at ${at}: ${JSON.stringify(text.slice(at, at + 20))}`,
+      );
   }
   if (row.length > 0) throw new Error('The last record has no line end.');
   return rows;

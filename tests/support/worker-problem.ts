@@ -20,6 +20,9 @@ const leaks = [
   /127\.0\.0\.1|localhost/,
 ];
 
+/** The `type` of every problem met so far: each must be explained under /docs. */
+export const typesMet = new Set<string>();
+
 /** No stack, SQL, address or secret stands in `text`. */
 export function expectNoLeak(text: string): void {
   for (const leak of leaks) expect(text).not.toMatch(leak);
@@ -40,6 +43,7 @@ export async function expectProblem(
   expect(problem).toMatchObject({ status, code });
   expect(problem.title).toMatch(/\w/);
   expect(problem.type).toBe(`/docs#error-${code}`);
+  typesMet.add(problem.type);
   expect(problem.requestId).toMatch(/^[\w-]{8,}$/);
   expect(answer.headers.get('x-request-id')).toBe(problem.requestId);
   return problem;

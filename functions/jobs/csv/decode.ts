@@ -24,7 +24,10 @@ export async function* decodeText(
       return text;
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      throw csvInvalid(line, 'The text is not UTF-8 from here on. Save the file as "CSV UTF-8".');
+      throw csvInvalid(
+        line + goodLines(bytes),
+        'The text is not UTF-8 here. Save the file as "CSV UTF-8".',
+      );
     }
   };
   for await (const piece of body) {
@@ -40,6 +43,24 @@ export async function* decodeText(
     yield decode(gathered, false);
   }
   yield decode(concat(first), true);
+}
+
+/** Whole lines before the first that is not UTF-8; the rest of a character may stand at the start. */
+function goodLines(bytes: Uint8Array): number {
+  const start = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80);
+  let from = Math.max(0, start);
+  for (let lines = 0; ; lines += 1) {
+    const end = bytes.indexOf(0x0a, from);
+    try {
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(
+        bytes.subarray(from, end < 0 ? bytes.length : end),
+      );
+    } catch {
+      return lines;
+    }
+    if (end < 0) return lines;
+    from = end + 1;
+  }
 }
 
 function decoderFor(bytes: Uint8Array): TextDecoder {
