@@ -112,15 +112,15 @@ export const creditLots = pgTable(
     sourceId: text('source_id').notNull(),
     createdAt: instant('created_at').notNull(),
     /** When it was paid for, by Stripe's clock; a SET empties what is not younger than itself. */
-    effectiveAt: instant('effective_at').notNull(),
+    effectiveAt: instant('effective_at').notNull().default(sql`'-infinity'`),
+    /** Set when a SET took a bonus or purchased lot with it, whether or not anything was left in it. */
+    resetAt: instant('reset_at'),
     /** Set when a RESET closed a plan lot: credits that come back to it afterwards lapse. */
     lapsedAt: instant('lapsed_at'),
   },
   (t) => [
     foreignKey({ name: 'credit_lots_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
-    index('credit_lots_open_idx')
-      .on(t.userId, t.id)
-      .where(sql`${t.remaining} > 0 or (${t.kind} = 'plan' and ${t.lapsedAt} is null)`),
+    index('credit_lots_user_idx').on(t.userId, t.id),
     check('credit_lots_kind_known', sql`${t.kind} in ('plan','bonus','purchased')`),
     check(
       'credit_lots_remaining_in_range',

@@ -9,6 +9,7 @@ import { allowedMethods } from './http/methods.ts';
 import { requestLog, type Vars } from './http/middleware.ts';
 import { problem } from './http/problem.ts';
 import { accountRoutes } from './routes/account.ts';
+import { adminRoutes } from './routes/admin.ts';
 import { billingRoutes } from './routes/billing.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -74,6 +75,7 @@ export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
   app.route('/v1', accountRoutes(ctx, session));
   app.route('/v1/billing', billingRoutes(ctx, session));
   app.route('/v1/jobs', jobRoutes(ctx, session));
+  app.route('/v1/admin', adminRoutes(ctx));
   app.route('/webhooks', webhookRoutes(ctx));
   app.route('/queue', queueRoutes(ctx));
   app.route('/', healthRoutes(ctx));

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'too_large'
   | 'csv_invalid'
   | 'insufficient_credits'
+  | 'balance_too_low'
   | 'job_not_open'
   | 'job_running'
   | 'no_output'

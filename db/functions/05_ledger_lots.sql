@@ -6,10 +6,11 @@ create type rowloom.lot_move as (lot_id bigint, kind text, amount integer, lapse
 -- Opens a lot and gives its id; none for zero credits.
 create or replace function rowloom.lot_open(
   p_user uuid, p_kind text, p_granted integer, p_remaining integer, p_source_type text, p_source_id text,
-  p_now timestamptz, p_effective timestamptz
+  p_now timestamptz, p_effective timestamptz, p_reset timestamptz
 ) returns bigint language sql as $$
-  insert into credit_lots (user_id, kind, granted, remaining, source_type, source_id, created_at, effective_at)
-    select p_user, p_kind, p_granted, p_remaining, p_source_type, p_source_id, p_now, p_effective
+  insert into credit_lots (user_id, kind, granted, remaining, source_type, source_id, created_at, effective_at,
+      reset_at)
+    select p_user, p_kind, p_granted, p_remaining, p_source_type, p_source_id, p_now, p_effective, p_reset
       where p_granted > 0
     returning id
 $$;
@@ -57,16 +58,15 @@ $$;
 
 -- The moves that give p_amount of what the entries p_keys took back to its lots: purchased, bonus,
 -- plan, newest lot first, so that what stays charged was taken first. A closed lot takes nothing: those
--- credits lapse. A plan lot is closed by the SET after it; with p_reset_at, others by that SET as well.
-create or replace function rowloom.lots_to_refill(p_keys text[], p_amount integer, p_reset_at timestamptz)
+-- credits lapse. A plan lot is closed by the SET after it; with p_reset_closes, others by theirs as well.
+create or replace function rowloom.lots_to_refill(p_keys text[], p_amount integer, p_reset_closes boolean)
 returns rowloom.lot_move[] language plpgsql stable as $$
 declare
   v_moves rowloom.lot_move[];
   v_found integer;
 begin
   with taken as (
-    select l.id, l.kind, coalesce(case l.kind when 'plan' then l.lapsed_at is not null else l.effective_at <= p_reset_at end, false)
-        as closed,
+    select l.id, l.kind, l.lapsed_at is not null or (p_reset_closes and l.reset_at is not null) as closed,
       -sum(m.amount + m.lapsed) as held,
       sum(-sum(m.amount + m.lapsed)) over (
         order by array_position(array['purchased', 'bonus', 'plan'], l.kind), l.id desc

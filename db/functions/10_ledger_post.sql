@@ -78,15 +78,18 @@ begin
         v_moves := rowloom.lots_to_reset(p_user, p_keep_purchased, coalesce(p_at, v_now));
         update credit_lots set lapsed_at = v_now
           where user_id = p_user and kind = 'plan' and lapsed_at is null;
+        update credit_lots set reset_at = coalesce(p_at, v_now)
+          where user_id = p_user and reset_at is null and effective_at <= coalesce(p_at, v_now)
+            and (kind = 'bonus' or (kind = 'purchased' and not p_keep_purchased));
         v_lot := rowloom.lot_open(p_user, 'plan', p_amount, p_amount, p_source_type, p_source_id,
-          v_now, coalesce(p_at, v_now));
+          v_now, coalesce(p_at, v_now), null);
       end if;
     when 'ADD' then
       if p_lot_kind = 'purchased' and p_at < u.purchased_reset_at then
         v_lapsed := p_amount; -- paid before a SET that has taken it with it
       end if;
       v_lot := rowloom.lot_open(p_user, p_lot_kind, p_amount, p_amount - v_lapsed,
-        p_source_type, p_source_id, v_now, coalesce(p_at, '-infinity'));
+        p_source_type, p_source_id, v_now, coalesce(p_at, '-infinity'), case when v_lapsed > 0 then u.purchased_reset_at end);
     when 'HOLD' then
       if u.credits_balance < p_amount then
         raise exception using errcode = 'RL402', message = 'insufficient_credits',
@@ -94,9 +97,9 @@ begin
       end if;
       v_moves := rowloom.lots_to_spend(p_user, p_amount, null, null);
     when 'RELEASE' then
-      v_moves := rowloom.lots_to_refill(array[p_ref], p_amount, null);
+      v_moves := rowloom.lots_to_refill(array[p_ref], p_amount, false);
     when 'GIVE_BACK' then
-      v_moves := rowloom.lots_to_refill(p_refs, p_amount, u.purchased_reset_at);
+      v_moves := rowloom.lots_to_refill(p_refs, p_amount, true);
     when 'LIMIT' then
       v_moves := rowloom.lots_to_limit(p_user, greatest(0, u.credits_plan - p_amount));
     when 'TAKE_BACK' then

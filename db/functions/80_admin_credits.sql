@@ -46,6 +46,8 @@ begin
   end if;
   select l.entry_id into v_entry from rowloom.ledger_post(v_user,
     case when p_amount > 0 then 'ADD' else 'TAKE_BACK' end, abs(p_amount), 'admin', p_key, 'admin', p_key,
+    -- Given now: a reset from before it that comes late leaves it alone.
+    p_at => case when p_amount > 0 then clock_timestamp() end,
     p_lot_kind => 'bonus', p_details => jsonb_build_object('reason', p_reason)) l;
   select * into e from credit_entries where id = v_entry;
   return jsonb_build_object('outcome', 'posted', 'entry', to_jsonb(e));

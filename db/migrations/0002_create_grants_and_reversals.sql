@@ -26,7 +26,9 @@ CREATE TABLE "stripe_reversals" (
 	CONSTRAINT "stripe_reversals_amount_not_negative" CHECK ("stripe_reversals"."amount_cents" >= 0)
 );
 --> statement-breakpoint
-ALTER TABLE "credit_lots" ADD COLUMN "effective_at" timestamp with time zone NOT NULL;--> statement-breakpoint
+DROP INDEX "credit_lots_open_idx";--> statement-breakpoint
+ALTER TABLE "credit_lots" ADD COLUMN "effective_at" timestamp with time zone DEFAULT '-infinity' NOT NULL;--> statement-breakpoint
+ALTER TABLE "credit_lots" ADD COLUMN "reset_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "stripe_prices" ADD COLUMN "grants_monthly" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "stripe_prices" ADD COLUMN "stripe_event_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "subscriptions" ADD COLUMN "next_grant_at" timestamp with time zone;--> statement-breakpoint
@@ -36,5 +38,6 @@ ALTER TABLE "stripe_grants" ADD CONSTRAINT "stripe_grants_user_fk" FOREIGN KEY (
 ALTER TABLE "stripe_payment_refs" ADD CONSTRAINT "stripe_payment_refs_grant_fk" FOREIGN KEY ("business_key") REFERENCES "public"."stripe_grants"("business_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "stripe_reversals" ADD CONSTRAINT "stripe_reversals_grant_fk" FOREIGN KEY ("business_key") REFERENCES "public"."stripe_grants"("business_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "stripe_reversals_grant_idx" ON "stripe_reversals" USING btree ("business_key");--> statement-breakpoint
+CREATE INDEX "credit_lots_user_idx" ON "credit_lots" USING btree ("user_id","id");--> statement-breakpoint
 CREATE INDEX "stripe_events_received_idx" ON "stripe_events" USING btree ("received_at","event_id");--> statement-breakpoint
 CREATE INDEX "subscriptions_next_grant_idx" ON "subscriptions" USING btree ("next_grant_at") WHERE "subscriptions"."next_grant_at" is not null;

@@ -23,6 +23,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   too_large: { status: 413, title: 'Too large' },
   csv_invalid: { status: 422, title: 'The CSV cannot be read' },
   insufficient_credits: { status: 402, title: 'Not enough credits' },
+  balance_too_low: { status: 409, title: 'The balance is lower than that' },
   job_not_open: { status: 409, title: 'The job is not open for this' },
   job_running: { status: 409, title: 'The job is still running' },
   no_output: { status: 409, title: 'The job has no output yet' },

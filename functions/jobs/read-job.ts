@@ -30,6 +30,9 @@ export async function listJobs(
   const last = page.at(-1);
   return {
     items: page.map((job) => jobView(job, ctx.now())),
-    nextCursor: rows.length > input.limit && last ? `${last.created_at}~${last.id}` : null,
+    nextCursor:
+      rows.length > input.limit && last
+        ? `${last.created_at.replace('+00:00', 'Z')}~${last.id}`
+        : null,
   };
 }

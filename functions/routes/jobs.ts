@@ -35,7 +35,7 @@ const createBody = z.strictObject({
 const jobsCursor = z
   .string()
   .regex(
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00~[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z~[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
     'is not a cursor of ours',
   )
   .refine((text) => !Number.isNaN(Date.parse(text.split('~')[0] ?? '')), 'is not a cursor of ours')

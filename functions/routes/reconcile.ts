@@ -2,7 +2,6 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { reconcile } from '../billing/reconcile.ts';
 import type { Ctx } from '../deps.ts';
-import { requireAdmin } from '../http/middleware.ts';
 import { checked, describe } from './describe.ts';
 import { jsonBody } from './request.ts';
 
@@ -54,7 +53,6 @@ export const reconcileRoutes = (ctx: Ctx) =>
         'payment_provider_refused',
       ],
     }),
-    requireAdmin(ctx.config.adminToken),
     jsonBody,
     checked('json', body),
     async (c) => c.json(await reconcile(ctx, c.req.valid('json'))),

@@ -1,4 +1,5 @@
 import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
 import { readEvent } from './decide.pure.ts';
 import { applyEvent } from './receive.ts';
 
@@ -18,8 +19,14 @@ export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; complet
   for (const { payload } of due) {
     const event = readEvent(payload);
     if (!event) continue;
-    const { status } = await applyEvent(ctx, event);
-    if (status === 'completed') completed += 1;
+    try {
+      const { status } = await applyEvent(ctx, event);
+      if (status === 'completed') completed += 1;
+    } catch (error) {
+      // Put off already when it was handed out: one that breaks us does not hold up those behind it.
+      if (error instanceof DomainError && error.code === 'service_unavailable') throw error;
+      ctx.log('stripe_event_broken', { eventId: event.id, type: event.type });
+    }
   }
   return { tried: due.length, completed };
 }

@@ -103,6 +103,35 @@ describe('an adjustment', () => {
     ).toMatchObject({ balance: 0, replayed: false });
   });
 
+  test('outlives a reset from before it that comes late, not one from after it', async () => {
+    const user = await someone();
+    await adjustCredits(ctx, { user: user.id, amount: 70, reason: 'r' });
+    const reset = (key: string, seconds: number) =>
+      post({
+        p_user: user.id,
+        p_rule: 'SET',
+        p_amount: 1000,
+        p_kind: 'plan_grant',
+        p_business_key: `${key}:${user.id}`,
+        p_source_type: 'test',
+        p_source_id: 't',
+        p_at: new Date(Date.now() + seconds * 1000).toISOString(),
+      });
+    await reset('before', -60);
+    expect(await balanceOf(user.id)).toEqual({
+      balance: 1070,
+      plan: 1000,
+      bonus: 70,
+      purchased: 0,
+    });
+    await reset('after', 60);
+    expect(await balanceOf(user.id)).toEqual({ balance: 1000, plan: 1000, bonus: 0, purchased: 0 });
+    // Stripe's clock may be ahead of ours; what an operator takes back now counts all the same.
+    expect(await adjustCredits(ctx, { user: user.id, amount: -400, reason: 'r' })).toMatchObject({
+      balance: 600,
+    });
+  });
+
   test('beyond what a balance can be is refused, up to it is not', async () => {
     const user = await someone();
     const add = (amount: number) => adjustCredits(ctx, { user: user.id, amount, reason: 'r' });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
+import { sayEntry, type ExplainedRow } from '../../functions/ledger/explain-balance.pure.ts';
 import { explainBalance } from '../../functions/ledger/explain-balance.ts';
 import { listEntries } from '../../functions/ledger/list-entries.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
@@ -237,6 +238,60 @@ describe('an explanation', () => {
       'First paid invoice of plan unlimited for the period ending 2026-10-21: unlimited, so the balance stays at 1,500.',
       'Invoice in_late of plan starter for the period ending 2026-10-21 came after a newer one: nothing changed.',
       'Renewal of plan starter for the period ending 2026-11-20: plan credits set to 1,000, balance 1,500; 500 unused credits lapsed.',
+    ]);
+  });
+
+  test('has a sentence for what seldom happens', () => {
+    const job = randomUUID();
+    const entry = (fields: Partial<ExplainedRow>): ExplainedRow => ({
+      id: 1,
+      at: '2026-11-21T00:00:00Z',
+      kind: 'pack',
+      amount: 0,
+      plan: 0,
+      bonus: 0,
+      purchased: 0,
+      balance_after: 1234,
+      business_key: 'key',
+      source_type: 'stripe_invoice',
+      source_id: 'in_1',
+      job_id: null,
+      details: {},
+      refs: [],
+      added: 0,
+      taken: 0,
+      lapsed: 0,
+      ...fields,
+    });
+    const again = { kind: 'plan_change', business_key: 'plan_again:in_1' };
+    const dispute = { source_type: 'stripe_dispute', source_id: 'du_1' };
+    const told = [
+      { ...again, details: { plan: 'growth' } },
+      { ...again, details: { plan: 'starter' }, amount: -1, taken: 4000 },
+      {
+        kind: 'plan_renewal',
+        business_key: 'plan:sub_1:1798761600:scale:2026-12-01',
+        details: { plan: 'scale' },
+        added: 25_000,
+        balance_after: 25_000,
+      },
+      { details: { pack: 'small', quantity: 1, lapsed: 500 }, lapsed: 500 },
+      { ...dispute, kind: 'take_back', details: { amountCents: 100, late: true } },
+      { ...dispute, kind: 'give_back', details: { amountCents: 100 }, amount: 1, lapsed: 2 },
+      { kind: 'usage', job_id: job, details: { rows: 1200 } },
+      { kind: 'release', job_id: job, amount: 1, details: { charged: 9 } },
+      { kind: 'gift', amount: 1_000_000 },
+    ].map((fields) => sayEntry(entry(fields)));
+    expect(told).toEqual([
+      'Return to plan growth, granted before in this period: nothing added.',
+      'Return to plan starter, granted before in this period: plan credits cut by 4,000, nothing added.',
+      'Month from 2026-12-01 of plan scale, paid for the period ending 2027-01-01: balance set to 25,000.',
+      'Purchase of 1 × pack small: 0 credits added; 500 credits of before the newest reset lapsed.',
+      'Dispute du_1 over 100 (minor units) came after a reset that is newer than it: nothing changed.',
+      'Dispute du_1 over 100 (minor units) claims less than before: 1 credit given back; 2 credits of before the newest reset lapsed.',
+      `Job ${job} ended on an unlimited plan: 1,200 rows, nothing charged.`,
+      `Job ${job} ended: 1 credit given back, 9 charged.`,
+      'gift: +1,000,000 credits.',
     ]);
   });
 

@@ -67,11 +67,11 @@ describe('indexes', () => {
     ],
     ['credit_lots_pkey', 'update credit_lots set remaining = 0 where id = 1'],
     [
-      'credit_lots_open_idx',
+      'credit_lots_user_idx',
       "select * from credit_lots where user_id = '00000000-0000-0000-0000-000000000000' and remaining > 0",
     ],
     [
-      'credit_lots_open_idx',
+      'credit_lots_user_idx',
       "update credit_lots set lapsed_at = now() where user_id = '00000000-0000-0000-0000-000000000000' and kind = 'plan' and lapsed_at is null",
     ],
     ['credit_movements_pkey', 'select * from credit_movements where entry_id = 1'],

@@ -117,7 +117,8 @@ describe('POST /webhooks/stripe', () => {
 describe.each(pathsOf('qstash'))('POST %s', (path) => {
   const nobody = { jobId: '00000000-0000-4000-8000-000000000000', attempt: 1, chunk: 0 };
   const sourceBody = Buffer.from(JSON.stringify(nobody)).toString('base64');
-  const body = JSON.stringify({ ...nobody, status: 500, sourceBody });
+  const step = { run: 'today', cursor: 'events:' };
+  const body = JSON.stringify({ ...nobody, ...step, status: 500, sourceBody });
   const sign = (options: Parameters<typeof rig.queueSignature>[2] = {}, of = body, to = path) =>
     rig.queueSignature(to, of, options);
   const refused = async (signature: string | null) =>
@@ -150,9 +151,11 @@ describe.each(pathsOf('qstash'))('POST %s', (path) => {
   test('signed with the current key or the next: taken', async () => {
     for (const key of [rigSecrets.QSTASH_CURRENT_SIGNING_KEY, rigSecrets.QSTASH_NEXT_SIGNING_KEY]) {
       const answer = await rig.postQueue(path, body, await sign({ key }));
-      expect(answer.status).toBe(200);
       expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{8,}$/);
-      expect(await answer.json()).toEqual({ outcome: 'gone' });
+      // A reconciliation asks Stripe, which this rig has none of: it is to come again.
+      const isWalk = path === '/queue/reconcile';
+      expect(answer.status).toBe(isWalk ? 503 : 200);
+      expect(await answer.json()).toMatchObject(isWalk ? { status: 503 } : { outcome: 'gone' });
     }
   });
 

@@ -58,15 +58,16 @@ const identityOf = (invoice: Json, subscriptionMetadata: Json) => {
  * Source: docs.stripe.com/billing/subscriptions/webhooks
  */
 export function decideInvoicePaid(invoice: Json, { created: at }: { created: number }): Decision {
+  const invoiceId = asText(invoice['id']);
+  if (invoiceId === undefined) return fail('unreadable', 'The invoice has no id.');
   const subscription = invoiceSubscriptionOf(invoice);
   const cause = causes[asText(invoice['billing_reason']) as keyof typeof causes];
   if (subscription.id === undefined || cause === undefined) return skip('not an invoice of a plan');
   if (invoice['status'] !== 'paid') return skip('not paid');
 
-  const invoiceId = asText(invoice['id']);
   const line = planLineOf(invoiceLinesOf(invoice));
-  if (invoiceId === undefined || !line?.priceId || line.periodEnd === undefined)
-    return fail('unreadable', `Invoice ${invoiceId ?? '?'} has no line with a price and a period.`);
+  if (!line?.priceId || line.periodEnd === undefined)
+    return fail('unreadable', `Invoice ${invoiceId} has no line with a price and a period.`);
 
   const total = asInteger(invoice['total']) ?? 0;
   return {

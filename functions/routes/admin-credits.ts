@@ -1,0 +1,92 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import type { Ctx } from '../deps.ts';
+import { adjustCredits } from '../ledger/adjust-credits.ts';
+import { explainBalance } from '../ledger/explain-balance.ts';
+import { adjustedSchema, explainedSchema } from './admin-schemas.ts';
+import { checked, describe } from './describe.ts';
+import { idempotencyHeader, jsonBody } from './request.ts';
+
+/** Far more than anybody corrects by, and no sum of two leaves Postgres' integers. */
+const largestAmount = 1_000_000_000;
+
+/** Our id or the external one, which may be any text without control characters. */
+const userParam = z.object({ id: z.string().regex(/^[^\p{Cc}]{1,255}$/u) });
+
+const adjustBody = z.strictObject({
+  amount: z
+    .number()
+    .int()
+    .min(-largestAmount)
+    .max(largestAmount)
+    .refine((amount) => amount !== 0, 'is 0'),
+  reason: z
+    .string()
+    .trim()
+    .min(1)
+    .max(500)
+    .regex(/^[^\0]*$/, 'has a NUL character'),
+});
+
+const explainQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, 'is not a cursor of ours')
+    .transform(Number)
+    .optional(),
+});
+
+/** A user's credits for operators: correct them, and see why they are what they are. */
+export const adminCreditRoutes = (ctx: Ctx) =>
+  new Hono()
+    .post(
+      '/:id/credits',
+      describe({
+        tag: 'Admin',
+        summary: "Correct a user's credits",
+        description:
+          '`{id}` is our id or the external one. A positive `amount` adds bonus credits; a negative one takes credits back: bonus, then plan, then purchased. Taking more than there is changes nothing and says the balance (`balance_too_low`). The same `Idempotency-Key` gives the first answer again, with `Idempotency-Replayed: true`; without the header each call counts.',
+        auth: 'admin',
+        ok: { status: 201, description: 'The ledger entry', schema: adjustedSchema },
+        errors: [
+          'invalid_json',
+          'invalid_request',
+          'not_found',
+          'balance_too_low',
+          'idempotency_key_reused',
+          'too_large',
+        ],
+      }),
+      checked('param', userParam),
+      jsonBody,
+      checked('header', idempotencyHeader),
+      checked('json', adjustBody),
+      async (c) => {
+        const { entry, balance, replayed } = await adjustCredits(ctx, {
+          user: c.req.valid('param').id,
+          idempotencyKey: c.req.valid('header')['idempotency-key'],
+          ...c.req.valid('json'),
+        });
+        if (replayed) c.header('idempotency-replayed', 'true');
+        return c.json({ entry, balance }, 201);
+      },
+    )
+    .get(
+      '/:id/credits/explain',
+      describe({
+        tag: 'Admin',
+        summary: "Why a user's balance is what it is",
+        description:
+          'Every ledger entry, newest first, with a sentence, its Stripe ids and the lots it moved; refunds and disputes with their shortfall; events that are not applied yet. `sum` is always over all entries.',
+        auth: 'admin',
+        ok: { status: 200, description: 'The explanation', schema: explainedSchema },
+        errors: ['invalid_request', 'not_found'],
+      }),
+      checked('param', userParam),
+      checked('query', explainQuery),
+      async (c) =>
+        c.json(
+          await explainBalance(ctx, { user: c.req.valid('param').id, ...c.req.valid('query') }),
+        ),
+    );

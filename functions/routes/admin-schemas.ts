@@ -1,0 +1,127 @@
+import * as z from 'zod';
+import { entriesSchema } from './schemas.ts';
+
+const time = z.string().describe('ISO 8601, UTC');
+const rate = z.number().nullable();
+
+export const eventStatus = z.enum(['pending', 'completed', 'skipped', 'failed']);
+
+const eventSchema = z.object({
+  eventId: z.string(),
+  type: z.string(),
+  status: eventStatus,
+  attempts: z.number(),
+  errorCode: z.string().nullable(),
+  error: z.string().nullable(),
+  userId: z.string().nullable(),
+  stripeCreatedAt: time,
+  receivedAt: time,
+  processedAt: time.nullable(),
+  nextAttemptAt: time.nullable(),
+});
+
+export const eventsSchema = z.object({
+  items: z.array(eventSchema),
+  nextCursor: z.string().nullable(),
+});
+
+export const eventDetailSchema = eventSchema.extend({
+  apiVersion: z.string().nullable(),
+  payload: z.unknown().describe("Stripe's event as it came"),
+});
+
+export const retriedSchema = eventSchema.extend({
+  status: z
+    .enum([...eventStatus.options, 'duplicate'])
+    .describe('`duplicate`: applied before, nothing changed'),
+});
+
+export const retriedAllSchema = z.object({
+  tried: z.number().describe('completed + failed'),
+  completed: z
+    .number()
+    .describe('done now: applied, skipped, or applied by somebody else meanwhile'),
+  failed: z.number(),
+  remaining: z.number().describe('still open after this call'),
+});
+
+export const statsSchema = z.object({
+  hours: z.number(),
+  total: z.number(),
+  byStatus: z.record(eventStatus, z.number()),
+  types: z.array(
+    z.object({
+      type: z.string(),
+      count: z.number(),
+      completed: z.number(),
+      skipped: z.number(),
+      failed: z.number(),
+      pending: z.number(),
+      successRate: rate.describe('(completed + skipped) / (count − pending), 0–1'),
+      p50Ms: rate.describe('from receipt to the end of processing'),
+      p95Ms: rate,
+    }),
+  ),
+  oldestUnprocessed: z
+    .object({ eventId: z.string(), type: z.string(), receivedAt: time, ageSeconds: z.number() })
+    .nullable()
+    .describe('whatever its age'),
+});
+
+const entrySchema = entriesSchema.shape.items.element;
+
+export const adjustedSchema = z.object({
+  entry: entrySchema,
+  balance: z.number().describe('after this entry'),
+});
+
+export const explainedSchema = z.object({
+  userId: z.string(),
+  externalId: z.string().nullable(),
+  balance: z.number(),
+  sum: z.number().describe('of the amounts of all entries, not of this page'),
+  agrees: z.boolean().describe('sum = balance'),
+  held: z.number(),
+  credits: z.object({ plan: z.number(), bonus: z.number(), purchased: z.number() }),
+  unlimited: z.boolean(),
+  lots: z.array(
+    z.object({
+      id: z.string(),
+      kind: z.string(),
+      source: z.object({ type: z.string(), id: z.string() }),
+      granted: z.number(),
+      remaining: z.number(),
+      lapsedAt: time.nullable(),
+      createdAt: time,
+    }),
+  ),
+  entries: z.array(
+    entrySchema.extend({
+      businessKey: z.string(),
+      stripe: z.object({ eventIds: z.array(z.string()), objectIds: z.array(z.string()) }),
+      details: z.record(z.string(), z.unknown()),
+      says: z.string().describe('one sentence'),
+    }),
+  ),
+  reversals: z.array(
+    z.object({
+      id: z.string(),
+      kind: z.enum(['refund', 'refund_total', 'dispute']),
+      amountCents: z.number(),
+      active: z.boolean().describe('the money is gone as of now'),
+      entries: z.array(z.string()).describe('business keys'),
+      grant: z.object({
+        businessKey: z.string(),
+        credits: z.number(),
+        amountCents: z.number(),
+        claimed: z.number(),
+        shortfall: z.number().describe('claimed, but spent before'),
+      }),
+    }),
+  ),
+  pendingEvents: z
+    .array(eventSchema.omit({ userId: true, receivedAt: true, processedAt: true }))
+    .describe("the user's events that are not applied and so not in the balance"),
+  pendingEventsComplete: z.boolean(),
+  nextCursor: z.string().nullable(),
+});

@@ -1,0 +1,14 @@
+import { Hono } from 'hono';
+import type { Ctx } from '../deps.ts';
+import { requireAdmin } from '../http/middleware.ts';
+import { adminCreditRoutes } from './admin-credits.ts';
+import { adminWebhookRoutes } from './admin-webhooks.ts';
+import { reconcileRoutes } from './reconcile.ts';
+
+/** What operators may do; everything here wants `ADMIN_TOKEN`, paths that do not exist included. */
+export const adminRoutes = (ctx: Ctx) =>
+  new Hono()
+    .use(requireAdmin(ctx.config.adminToken))
+    .route('/webhooks', adminWebhookRoutes(ctx))
+    .route('/users', adminCreditRoutes(ctx))
+    .route('/', reconcileRoutes(ctx));
