@@ -112,7 +112,9 @@ export const creditLots = pgTable(
     sourceId: text('source_id').notNull(),
     createdAt: instant('created_at').notNull(),
     /** When it was paid for, by Stripe's clock; a SET empties what is not younger than itself. */
-    effectiveAt: instant('effective_at').notNull().default(sql`'-infinity'`),
+    effectiveAt: instant('effective_at')
+      .notNull()
+      .default(sql`'-infinity'`),
     /** Set when a SET took a bonus or purchased lot with it, whether or not anything was left in it. */
     resetAt: instant('reset_at'),
     /** Set when a RESET closed a plan lot: credits that come back to it afterwards lapse. */
@@ -311,6 +313,8 @@ export const stripePrices = pgTable(
     currency: text('currency').notNull(),
     /** Stripe's time of the last event applied. */
     stripeEventAt: instant('stripe_event_at'),
+    /** When the price was made in Stripe: of those of one key that are active, the newest is on sale. */
+    stripeCreatedAt: instant('stripe_created_at'),
     active: boolean('active').notNull().default(true),
     position: integer('position').notNull().default(0),
   },

@@ -53,23 +53,25 @@ create or replace function rowloom.effect_customer_deleted(e jsonb) returns void
 $$;
 
 -- {priceId, productId, kind, key, name, credits, trialCredits, interval, grantsMonthly, amountCents,
---  currency, active, eventAt}: a price of ours as Stripe has it. A key has one price on sale: the newest.
+--  currency, active, eventAt, createdAt}: a price of ours as Stripe has it. A key has one price on sale: the newest.
 create or replace function rowloom.effect_price(e jsonb) returns void language plpgsql as $$
-declare v_at timestamptz := to_timestamp((e ->> 'eventAt')::bigint);
+declare
+  v_at timestamptz := to_timestamp((e ->> 'eventAt')::bigint);
+  v_made timestamptz := to_timestamp((e ->> 'createdAt')::bigint);
+  v_on_sale boolean := (e ->> 'active')::boolean and not exists (
+    select 1 from stripe_prices where kind = e ->> 'kind' and key = e ->> 'key' and active
+      and price_id <> e ->> 'priceId' and stripe_created_at > v_made);
 begin
-  if (e ->> 'active')::boolean then
+  if v_on_sale then
     update stripe_prices set active = false
-      where kind = e ->> 'kind' and key = e ->> 'key' and active and price_id <> e ->> 'priceId'
-        and (stripe_event_at is null or stripe_event_at <= v_at);
+      where kind = e ->> 'kind' and key = e ->> 'key' and active and price_id <> e ->> 'priceId';
   end if;
   insert into stripe_prices as p (price_id, product_id, kind, key, name, credits, trial_credits, interval,
-      grants_monthly, amount_cents, currency, active, stripe_event_at)
+      grants_monthly, amount_cents, currency, active, stripe_event_at, stripe_created_at)
     values (e ->> 'priceId', e ->> 'productId', e ->> 'kind', e ->> 'key', e ->> 'name', (e ->> 'credits')::integer,
       (e ->> 'trialCredits')::integer, e ->> 'interval', (e ->> 'grantsMonthly')::boolean,
       (e ->> 'amountCents')::integer, e ->> 'currency',
-      (e ->> 'active')::boolean and not exists (
-        select 1 from stripe_prices o where o.kind = e ->> 'kind' and o.key = e ->> 'key' and o.active
-          and o.price_id <> e ->> 'priceId'), v_at)
+      v_on_sale, v_at, v_made)
     on conflict (price_id) do update set name = excluded.name, credits = excluded.credits,
       trial_credits = excluded.trial_credits, grants_monthly = excluded.grants_monthly,
       active = excluded.active, stripe_event_at = v_at

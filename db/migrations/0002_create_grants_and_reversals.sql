@@ -31,6 +31,7 @@ ALTER TABLE "credit_lots" ADD COLUMN "effective_at" timestamp with time zone DEF
 ALTER TABLE "credit_lots" ADD COLUMN "reset_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "stripe_prices" ADD COLUMN "grants_monthly" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "stripe_prices" ADD COLUMN "stripe_event_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "stripe_prices" ADD COLUMN "stripe_created_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "subscriptions" ADD COLUMN "next_grant_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "plan_set_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "purchased_reset_at" timestamp with time zone;--> statement-breakpoint

@@ -9,6 +9,8 @@ export type CatalogueItem = {
   /** Credits that a free trial's first invoice grants. */
   trialCredits: number;
   interval: 'month' | 'year' | null;
+  /** A yearly plan whose credits come anew every month. */
+  grantsMonthly: boolean;
   amountCents: number;
   currency: string;
 };
@@ -18,13 +20,15 @@ const plan = (
   name: string,
   credits: number | null,
   amountCents: number,
+  yearly: { grantsMonthly: boolean } | null = null,
 ): CatalogueItem => ({
   kind: 'plan',
   key,
   name,
   credits,
   trialCredits: 0,
-  interval: 'month',
+  interval: yearly ? 'year' : 'month',
+  grantsMonthly: yearly?.grantsMonthly ?? false,
   amountCents,
   currency: 'usd',
 });
@@ -36,6 +40,7 @@ const pack = (key: string, name: string, credits: number, amountCents: number): 
   credits,
   trialCredits: 0,
   interval: null,
+  grantsMonthly: false,
   amountCents,
   currency: 'usd',
 });
@@ -45,6 +50,7 @@ export const catalogue: readonly CatalogueItem[] = [
   plan('growth', 'Growth', 5000, 7900),
   plan('scale', 'Scale', 25_000, 29_900),
   plan('unlimited', 'Unlimited', null, 99_900),
+  plan('growth_yearly', 'Growth, yearly', 5000, 79_000, { grantsMonthly: true }),
   pack('small', 'Small pack', 500, 1500),
   pack('medium', 'Medium pack', 2500, 5900),
   pack('large', 'Large pack', 10_000, 19_900),
@@ -59,4 +65,5 @@ export const metadataOf = (item: CatalogueItem): Record<string, string> => ({
   rowloom_key: item.key,
   rowloom_credits: item.credits === null ? 'unlimited' : String(item.credits),
   rowloom_trial_credits: String(item.trialCredits),
+  ...(item.grantsMonthly && { rowloom_grants: 'monthly' }),
 });

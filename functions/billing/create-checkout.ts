@@ -1,8 +1,10 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { withCustomer } from './customer.ts';
+import { changeOnce, keyOf } from './idempotency.ts';
 import { allowedRedirect } from './redirects.pure.ts';
-import { fromStripe } from './stripe-errors.ts';
+import { withStripe } from './stripe-errors.ts';
 
 export type CheckoutInput = {
   userId: string;
@@ -19,6 +21,8 @@ type Facts = {
   stripe_customer_id: string | null;
   has_subscription: boolean;
   price_id: string | null;
+  /** Every subscription there was, for telling one purchase from the next. */
+  subscriptions: string | null;
 };
 
 /** Everything that the sale depends on, in one round trip. */
@@ -27,6 +31,8 @@ async function readFacts(ctx: Ctx, userId: string, kind: string, key: string): P
     `select u.email, u.stripe_customer_id,
        exists (select 1 from subscriptions s where s.user_id = u.id
          and s.status in ('active', 'trialing', 'past_due', 'unpaid', 'paused')) as has_subscription,
+       (select string_agg(s.stripe_subscription_id || s.status, ',' order by s.stripe_subscription_id)
+         from subscriptions s where s.user_id = u.id) as subscriptions,
        (select p.price_id from stripe_prices p where p.kind = $2 and p.key = $3 and p.active) as price_id
      from users u where u.id = $1`,
     [userId, kind, key],
@@ -35,19 +41,37 @@ async function readFacts(ctx: Ctx, userId: string, kind: string, key: string): P
   return facts;
 }
 
-/** One Stripe customer a user, however many calls race: Stripe's idempotency key decides, then the database. */
-async function ensureCustomer(ctx: Ctx, userId: string, facts: Facts): Promise<string> {
-  if (facts.stripe_customer_id) return facts.stripe_customer_id;
-  const customer = await ctx.stripe.customers.create(
-    { metadata: { user_id: userId }, ...(facts.email !== null && { email: facts.email }) },
-    { idempotencyKey: `customer:${userId}:${facts.email ?? ''}` },
-  );
-  const [row] = await ctx.db.rows<{ id: string }>(
-    `update users set stripe_customer_id = coalesce(stripe_customer_id, $2) where id = $1
-     returning stripe_customer_id as id`,
-    [userId, customer.id],
-  );
-  return row?.id ?? customer.id;
+const subscriptionExists = (): DomainError =>
+  new DomainError('subscription_exists', 'Change the plan instead: PUT /v1/billing/subscription.');
+
+/**
+ * Opens the session, once per caller's key. Without one, a plan's is found again until something was
+ * bought, so that two clicks cannot pay for two subscriptions; each order of packs is its own.
+ */
+async function openSession(
+  ctx: Ctx,
+  input: CheckoutInput,
+  facts: Facts,
+  params: Stripe.Checkout.SessionCreateParams,
+): Promise<Stripe.Checkout.Session> {
+  const { sessions } = ctx.stripe.checkout;
+  const order = 'plan' in input.item ? facts.subscriptions : crypto.randomUUID();
+  const key = await keyOf(`checkout:${params.customer}`, input.userId, {
+    callersKey: input.idempotencyKey,
+    state: [JSON.stringify(params), order],
+    now: ctx.now(),
+  });
+  if (input.idempotencyKey !== undefined) return sessions.create(params, { idempotencyKey: key });
+  const { now } = await changeOnce<Stripe.Checkout.Session>({
+    key,
+    isCallers: false,
+    act: (options) => sessions.create(params, options),
+    read: ({ id }) => sessions.retrieve(id),
+    isDone: ({ status }) => status !== 'expired',
+  });
+  // Paid a moment ago: only its webhook is still on the way.
+  if (now.status === 'complete' && 'plan' in input.item) throw subscriptionExists();
+  return now;
 }
 
 /**
@@ -78,30 +102,20 @@ export async function createCheckout(
       'plan' in input.item ? 'unknown_plan' : 'unknown_pack',
       `There is no such ${sale.kind}; GET /v1/billing/plans lists what there is.`,
     );
-  if ('plan' in input.item && facts.has_subscription)
-    throw new DomainError(
-      'subscription_exists',
-      'Change the plan instead: PUT /v1/billing/subscription.',
-    );
+  if ('plan' in input.item && facts.has_subscription) throw subscriptionExists();
 
-  try {
-    const customer = await ensureCustomer(ctx, input.userId, facts);
-    const session = await ctx.stripe.checkout.sessions.create(
-      {
-        ...saleParams(input, facts.price_id),
-        customer,
-        client_reference_id: input.userId,
-        success_url: successUrl,
-        cancel_url: cancelUrl,
-      },
-      { idempotencyKey: `checkout:${input.userId}:${input.idempotencyKey ?? crypto.randomUUID()}` },
-    );
-    if (!session.url)
-      throw new DomainError('payment_provider_refused', 'No payment page was made.');
-    return { id: session.id, url: session.url };
-  } catch (error) {
-    throw fromStripe(error);
-  }
+  const buyer = { userId: input.userId, email: facts.email, customerId: facts.stripe_customer_id };
+  const params = {
+    ...saleParams(input, facts.price_id),
+    client_reference_id: input.userId,
+    success_url: successUrl,
+    cancel_url: cancelUrl,
+  };
+  const session = await withStripe(() =>
+    withCustomer(ctx, buyer, (customer) => openSession(ctx, input, facts, { ...params, customer })),
+  );
+  if (!session.url) throw new DomainError('payment_provider_refused', 'No payment page was made.');
+  return { id: session.id, url: session.url };
 }
 
 function saleParams(input: CheckoutInput, priceId: string): Stripe.Checkout.SessionCreateParams {

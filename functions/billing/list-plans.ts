@@ -29,6 +29,7 @@ export async function listPlans(ctx: Ctx) {
         ...common(row),
         credits: row.credits ?? ('unlimited' as const),
         interval: row.interval,
+        creditsInterval: row.grantsMonthly ? 'month' : row.interval,
       })),
     packs: rows
       .filter((row) => row.kind === 'pack')

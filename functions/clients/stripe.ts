@@ -3,14 +3,116 @@ import Stripe from 'stripe';
 /** The API version that our code reads and that `stripe:setup` pins the webhook endpoint to. */
 export const stripeApiVersion = '2026-10-28.endive';
 
-/** A Stripe client for Workers: fetch, 10 s a call, three tries. `apiBase` names a stand-in. */
-export function createStripe(options: { secretKey: string; apiBase?: string | undefined }): Stripe {
+type Transport = ReturnType<typeof Stripe.createFetchHttpClient>;
+type Request = Parameters<Transport['makeRequest']>;
+type Response = Awaited<ReturnType<Transport['makeRequest']>>;
+type Headers = ReturnType<Response['getHeaders']>;
+type Timing = { tries: number; delayMs: number; longestWaitMs: number };
+
+/** An answer that was read to its end. What is not Stripe's JSON becomes Stripe's form of an error. */
+class Answer implements Response {
+  readonly #status: number;
+  readonly #headers: Headers;
+  readonly #body: unknown;
+
+  constructor(status: number, headers: Headers, body: unknown) {
+    const isObject = body !== null && typeof body === 'object';
+    const isUnclear = !isObject || (status >= 400 && !('error' in body));
+    this.#status = isUnclear && status < 400 ? 502 : status;
+    this.#headers = headers;
+    this.#body = isUnclear ? { error: { type: 'api_error', message: 'Unclear answer.' } } : body;
+  }
+
+  getStatusCode = () => this.#status;
+  getHeaders = () => this.#headers;
+  getRawResponse = () => ({ headers: this.#headers });
+  toJSON = () => Promise.resolve(this.#body);
+  toStream = (): never => {
+    throw new Error('No call of ours streams its answer.');
+  };
+
+  /** Whether the same call may fare better: 409 is an idempotency key whose first call still runs. */
+  get isPassing(): boolean {
+    const advice = this.#headers['stripe-should-retry'];
+    if (this.#status === 429 || advice === 'true') return true;
+    return advice !== 'false' && (this.#status === 409 || this.#status >= 500);
+  }
+
+  /** How long Stripe asks to wait; seconds or a date (RFC 9110, 10.2.3). */
+  get retryAfterMs(): number {
+    const given = String(this.#headers['retry-after'] ?? '').trim();
+    if (/^\d+$/.test(given)) return Number(given) * 1000;
+    return given === '' ? 0 : Math.max(0, Date.parse(given) - Date.now()) || 0;
+  }
+}
+
+async function ask(inner: Transport, request: Request): Promise<Answer> {
+  const response = await inner.makeRequest(...request);
+  let body: unknown;
+  try {
+    body = await response.toJSON();
+  } catch (error) {
+    // A body that broke off is a lost connection; one that is no JSON is an unclear answer.
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return new Answer(response.getStatusCode(), response.getHeaders(), body);
+}
+
+/** The SDK would try ECONNRESET and EPIPE once more by itself: it gets a failure without that code. */
+const lastWord = (error: unknown): unknown =>
+  (error as { code?: string }).code === 'ETIMEDOUT'
+    ? error
+    : new TypeError('The connection to Stripe failed.', { cause: error });
+
+/** Half to whole of an exponential step, and never less than Stripe asks for. */
+const waitMs = (answer: Answer | undefined, attempt: number, delayMs: number): number =>
+  Math.max(delayMs * 2 ** (attempt - 1) * (1 + Math.random()) * 0.5, answer?.retryAfterMs ?? 0);
+
+/**
+ * Tries a call again on 429, 409, 5xx, timeouts and lost connections: with the same idempotency key,
+ * exponential backoff with jitter, `Retry-After` honoured (a wait that is too long for a person is
+ * left to the caller). The SDK's own retries leave 429 and `Retry-After` out, and take a 5xx without
+ * an `error` for success, so they are off.
+ * Source: stripe-node 23.1.0, RequestSender._shouldRetry; docs.stripe.com/rate-limits
+ */
+export function withStripeRetries(inner: Transport, timing: Timing): Transport {
+  return {
+    getClientName: () => inner.getClientName(),
+    makeRequest: async (...request) => {
+      for (let attempt = 1; ; attempt += 1) {
+        let answer: Answer | undefined;
+        let failure: unknown;
+        try {
+          answer = await ask(inner, request);
+        } catch (error) {
+          failure = error;
+        }
+        const wait = waitMs(answer, attempt, timing.delayMs);
+        const mayRetry = attempt < timing.tries && wait <= timing.longestWaitMs;
+        if (answer && !(answer.isPassing && mayRetry)) return answer;
+        if (!mayRetry) throw lastWord(failure);
+        await new Promise((resolve) => {
+          setTimeout(resolve, wait);
+        });
+      }
+    },
+  };
+}
+
+/** A Stripe client for Workers: fetch, 10 s a try, three tries. `apiBase` names a stand-in. */
+export function createStripe(options: {
+  secretKey: string;
+  apiBase?: string | undefined;
+  timeoutMs?: number;
+  retryDelayMs?: number;
+}): Stripe {
   const base = options.apiBase ? new URL(options.apiBase) : undefined;
+  const timing = { tries: 3, delayMs: options.retryDelayMs ?? 500, longestWaitMs: 10_000 };
   return new Stripe(options.secretKey, {
     apiVersion: stripeApiVersion,
-    httpClient: Stripe.createFetchHttpClient(),
-    maxNetworkRetries: 2,
-    timeout: 10_000,
+    httpClient: withStripeRetries(Stripe.createFetchHttpClient(), timing),
+    maxNetworkRetries: 0,
+    timeout: options.timeoutMs ?? 10_000,
     telemetry: false,
     ...(base && {
       host: base.hostname,

@@ -1,12 +1,14 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import { createCheckout, type CheckoutInput } from '../billing/create-checkout.ts';
+import { listInvoices } from '../billing/list-invoices.ts';
 import { listPlans } from '../billing/list-plans.ts';
+import { openPortal } from '../billing/open-portal.ts';
 import type { Ctx } from '../deps.ts';
-import { subscriptionView } from '../users/view.pure.ts';
+import { subscriptionRoutes } from './billing-subscription.ts';
 import { checked, describe } from './describe.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
-import { checkoutSchema, plansSchema, subscriptionSchema } from './schemas.ts';
+import { checkoutSchema, invoicesSchema, limitQuery, plansSchema } from './schemas.ts';
 import type { Session, UserEnv } from './session.ts';
 
 const key = z.string().min(1).max(100);
@@ -33,43 +35,70 @@ const checkoutBody = z
 const itemOf = ({ plan, pack, quantity }: z.infer<typeof checkoutBody>): CheckoutInput['item'] =>
   plan === undefined ? { pack: pack ?? '', quantity: quantity ?? 1 } : { plan };
 
+const invoicesQuery = z.object({
+  limit: limitQuery,
+  cursor: z
+    .string()
+    .regex(/^in_\w{1,250}$/, 'is not a cursor of this list')
+    .optional(),
+});
+
+const readPlans = describe({
+  tag: 'Billing',
+  summary: 'Plans and packs on sale',
+  description: 'Amounts are in the minor unit of the currency (cents).',
+  auth: 'none',
+  ok: { status: 200, description: 'What is on sale', schema: plansSchema },
+  errors: ['service_unavailable'],
+});
+
+const openCheckout = describe({
+  tag: 'Billing',
+  summary: 'Open a payment page for a plan or packs',
+  description: 'Send the browser to `url`. The credits come once the payment is confirmed.',
+  auth: 'user',
+  ok: { status: 201, description: 'The payment page', schema: checkoutSchema },
+  errors: [
+    'invalid_json',
+    'invalid_request',
+    'unknown_plan',
+    'unknown_pack',
+    'redirect_not_allowed',
+    'subscription_exists',
+    'idempotency_key_reused',
+    'payment_provider_unavailable',
+    'payment_provider_refused',
+  ],
+});
+
+const openingPortal = describe({
+  tag: 'Billing',
+  summary: "Open Stripe's customer portal",
+  description: 'Invoices, payment methods, change of plan and cancellation, on a Stripe page.',
+  auth: 'user',
+  ok: { status: 201, description: 'The portal', schema: z.object({ url: z.string() }) },
+  errors: ['payment_provider_unavailable', 'payment_provider_refused'],
+});
+
+const readInvoices = describe({
+  tag: 'Billing',
+  summary: "The caller's invoices",
+  description: 'From Stripe, newest first. Amounts are in the minor unit of the currency.',
+  auth: 'user',
+  ok: { status: 200, description: 'A page of invoices', schema: invoicesSchema },
+  errors: ['invalid_request', 'payment_provider_unavailable', 'payment_provider_refused'],
+});
+
 /** What can be bought, buying it, and what was bought. */
 export const billingRoutes = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>()
-    .get(
-      '/plans',
-      describe({
-        tag: 'Billing',
-        summary: 'Plans and packs on sale',
-        description: 'Amounts are in the minor unit of the currency (cents).',
-        auth: 'none',
-        ok: { status: 200, description: 'What is on sale', schema: plansSchema },
-        errors: ['service_unavailable'],
-      }),
-      async (c) => {
-        c.header('cache-control', 'public, max-age=60');
-        return c.json(await listPlans(ctx));
-      },
-    )
+    .get('/plans', readPlans, async (c) => {
+      c.header('cache-control', 'public, max-age=60');
+      return c.json(await listPlans(ctx));
+    })
     .post(
       '/checkout',
-      describe({
-        tag: 'Billing',
-        summary: 'Open a payment page for a plan or packs',
-        description: 'Send the browser to `url`. The credits come once the payment is confirmed.',
-        auth: 'user',
-        ok: { status: 201, description: 'The payment page', schema: checkoutSchema },
-        errors: [
-          'invalid_json',
-          'invalid_request',
-          'unknown_plan',
-          'unknown_pack',
-          'redirect_not_allowed',
-          'subscription_exists',
-          'payment_provider_unavailable',
-          'payment_provider_refused',
-        ],
-      }),
+      openCheckout,
       session.require(),
       jsonBody,
       checked('header', idempotencyHeader),
@@ -86,21 +115,10 @@ export const billingRoutes = (ctx: Ctx, session: Session) =>
         return c.json(session, 201);
       },
     )
-    .get(
-      '/subscription',
-      describe({
-        tag: 'Billing',
-        summary: "The caller's subscription",
-        description: 'From the database: it answers while Stripe does not.',
-        auth: 'user',
-        ok: {
-          status: 200,
-          description: 'The subscription, or null',
-          schema: z.object({ subscription: subscriptionSchema.nullable() }),
-        },
-      }),
-      async (c) => {
-        const { subscription } = await session.load(c);
-        return c.json({ subscription: subscriptionView(subscription) });
-      },
-    );
+    .post('/portal', openingPortal, session.require(), async (c) =>
+      c.json(await openPortal(ctx, { userId: c.get('userId') }), 201),
+    )
+    .get('/invoices', readInvoices, session.require(), checked('query', invoicesQuery), async (c) =>
+      c.json(await listInvoices(ctx, { userId: c.get('userId'), ...c.req.valid('query') })),
+    )
+    .route('/subscription', subscriptionRoutes(ctx, session));

@@ -21,6 +21,8 @@ export const subscriptionSchema = z.object({
   trialEnd: time.nullable(),
 });
 
+export const subscriptionAnswerSchema = z.object({ subscription: subscriptionSchema });
+
 export const meSchema = z.object({
   id: z.string(),
   externalId: z.string().nullable(),
@@ -66,12 +68,32 @@ export const plansSchema = z.object({
       ...priced,
       credits: z.union([z.number(), z.literal('unlimited')]),
       interval: z.string().nullable(),
+      creditsInterval: z.string().nullable().describe('how often the credits come'),
     }),
   ),
   packs: z.array(z.object({ ...priced, credits: z.number() })),
 });
 
 export const checkoutSchema = z.object({ id: z.string(), url: z.string() });
+
+export const invoicesSchema = z.object({
+  items: z.array(
+    z.object({
+      id: z.string(),
+      number: z.string().nullable(),
+      status: z.string().nullable().describe("Stripe's status"),
+      amountDue: z.number(),
+      amountPaid: z.number(),
+      currency: z.string(),
+      createdAt: time,
+      periodStart: time,
+      periodEnd: time,
+      hostedUrl: z.string().nullable(),
+      pdfUrl: z.string().nullable(),
+    }),
+  ),
+  nextCursor: z.string().nullable(),
+});
 
 export const jobSchema = z.object({
   id: z.string(),

@@ -91,6 +91,8 @@ export type Effect =
       currency: string;
       active: boolean;
       eventAt: number;
+      /** When the price was made. */
+      createdAt: number;
     }
   | { effect: 'price_deleted'; priceId: string }
   | { effect: 'product'; productId: string; name: string }

@@ -197,6 +197,7 @@ describe('the catalogue', () => {
   const price = (id: string, fields: Record<string, unknown> = {}) => ({
     id,
     object: 'price',
+    created: Number(id.slice(-1)),
     product: 'prod_new',
     active: true,
     unit_amount: 4200,

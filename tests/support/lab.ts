@@ -11,6 +11,19 @@ import { createDatabase, type TestDatabase } from './database.ts';
 
 export const labUser = '11111111-1111-4111-8111-111111111111';
 
+const tables = [
+  'users',
+  'credit_lots',
+  'stripe_events',
+  'subscriptions',
+  'stripe_prices',
+  'stripe_grants',
+  'stripe_payment_refs',
+  'stripe_reversals',
+  'credit_movements',
+  'credit_entries',
+];
+
 /** Everything of a user that must not depend on how the events came. */
 export type Snapshot = {
   keys: string[];
@@ -75,8 +88,7 @@ export class Lab {
     const { starter, pro, yearly, pack } = this.shop.prices;
     await this.database.pool.query(`
       set session_replication_role = replica;
-      truncate users, credit_entries, credit_lots, credit_movements, stripe_events, subscriptions,
-        stripe_prices, stripe_grants, stripe_payment_refs, stripe_reversals, jobs, job_chunks;
+      ${tables.map((name) => `delete from ${name};`).join(' ')}
       set session_replication_role = origin;
       insert into stripe_prices (price_id, product_id, kind, key, name, credits, interval, amount_cents, currency)
         values ('${starter.id}', 'p', 'plan', 'starter', 'Starter', 1000, 'month', 2000, 'usd'),

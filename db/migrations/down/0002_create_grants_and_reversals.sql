@@ -6,5 +6,5 @@ ALTER TABLE credit_lots DROP COLUMN reset_at, DROP COLUMN effective_at;
 CREATE INDEX credit_lots_open_idx ON credit_lots (user_id, id)
   WHERE remaining > 0 OR (kind = 'plan' AND lapsed_at IS NULL);
 ALTER TABLE subscriptions DROP COLUMN next_grant_at;
-ALTER TABLE stripe_prices DROP COLUMN stripe_event_at, DROP COLUMN grants_monthly;
+ALTER TABLE stripe_prices DROP COLUMN stripe_created_at, DROP COLUMN stripe_event_at, DROP COLUMN grants_monthly;
 DROP TABLE stripe_reversals, stripe_payment_refs, stripe_grants;

@@ -49,6 +49,7 @@ export function decidePrice(price: Json, eventAt: number): Decision {
         currency,
         active: price['active'] === true,
         eventAt,
+        createdAt: asInteger(price['created']) ?? eventAt,
       },
     ],
   };

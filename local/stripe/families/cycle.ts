@@ -87,7 +87,10 @@ function expireIncomplete(world: World, subscription: Subscription): void {
 
 function expirePendingUpdate(world: World, subscription: Subscription): void {
   const invoice = world.store.find('invoice', subscription.latest_invoice ?? '');
-  if (invoice?.status === 'open') voidInvoice(world, invoice);
+  if (invoice?.status === 'open') {
+    voidInvoice(world, invoice);
+    return;
+  }
   world.change('customer.subscription.updated', subscription, (one) => {
     one.pending_update = null;
   });

@@ -122,6 +122,19 @@ export function voidInvoice(world: World, invoice: Invoice): void {
   invoice.next_payment_attempt = null;
   invoice.status_transitions['voided_at'] = world.clock.now();
   world.emit('invoice.voided', invoice);
+  dropPendingUpdate(world, invoice);
+}
+
+/** An update that waited for this invoice to be paid is discarded with it. */
+function dropPendingUpdate(world: World, invoice: Invoice): void {
+  const waiting = world.store
+    .all('subscription')
+    .find((one) => one.latest_invoice === invoice.id && one.pending_update !== null);
+  if (!waiting) return;
+  world.change('customer.subscription.updated', waiting, (one) => {
+    one.pending_update = null;
+  });
+  world.emit('customer.subscription.pending_update_expired', waiting);
 }
 
 /** Gives an open invoice up as a bad debt; it can still be paid. */

@@ -16,6 +16,7 @@ const UNPAID_UPDATE_SECONDS = 23 * 3600;
 /** What a pending update may hold. Source: https://docs.stripe.com/billing/subscriptions/pending-updates-reference */
 const pendable = new Set<string>([
   'billing_cycle_anchor',
+  'cancel_at_period_end',
   'items',
   'metadata',
   'off_session',

@@ -1,0 +1,46 @@
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+
+export type PlanPrice = { priceId: string; key: string; interval: string | null; active: boolean };
+
+/** A subscription as the database has it, with Stripe's time of the last event applied. */
+export type StoredSubscription = {
+  stripe_subscription_id: string;
+  status: string;
+  price_id: string | null;
+  stripe_event_at: string | null;
+  stripe_event_rank: number;
+};
+
+/** What a change of subscription depends on. `subscription` is the one that lives, else the last. */
+export type Account = {
+  userId: string;
+  subscription: StoredSubscription | null;
+  plans: PlanPrice[];
+};
+
+/** One round trip. Throws `not_found`. */
+export async function readAccount(ctx: Ctx, userId: string): Promise<Account> {
+  const [account] = await ctx.db.rows<Omit<Account, 'userId'>>(
+    `select (select to_jsonb(s) from subscriptions s where s.user_id = u.id
+         order by s.status in ('canceled', 'incomplete_expired'), s.ended_at desc nulls last,
+           s.current_period_end desc nulls last, s.stripe_subscription_id limit 1) as subscription,
+       (select coalesce(jsonb_agg(jsonb_build_object('priceId', p.price_id, 'key', p.key,
+           'interval', p.interval, 'active', p.active)), '[]')
+         from stripe_prices p where p.kind = 'plan') as plans
+     from users u where u.id = $1`,
+    [userId],
+  );
+  if (!account) throw new DomainError('not_found', 'There is no such user.');
+  return { userId, ...account };
+}
+
+export const noSubscription = (
+  detail = 'There is no subscription; buy a plan: POST /v1/billing/checkout.',
+): DomainError => new DomainError('no_subscription', detail);
+
+/** The stored subscription. Throws `no_subscription`. */
+export function subscriptionOf(account: Account): StoredSubscription {
+  if (!account.subscription) throw noSubscription();
+  return account.subscription;
+}

@@ -1,0 +1,49 @@
+import type Stripe from 'stripe';
+import type { Ctx } from '../deps.ts';
+import { changeOnce, keyOf } from './idempotency.ts';
+import { isMissing } from './stripe-errors.ts';
+
+export type Buyer = { userId: string; email: string | null; customerId: string | null };
+
+/**
+ * One Stripe customer a user, however many calls race: Stripe's idempotency key decides, then the
+ * database, which forgets the one that is `gone`. A repeated answer may be about one that is gone too.
+ */
+async function makeCustomer(ctx: Ctx, buyer: Buyer, gone: string | null): Promise<string> {
+  const { userId, email } = buyer;
+  const { customers } = ctx.stripe;
+  const params = { metadata: { user_id: userId }, ...(email !== null && { email }) };
+  const { now } = await changeOnce<Stripe.Customer | Stripe.DeletedCustomer>({
+    key: await keyOf('customer', userId, {
+      callersKey: undefined,
+      state: [email],
+      now: ctx.now(),
+    }),
+    isCallers: false,
+    act: (options) => customers.create(params, options),
+    read: ({ id }) => customers.retrieve(id),
+    isDone: ({ deleted }) => deleted !== true,
+  });
+  const [row] = await ctx.db.rows<{ id: string }>(
+    `update users set stripe_customer_id = coalesce(nullif(stripe_customer_id, $3), $2) where id = $1
+     returning stripe_customer_id as id`,
+    [userId, now.id, gone],
+  );
+  return row?.id ?? now.id;
+}
+
+/** Does something with the user's Stripe customer, made on demand; one that is gone is replaced once. */
+export async function withCustomer<T>(
+  ctx: Ctx,
+  buyer: Buyer,
+  use: (customerId: string) => Promise<T>,
+): Promise<T> {
+  const customerId = buyer.customerId ?? (await makeCustomer(ctx, buyer, null));
+  try {
+    return await use(customerId);
+  } catch (error) {
+    if (!isMissing(error, 'customer')) throw error;
+    ctx.log('stripe_customer_gone', { userId: buyer.userId, customerId });
+    return use(await makeCustomer(ctx, buyer, customerId));
+  }
+}

@@ -1,0 +1,65 @@
+import type Stripe from 'stripe';
+
+/**
+ * A state recurs within the 24 hours that Stripe remembers a key (cancel, resume, cancel), and Stripe
+ * remembers its own 500s too: after these ten minutes a key made from the state is another one.
+ */
+const turnMs = 600_000;
+
+type Part = string | number | boolean | null | undefined;
+
+/**
+ * Stripe's idempotency key of a call: the same caller's key, or else the same state, gives the same one.
+ * A digest, since Stripe takes 255 characters and advises against e-mail addresses in keys.
+ * Source: docs.stripe.com/api/idempotent_requests
+ */
+export async function keyOf(
+  intent: string,
+  userId: string,
+  from: { callersKey: string | undefined; state: Part[]; now: Date },
+): Promise<string> {
+  const origin =
+    from.callersKey === undefined
+      ? ['state', Math.floor(from.now.getTime() / turnMs), ...from.state]
+      : ['caller', from.callersKey];
+  const text = JSON.stringify([userId, ...origin]);
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0'));
+  return `rowloom:${intent}:${hex.join('')}`;
+}
+
+/** The request whose answer Stripe gave again: it says what was, which need not be what is. */
+const originOf = (answer: Stripe.Response<object>): string | undefined => {
+  const { headers } = answer.lastResponse;
+  return headers['idempotent-replayed'] === 'true'
+    ? (headers['original-request'] ?? 'earlier')
+    : undefined;
+};
+
+/** How often a state may recur before its keys are no longer derived from it. */
+const generations = 10;
+
+/**
+ * Makes a change once: gives what Stripe said and what is there now. They differ when Stripe only
+ * repeated its first answer. If then what is there is not what was wanted, the key is spent and the
+ * change is made under the one that follows from it; a caller's own key has no such follower.
+ */
+export async function changeOnce<T extends object>(change: {
+  key: string;
+  isCallers: boolean;
+  act: (options: { idempotencyKey: string }) => Promise<Stripe.Response<T>>;
+  /** What is there now; is given the answer that came again. */
+  read: (answer: T) => Promise<T>;
+  isDone: (now: T) => boolean;
+}): Promise<{ said: T; now: T }> {
+  let idempotencyKey = change.key;
+  for (let generation = 1; ; generation += 1) {
+    const said = await change.act({ idempotencyKey });
+    const origin = originOf(said);
+    if (origin === undefined) return { said, now: said };
+    const now = await change.read(said);
+    if (change.isCallers || change.isDone(now)) return { said, now };
+    const next = generation < generations ? origin : crypto.randomUUID();
+    idempotencyKey = `${change.key}:${next}`;
+  }
+}

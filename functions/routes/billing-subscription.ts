@@ -1,0 +1,131 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import {
+  cancelAtPeriodEnd,
+  cancelNow,
+  resumeSubscription,
+} from '../billing/cancel-subscription.ts';
+import { changePlan } from '../billing/change-plan.ts';
+import type { Ctx } from '../deps.ts';
+import type { ErrorCode } from '../errors.ts';
+import { subscriptionView } from '../users/view.pure.ts';
+import { checked, describe } from './describe.ts';
+import { idempotencyHeader, jsonBody } from './request.ts';
+import { subscriptionAnswerSchema, subscriptionSchema } from './schemas.ts';
+import type { Session, UserEnv } from './session.ts';
+
+const changeBody = z.strictObject({
+  plan: z.string().min(1).max(100),
+  when: z
+    .enum(['now', 'period_end'])
+    .default('now')
+    .describe('`now`: the difference is invoiced and paid at once'),
+});
+
+const cancelQuery = z.object({
+  immediately: z.enum(['true', 'false']).default('false').describe('`true`: without waiting'),
+});
+
+/** What any call that goes on to Stripe may meet. */
+const stripeErrors: ErrorCode[] = [
+  'idempotency_key_reused',
+  'payment_provider_unavailable',
+  'payment_provider_refused',
+];
+
+const shown = { description: 'As it is now', schema: subscriptionAnswerSchema };
+
+const read = describe({
+  tag: 'Billing',
+  summary: "The caller's subscription",
+  description: 'From the database: it answers while Stripe does not.',
+  auth: 'user',
+  ok: {
+    status: 200,
+    description: 'The subscription, or null',
+    schema: z.object({ subscription: subscriptionSchema.nullable() }),
+  },
+});
+
+const change = describe({
+  tag: 'Billing',
+  summary: 'Change the plan',
+  description:
+    'Credits come once the invoice is paid. A change for the end of the period can be replaced by ' +
+    'another, and is taken back by asking for the plan that is there. 402 `payment_failed` has ' +
+    'changed nothing; `invoiceUrl` is where the payment can still be made.',
+  auth: 'user',
+  ok: { status: 200, ...shown },
+  errors: [
+    'invalid_json',
+    'invalid_request',
+    'unknown_plan',
+    'no_subscription',
+    'subscription_ending',
+    'payment_failed',
+    ...stripeErrors,
+  ],
+});
+
+const cancel = describe({
+  tag: 'Billing',
+  summary: 'Cancel the subscription',
+  description: 'At the end of the period that is paid for, or immediately. Credits stay.',
+  auth: 'user',
+  ok: { status: 200, ...shown },
+  errors: ['invalid_request', 'no_subscription', ...stripeErrors],
+});
+
+const resume = describe({
+  tag: 'Billing',
+  summary: 'Take a cancellation at the end of the period back',
+  auth: 'user',
+  ok: { status: 200, ...shown },
+  errors: ['invalid_request', 'no_subscription', ...stripeErrors],
+});
+
+/** The caller's subscription: seen, changed, cancelled, resumed. */
+export const subscriptionRoutes = (ctx: Ctx, session: Session) =>
+  new Hono<UserEnv>()
+    .get('/', read, async (c) => {
+      const { subscription } = await session.load(c);
+      return c.json({ subscription: subscriptionView(subscription) });
+    })
+    .put(
+      '/',
+      change,
+      session.require(),
+      jsonBody,
+      checked('header', idempotencyHeader),
+      checked('json', changeBody),
+      async (c) => {
+        const subscription = await changePlan(ctx, {
+          userId: c.get('userId'),
+          ...c.req.valid('json'),
+          idempotencyKey: c.req.valid('header')['idempotency-key'],
+        });
+        return c.json({ subscription });
+      },
+    )
+    .delete(
+      '/',
+      cancel,
+      session.require(),
+      checked('header', idempotencyHeader),
+      checked('query', cancelQuery),
+      async (c) => {
+        const verb = c.req.valid('query').immediately === 'true' ? cancelNow : cancelAtPeriodEnd;
+        const subscription = await verb(ctx, {
+          userId: c.get('userId'),
+          idempotencyKey: c.req.valid('header')['idempotency-key'],
+        });
+        return c.json({ subscription });
+      },
+    )
+    .post('/resume', resume, session.require(), checked('header', idempotencyHeader), async (c) => {
+      const subscription = await resumeSubscription(ctx, {
+        userId: c.get('userId'),
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+      });
+      return c.json({ subscription });
+    });

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import type Stripe from 'stripe';
+import type { Priced, Report } from './prices.ts';
+
+type Features = Stripe.BillingPortal.ConfigurationCreateParams.Features;
+type Configuration = Stripe.BillingPortal.Configuration;
+
+/**
+ * What customers may do in the portal. More expensive plans come at once and are invoiced; cheaper and
+ * shorter ones come when the period that is paid for ends. The e-mail address is not theirs to change
+ * there: a payment may be known by it.
+ */
+const featuresOf = (prices: Priced[]): Features => ({
+  customer_update: { enabled: true, allowed_updates: ['name', 'address', 'phone', 'tax_id'] },
+  invoice_history: { enabled: true },
+  payment_method_update: { enabled: true },
+  subscription_cancel: { enabled: true, mode: 'at_period_end' },
+  subscription_update: {
+    enabled: true,
+    default_allowed_updates: ['price'],
+    proration_behavior: 'always_invoice',
+    products: prices
+      .filter(({ item }) => item.kind === 'plan')
+      .map(({ price }) => ({
+        product: typeof price.product === 'string' ? price.product : price.product.id,
+        prices: [price.id],
+      })),
+    schedule_at_period_end: {
+      conditions: [{ type: 'decreasing_item_amount' }, { type: 'shortening_interval' }],
+    },
+  },
+});
+
+/**
+ * Whether all that is wanted is there, lists in any order. Stripe leaves products out of its lists:
+ * they go by the digest.
+ */
+function holds(found: unknown, wanted: unknown): boolean {
+  if (Array.isArray(wanted))
+    return (
+      Array.isArray(found) &&
+      found.length === wanted.length &&
+      wanted.every((each) => found.some((there) => holds(there, each)))
+    );
+  if (wanted === null || typeof wanted !== 'object') return found === wanted;
+  if (found === null || typeof found !== 'object') return false;
+  return Object.entries(wanted).every(([key, value]) => {
+    const there = (found as Record<string, unknown>)[key];
+    return (key === 'products' && there == null) || holds(there, value);
+  });
+}
+
+async function find(stripe: Stripe): Promise<Configuration | undefined> {
+  for await (const each of stripe.billingPortal.configurations.list({ active: true, limit: 100 }))
+    if (each.metadata?.['rowloom'] === 'portal') return each;
+  return undefined;
+}
+
+/** Makes the portal's configuration, found again by its metadata, or brings it up to date. */
+export async function ensurePortal(
+  stripe: Stripe,
+  prices: Priced[],
+  report: Report,
+): Promise<void> {
+  const features = featuresOf(prices);
+  const digest = createHash('sha256').update(JSON.stringify(features)).digest('hex');
+  const metadata = { rowloom: 'portal', rowloom_features: digest };
+  const found = await find(stripe);
+  if (!found) {
+    const { id } = await stripe.billingPortal.configurations.create({ features, metadata });
+    report(`portal configuration ${id}: created`);
+  } else if (!holds(found, { features, metadata })) {
+    await stripe.billingPortal.configurations.update(found.id, { features, metadata });
+    report(`portal configuration ${found.id}: updated`);
+  }
+}
