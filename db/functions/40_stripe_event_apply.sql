@@ -86,6 +86,9 @@ begin
     update users set stripe_customer_id = v_identity ->> 'customerId'
       where id = v_user and stripe_customer_id is null
         and not exists (select 1 from users o where o.stripe_customer_id = v_identity ->> 'customerId');
+    if found and v_identity ->> 'customerId' is not null then
+      perform rowloom.events_wake(array[v_identity ->> 'customerId']);
+    end if;
   end if;
   for e in select jsonb_array_elements(p_decision -> 'effects') loop
     case e ->> 'effect'
@@ -111,7 +114,7 @@ language sql immutable as $$
     when p_code in ('unknown_user', 'ambiguous_user', 'unknown_payment') then
       array(select jsonb_array_elements_text(coalesce(p_decision -> 'identity' -> 'userIds', '[]')))
         || array(select jsonb_array_elements_text(coalesce(p_decision -> 'identity' -> 'refs', '[]')))
-        || array_remove(array[lower(p_decision -> 'identity' ->> 'email')], null)
+        || array_remove(array[lower(p_decision -> 'identity' ->> 'email'), p_decision -> 'identity' ->> 'customerId'], null)
     when p_code = 'unknown_price' then
       array(select distinct w from jsonb_array_elements(p_decision -> 'effects') e,
         lateral (values (e ->> 'priceId'), ('pack:' || (e ->> 'pack'))) v (w) where w is not null)

@@ -107,6 +107,7 @@ describe('buying', () => {
       ['growth', 5000],
       ['scale', 25_000],
       ['unlimited', 'unlimited'],
+      ['growth_yearly', 5000],
     ]);
     expect(packs.map(({ key, credits }) => [key, credits])).toEqual([
       ['small', 500],
