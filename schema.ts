@@ -182,7 +182,11 @@ export const stripeEvents = pgTable(
     index('stripe_events_due_idx')
       .on(t.nextAttemptAt)
       .where(sql`${t.nextAttemptAt} is not null`),
-    index('stripe_events_waiting_idx').using('gin', t.waitingFor),
+    // Read at every grant, written by failures alone: without a pending list that reads would scan.
+    index('stripe_events_waiting_idx')
+      .using('gin', t.waitingFor)
+      .with({ fastupdate: false })
+      .where(sql`${t.waitingFor} is not null`),
     index('stripe_events_received_idx').on(t.receivedAt, t.eventId),
     check(
       'stripe_events_status_known',

@@ -28,6 +28,8 @@ CREATE TABLE "credit_lots" (
 	"source_type" text NOT NULL,
 	"source_id" text NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
+	"effective_at" timestamp with time zone DEFAULT '-infinity' NOT NULL,
+	"reset_at" timestamp with time zone,
 	"lapsed_at" timestamp with time zone,
 	CONSTRAINT "credit_lots_kind_known" CHECK ("credit_lots"."kind" in ('plan','bonus','purchased')),
 	CONSTRAINT "credit_lots_remaining_in_range" CHECK ("credit_lots"."remaining" >= 0 and "credit_lots"."remaining" <= "credit_lots"."granted")
@@ -113,6 +115,22 @@ CREATE TABLE "stripe_events" (
 	CONSTRAINT "stripe_events_failed_has_error" CHECK ("stripe_events"."status" <> 'failed' or "stripe_events"."error_code" is not null)
 );
 --> statement-breakpoint
+CREATE TABLE "stripe_grants" (
+	"business_key" text PRIMARY KEY NOT NULL,
+	"user_id" uuid NOT NULL,
+	"credits" integer NOT NULL,
+	"amount_cents" integer NOT NULL,
+	"lot_kind" text NOT NULL,
+	"claimed" integer DEFAULT 0 NOT NULL,
+	"shortfall" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "stripe_grants_claimed_in_range" CHECK ("stripe_grants"."shortfall" >= 0 and "stripe_grants"."shortfall" <= "stripe_grants"."claimed" and "stripe_grants"."claimed" <= "stripe_grants"."credits")
+);
+--> statement-breakpoint
+CREATE TABLE "stripe_payment_refs" (
+	"ref" text PRIMARY KEY NOT NULL,
+	"business_key" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "stripe_prices" (
 	"price_id" text PRIMARY KEY NOT NULL,
 	"product_id" text NOT NULL,
@@ -122,13 +140,28 @@ CREATE TABLE "stripe_prices" (
 	"credits" integer,
 	"trial_credits" integer DEFAULT 0 NOT NULL,
 	"interval" text,
+	"grants_monthly" boolean DEFAULT false NOT NULL,
 	"amount_cents" integer NOT NULL,
 	"currency" text NOT NULL,
+	"stripe_event_at" timestamp with time zone,
+	"stripe_created_at" timestamp with time zone,
 	"active" boolean DEFAULT true NOT NULL,
 	"position" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "stripe_prices_kind_known" CHECK ("stripe_prices"."kind" in ('plan','pack')),
 	CONSTRAINT "stripe_prices_pack_is_counted" CHECK ("stripe_prices"."kind" = 'plan' or "stripe_prices"."credits" is not null),
 	CONSTRAINT "stripe_prices_credits_not_negative" CHECK ("stripe_prices"."credits" >= 0 and "stripe_prices"."trial_credits" >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "stripe_reversals" (
+	"reversal_id" text PRIMARY KEY NOT NULL,
+	"kind" text NOT NULL,
+	"business_key" text NOT NULL,
+	"amount_cents" integer NOT NULL,
+	"active" boolean NOT NULL,
+	"finality" integer NOT NULL,
+	"entries" text[] DEFAULT '{}' NOT NULL,
+	CONSTRAINT "stripe_reversals_kind_known" CHECK ("stripe_reversals"."kind" in ('refund','refund_total','dispute')),
+	CONSTRAINT "stripe_reversals_amount_not_negative" CHECK ("stripe_reversals"."amount_cents" >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "subscriptions" (
@@ -146,6 +179,7 @@ CREATE TABLE "subscriptions" (
 	"trial_end" timestamp with time zone,
 	"ended_at" timestamp with time zone,
 	"granted_period_end" timestamp with time zone,
+	"next_grant_at" timestamp with time zone,
 	"stripe_event_at" timestamp with time zone,
 	"stripe_event_rank" integer DEFAULT 0 NOT NULL
 );
@@ -163,6 +197,8 @@ CREATE TABLE "users" (
 	"credits_bonus" integer DEFAULT 0 NOT NULL,
 	"credits_purchased" integer DEFAULT 0 NOT NULL,
 	"credits_held" integer DEFAULT 0 NOT NULL,
+	"plan_set_at" timestamp with time zone,
+	"purchased_reset_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "users_external_id_key" UNIQUE("external_id"),
 	CONSTRAINT "users_stripe_customer_id_key" UNIQUE("stripe_customer_id"),
@@ -178,13 +214,19 @@ ALTER TABLE "credit_movements" ADD CONSTRAINT "credit_movements_lot_fk" FOREIGN 
 ALTER TABLE "job_chunks" ADD CONSTRAINT "job_chunks_job_fk" FOREIGN KEY ("job_id") REFERENCES "public"."jobs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "jobs" ADD CONSTRAINT "jobs_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "stripe_events" ADD CONSTRAINT "stripe_events_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "stripe_grants" ADD CONSTRAINT "stripe_grants_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "stripe_payment_refs" ADD CONSTRAINT "stripe_payment_refs_grant_fk" FOREIGN KEY ("business_key") REFERENCES "public"."stripe_grants"("business_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "stripe_reversals" ADD CONSTRAINT "stripe_reversals_grant_fk" FOREIGN KEY ("business_key") REFERENCES "public"."stripe_grants"("business_key") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "subscriptions" ADD CONSTRAINT "subscriptions_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "credit_entries_user_idx" ON "credit_entries" USING btree ("user_id","id");--> statement-breakpoint
-CREATE INDEX "credit_lots_open_idx" ON "credit_lots" USING btree ("user_id","id") WHERE "credit_lots"."remaining" > 0 or ("credit_lots"."kind" = 'plan' and "credit_lots"."lapsed_at" is null);--> statement-breakpoint
+CREATE INDEX "credit_lots_user_idx" ON "credit_lots" USING btree ("user_id","id");--> statement-breakpoint
 CREATE INDEX "jobs_user_created_idx" ON "jobs" USING btree ("user_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "jobs_running_idx" ON "jobs" USING btree ("progress_at") WHERE "jobs"."status" = 'running';--> statement-breakpoint
 CREATE INDEX "stripe_events_due_idx" ON "stripe_events" USING btree ("next_attempt_at") WHERE "stripe_events"."next_attempt_at" is not null;--> statement-breakpoint
-CREATE INDEX "stripe_events_waiting_idx" ON "stripe_events" USING gin ("waiting_for");--> statement-breakpoint
+CREATE INDEX "stripe_events_waiting_idx" ON "stripe_events" USING gin ("waiting_for") WITH (fastupdate=false) WHERE "stripe_events"."waiting_for" is not null;--> statement-breakpoint
+CREATE INDEX "stripe_events_received_idx" ON "stripe_events" USING btree ("received_at","event_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "stripe_prices_on_sale_key" ON "stripe_prices" USING btree ("kind","key") WHERE "stripe_prices"."active";--> statement-breakpoint
+CREATE INDEX "stripe_reversals_grant_idx" ON "stripe_reversals" USING btree ("business_key");--> statement-breakpoint
 CREATE INDEX "subscriptions_user_idx" ON "subscriptions" USING btree ("user_id");--> statement-breakpoint
+CREATE INDEX "subscriptions_next_grant_idx" ON "subscriptions" USING btree ("next_grant_at") WHERE "subscriptions"."next_grant_at" is not null;--> statement-breakpoint
 CREATE INDEX "users_email_lower_idx" ON "users" USING btree (lower("email"));

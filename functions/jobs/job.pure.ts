@@ -70,9 +70,16 @@ export const jobView = (job: JobRow, now: Date) => ({
 export const hasEnded = (status: JobStatus): boolean =>
   status === 'completed' || status === 'cancelled' || status === 'failed';
 
+const smallestChunk = 6;
+const largestChunk = 60;
+
 /**
  * Rows in a chunk: few enough that all parallel invocations get some, enough that a small chunk is
  * worth its message, and never so many that a restart loses much.
  */
-export const chunkSize = (rows: number, parallelInvocations: number): number =>
-  Math.min(60, Math.max(6, Math.ceil(rows / parallelInvocations)));
+export function chunkSize(rows: number, parallelInvocations: number): number {
+  // Whole waves: a last one that is half empty would cost as much time as a full one.
+  const waves = Math.ceil(rows / (parallelInvocations * largestChunk));
+  const even = Math.ceil(rows / (parallelInvocations * Math.max(1, waves)));
+  return Math.min(largestChunk, Math.max(smallestChunk, even));
+}

@@ -13,31 +13,23 @@ type StreamChunk = {
 
 /** Joins the text of a streamed answer. One that ends without `[DONE]` or a finish reason was cut. */
 export async function readStream(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
   let text = '';
   let finished = false;
-  const take = (line: string): void => {
-    if (!line.startsWith('data:')) return;
+  // Nothing is shown before the end, and the slot is free since the headers: the whole is read at once.
+  for (const line of (await response.text()).split(/\r?\n/)) {
+    if (!line.startsWith('data:')) continue;
     const data = line.slice(5).trim();
     if (data === '[DONE]') {
       finished = true;
-      return;
+      break;
     }
     const chunk = JSON.parse(data) as StreamChunk;
     if (chunk.error) throw new ProviderError('The model reported an error', true);
     const choice = chunk.choices?.[0];
     text += choice?.delta?.content ?? '';
     if (choice?.finish_reason) finished = true;
-  };
-  for await (const piece of response.body ?? []) {
-    rest += decoder.decode(piece as Uint8Array, { stream: true });
-    const lines = rest.split(/\r?\n/);
-    rest = lines.pop() ?? '';
-    for (const line of lines) take(line);
     if (text.length > longestAnswer) return text.slice(0, longestAnswer);
   }
-  take(rest);
   if (!finished) throw new ProviderError('The model broke off', true);
   return text;
 }
