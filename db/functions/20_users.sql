@@ -1,3 +1,17 @@
+-- The user by our id or the external one, ours first; null if there is none.
+create or replace function rowloom.user_find(p_ref text) returns uuid
+language plpgsql stable as $$
+declare v_user uuid;
+begin
+  if p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    select id into v_user from users where id = p_ref::uuid;
+  end if;
+  if v_user is null then
+    select id into v_user from users where external_id = p_ref;
+  end if;
+  return v_user;
+end $$;
+
 -- Finds the user of an event, in the contract's order: ids (own or external), Stripe customer,
 -- e-mail. Only a verified e-mail is anybody's, and one that several accounts share is nobody's.
 -- p_identity: {userIds: text[], customerId: text|null, email: text|null, refs?: text[]}
@@ -19,12 +33,7 @@ begin
     return v_user;
   end if;
   for v_candidate in select jsonb_array_elements_text(p_identity -> 'userIds') loop
-    if v_candidate ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-      select id into v_user from users where id = v_candidate::uuid;
-    end if;
-    if v_user is null then
-      select id into v_user from users where external_id = v_candidate;
-    end if;
+    v_user := rowloom.user_find(v_candidate);
     if v_user is not null then return v_user; end if;
   end loop;
 

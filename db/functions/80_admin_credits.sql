@@ -1,19 +1,5 @@
 -- What an operator does to a user's credits, and what explains a balance.
 
--- The user by our id or the external one, ours first; null if there is none.
-create or replace function rowloom.user_find(p_ref text) returns uuid
-language plpgsql stable as $$
-declare v_user uuid;
-begin
-  if p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    select id into v_user from users where id = p_ref::uuid;
-  end if;
-  if v_user is null then
-    select id into v_user from users where external_id = p_ref;
-  end if;
-  return v_user;
-end $$;
-
 -- Adds bonus credits (p_amount > 0) or takes credits back (bonus, then plan, then purchased), once per
 -- business key. More than there is is not taken: nothing changes.
 -- → {outcome: posted | replayed, entry} | {outcome: balance_too_low | balance_too_high, balance}
