@@ -14,6 +14,16 @@ export type Answer =
   | { force: true; before?: StripeEvent[] }
   | undefined;
 
+/** What has been asked in one run: events about the same thing ask once. */
+export type Asked = Map<string, Promise<unknown>>;
+
+function once<T>(asked: Asked, key: string, ask: () => Promise<T>): Promise<T> {
+  const known = asked.get(key) as Promise<T> | undefined;
+  const answer = known ?? ask();
+  asked.set(key, answer);
+  return answer;
+}
+
 type Of<Name extends Effect['effect']> = Extract<Effect, { effect: Name }>;
 
 const effectOf = <Name extends Effect['effect']>(
@@ -25,8 +35,13 @@ const effectOf = <Name extends Effect['effect']>(
     : undefined;
 
 /** Two updates of one second: the subscription as it is now settles it. */
-async function subscriptionNow(ctx: Ctx, event: StripeEvent, id: string): Promise<Answer> {
-  const subscription = await ctx.stripe.subscriptions.retrieve(id);
+async function subscriptionNow(
+  ctx: Ctx,
+  event: StripeEvent,
+  id: string,
+  asked: Asked,
+): Promise<Answer> {
+  const subscription = await once(asked, id, () => ctx.stripe.subscriptions.retrieve(id));
   const read = decideSubscription(event.type, subscription as unknown as Json, event.created);
   if (!('effects' in read)) return undefined;
   const effects = read.effects.map((effect) => ({ ...effect, fetched: true }));
@@ -79,14 +94,13 @@ export function eventOf(
 }
 
 /** A change of plan: the paid invoices of the same period that were made before it, oldest first. */
-async function earlierInvoices(ctx: Ctx, decision: Decision): Promise<Answer> {
+async function earlierInvoices(ctx: Ctx, decision: Decision, asked: Asked): Promise<Answer> {
   const change = effectOf(decision, 'grant_plan');
   if (!change) return undefined;
-  const invoices = await ctx.stripe.invoices.list({
-    subscription: change.subscriptionId,
-    status: 'paid',
-    limit: 100,
-  });
+  const subscription = change.subscriptionId;
+  const invoices = await once(asked, `invoices:${subscription}`, () =>
+    ctx.stripe.invoices.list({ subscription, status: 'paid', limit: 100 }),
+  );
   const before = invoices.data
     .filter(({ id, created }) => id !== change.invoiceId && created <= change.invoiceAt)
     .toReversed()
@@ -104,17 +118,18 @@ export async function askStripe(
   event: StripeEvent,
   decision: Decision,
   lack: Lack,
+  asked: Asked,
 ): Promise<Answer> {
   try {
     switch (lack.code) {
       case 'order_unknown':
-        return await subscriptionNow(ctx, event, lack.hint ?? '');
+        return await subscriptionNow(ctx, event, lack.hint ?? '', asked);
       case 'unknown_payment':
         return await invoicesOfPayment(ctx, decision);
       case 'refunds_unnamed':
         return await refundsOfCharge(ctx, decision, lack.hint ?? '');
       case 'earlier_invoices':
-        return await earlierInvoices(ctx, decision);
+        return await earlierInvoices(ctx, decision, asked);
       default:
         return undefined;
     }

@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { askStripe } from './ask-stripe.ts';
+import { askStripe, type Asked } from './ask-stripe.ts';
 import { decide, readEvent, type StripeEvent } from './decide.pure.ts';
 import type { Decision } from './decision.pure.ts';
 
@@ -92,10 +92,15 @@ export const previewEvent = (ctx: Ctx, event: StripeEvent): Promise<Preview> =>
  * Decides and applies: the one way for a live delivery, a retry and a replay. What an event lacks is
  * asked of Stripe, between two transactions; without an answer the event waits.
  */
-export async function applyEvent(ctx: Ctx, event: StripeEvent): Promise<Received> {
+export async function applyEvent(
+  ctx: Ctx,
+  event: StripeEvent,
+  asked: Asked = new Map(),
+): Promise<Received> {
   const decision = decide(event);
   let outcome = await applyOnce(ctx, event, decision, false);
-  const answer = outcome.status === 'failed' && (await askStripe(ctx, event, decision, outcome));
+  const answer =
+    outcome.status === 'failed' && (await askStripe(ctx, event, decision, outcome, asked));
   if (answer) {
     for (const earlier of answer.before ?? []) await applyOnce(ctx, earlier, decide(earlier), true);
     outcome =

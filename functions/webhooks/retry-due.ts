@@ -1,5 +1,6 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import type { Asked } from './ask-stripe.ts';
 import { readEvent } from './decide.pure.ts';
 import { applyEvent, type Received } from './receive.ts';
 
@@ -16,6 +17,7 @@ const mostRounds = 4;
 export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; completed: number }> {
   let tried = 0;
   let completed = 0;
+  const asked: Asked = new Map();
   for (let round = 0, isWoken = true; isWoken && round < mostRounds; round += 1) {
     isWoken = false;
     const due = await ctx.db.rows<{ payload: unknown }>(
@@ -24,7 +26,7 @@ export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; complet
     );
     for (const { payload } of due) {
       tried += 1;
-      const received = await applyStored(ctx, payload);
+      const received = await applyStored(ctx, payload, asked);
       if (received?.status === 'completed') completed += 1;
       isWoken ||= received?.eventsDue === true;
     }
@@ -32,11 +34,15 @@ export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; complet
   return { tried, completed };
 }
 
-async function applyStored(ctx: Ctx, payload: unknown): Promise<Received | undefined> {
+async function applyStored(
+  ctx: Ctx,
+  payload: unknown,
+  asked: Asked,
+): Promise<Received | undefined> {
   const event = readEvent(payload);
   if (!event) return undefined;
   try {
-    return await applyEvent(ctx, event);
+    return await applyEvent(ctx, event, asked);
   } catch (error) {
     // Put off already when it was handed out: one that breaks us does not hold up those behind it.
     if (error instanceof DomainError && error.code === 'service_unavailable') throw error;

@@ -12,9 +12,9 @@ afterEach(() => lab.close());
 afterAll(() => console.log(`convergence: ${tried} orders tried`));
 
 /** Orders to draw at random where there are too many to try all; `CONVERGENCE_RUNS=1000` for a long look. */
-const randomOrders = Number(process.env['CONVERGENCE_RUNS'] ?? 20);
+const randomOrders = Number(process.env['CONVERGENCE_RUNS'] ?? 200);
 /** Stories up to this many events are tried in every order. */
-const everyOrderUpTo = process.env['CONVERGENCE_RUNS'] ? 6 : 5;
+const everyOrderUpTo = 6;
 const day = 86_400;
 
 const permutations = (length: number): number[][] =>
