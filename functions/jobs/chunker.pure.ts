@@ -43,7 +43,7 @@ export class Chunker {
       const estimate =
         this.#totalBytes === undefined
           ? undefined
-          : (this.#totalBytes / Math.max(1, bytesSoFar)) * this.rows;
+          : Math.round((this.#totalBytes * this.rows) / Math.max(1, bytesSoFar));
       this.#size = chunkSize(estimate ?? this.#parallel * 30, this.#parallel);
     }
     if (this.#pending.length < batchRows && this.#characters < batchCharacters) return [];
