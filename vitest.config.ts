@@ -5,7 +5,7 @@ const layer = (name: string, extra: Record<string, unknown> = {}) => ({
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     ...extra,
   },
@@ -15,7 +15,6 @@ export default defineConfig({
   test: {
     projects: [layer('unit'), layer('db'), layer('worker'), layer('local')],
     globalSetup: ['tests/support/global-setup.ts'],
-    reporters: process.env['CI'] ? ['default'] : ['default'],
     maxWorkers: 2,
   },
 });

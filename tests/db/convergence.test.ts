@@ -92,7 +92,7 @@ describe('whatever the order, and however often', () => {
     });
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_balance: 1000, credits_plan: 1000, tier: 'starter' });
-  }, 120_000);
+  }, 240_000);
 
   test('a pack, refunded in two parts', async () => {
     const events = await eventsOf(async () => {
@@ -103,7 +103,7 @@ describe('whatever the order, and however often', () => {
     });
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_balance: 500, credits_purchased: 0 });
-  }, 120_000);
+  }, 240_000);
 
   test('a pack, partly refunded, then disputed and won', async () => {
     const events = await eventsOf(async () => {
@@ -120,7 +120,7 @@ describe('whatever the order, and however often', () => {
     });
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_purchased: 200 });
-  }, 120_000);
+  }, 240_000);
 
   test('two renewals and a cancellation', async () => {
     const events = await eventsOf(async () => {
@@ -133,7 +133,7 @@ describe('whatever the order, and however often', () => {
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_balance: 1000, tier: 'free' });
     expect(end.subscriptions).toMatchObject([{ status: 'canceled' }]);
-  }, 120_000);
+  }, 240_000);
 
   test('up, down and up again within a period mints nothing', async () => {
     const events = await eventsOf(async () => {
@@ -154,7 +154,7 @@ describe('whatever the order, and however often', () => {
     const end = await converge(events);
     // 1,000, then 5,000; back to 1,000, and the second 5,000 is none: at most what is there.
     expect(end.user).toMatchObject({ credits_plan: 1000, tier: 'pro' });
-  }, 120_000);
+  }, 240_000);
 
   test('a payment that fails at renewal and recovers on the same invoice', async () => {
     const events = await eventsOf(async () => {
@@ -168,7 +168,7 @@ describe('whatever the order, and however often', () => {
     expect(end.user).toMatchObject({ credits_plan: 1000, tier: 'starter' });
     expect(end.subscriptions).toMatchObject([{ status: 'active' }]);
     expect(end.keys.filter((key) => key.startsWith('plan:'))).toHaveLength(2);
-  }, 120_000);
+  }, 240_000);
 
   test('a first invoice refunded in full, and the refund failing', async () => {
     const events = await eventsOf(async () => {
@@ -184,7 +184,7 @@ describe('whatever the order, and however often', () => {
     });
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_balance: 1000, credits_plan: 1000 });
-  }, 120_000);
+  }, 240_000);
 
   test('a pack refunded in full while it is disputed and lost: never more than was granted', async () => {
     const events = await eventsOf(async () => {
@@ -222,7 +222,7 @@ describe('whatever the order, and however often', () => {
       credits_purchased: 0,
       credits_bonus: 500,
     });
-  }, 120_000);
+  }, 240_000);
 
   test('a downgrade at the end of the period', async () => {
     const events = await eventsOf(async () => {
@@ -246,7 +246,7 @@ describe('whatever the order, and however often', () => {
     });
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_plan: 1000, tier: 'starter' });
-  }, 120_000);
+  }, 240_000);
 
   test('a trial that turns into a paid month', async () => {
     const events = await eventsOf(async () => {
@@ -259,7 +259,7 @@ describe('whatever the order, and however often', () => {
     });
     const end = await converge(events);
     expect(end.user).toMatchObject({ credits_balance: 1000, tier: 'starter' });
-  }, 120_000);
+  }, 240_000);
 
   test.each(['reset-all', 'keep-purchased'])(
     'a pack, a plan, another pack and a renewal (%s)',
@@ -279,7 +279,7 @@ describe('whatever the order, and however often', () => {
       const purchased = renewal === 'reset-all' ? 300 : 1200;
       expect(end.user).toMatchObject({ credits_plan: 1000, credits_purchased: purchased });
     },
-    120_000,
+    240_000,
   );
 
   test('with spending in between: the books balance, nothing is minted, every grant is there', async () => {
@@ -312,5 +312,5 @@ describe('whatever the order, and however often', () => {
       expect(balance).toBeGreaterThanOrEqual((told.user['credits_balance'] as number) - spent);
       tried += 1;
     }
-  }, 120_000);
+  }, 240_000);
 });
