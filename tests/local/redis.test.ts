@@ -63,7 +63,7 @@ describe.each(['off', ...(server ? [server] : [])])('gateway (redis-server: %s)'
     expect(await ask(['EVAL', nested, 0])).toEqual({ result: [1, [encoded('ü'), null], '//4='] });
     const plain = await post('/', ['GET', 'k']);
     expect(await plain.json()).toEqual({ result: 'ü' });
-    expect(plain.headers.get('upstash-sync-token')).toBeTruthy();
+    expect(plain.headers.get('upstash-sync-token')).toMatch(/\S/);
   });
 
   it('refuses a wrong or missing token with 401', async () => {
