@@ -1,6 +1,6 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { entryView } from './explain-balance.ts';
+import { entryView } from './entry-view.pure.ts';
 import type { ExplainedRow } from './explain-balance.pure.ts';
 
 type Outcome =

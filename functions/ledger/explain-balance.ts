@@ -3,6 +3,7 @@ import { DomainError } from '../errors.ts';
 import { isoOrNull, isoTime } from '../users/view.pure.ts';
 import { decide } from '../webhooks/decide.pure.ts';
 import { asObject } from '../webhooks/shapes.pure.ts';
+import { entryView } from './entry-view.pure.ts';
 import { sayEntry, stripeIdsOf, type ExplainedRow } from './explain-balance.pure.ts';
 
 type LotRow = {
@@ -69,20 +70,6 @@ const lotView = (lot: LotRow) => ({
   remaining: lot.remaining,
   lapsedAt: isoOrNull(lot.lapsed_at),
   createdAt: isoTime(lot.created_at),
-});
-
-/** An entry as `GET /v1/credits/entries` shows it. */
-export const entryView = (
-  row: Omit<ExplainedRow, 'refs' | 'added' | 'taken' | 'lapsed' | 'details'>,
-) => ({
-  id: String(row.id),
-  at: isoTime(row.at),
-  kind: row.kind,
-  amount: row.amount,
-  lots: { plan: row.plan, bonus: row.bonus, purchased: row.purchased },
-  balanceAfter: row.balance_after,
-  source: { type: row.source_type, id: row.source_id },
-  jobId: row.job_id,
 });
 
 const explainedView = (row: ExplainedRow) => ({

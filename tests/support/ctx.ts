@@ -1,8 +1,4 @@
-import { createDb } from '../../db/client.ts';
-import { createReceiver, createQstash } from '../../functions/clients/qstash.ts';
-import { createRedis } from '../../functions/clients/redis.ts';
-import { createStripe } from '../../functions/clients/stripe.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import { createCtx, type Ctx } from '../../functions/deps.ts';
 import { parseEnv } from '../../functions/env.ts';
 import type { TestDatabase } from './database.ts';
 
@@ -40,15 +36,5 @@ export function testCtx(
 ): Ctx & { lines: Record<string, unknown>[] } {
   const config = parseEnv({ ...testEnv(database.url, database.neonProxyUrl), ...env });
   const lines: Record<string, unknown>[] = [];
-  return {
-    config,
-    db: createDb(config.database),
-    stripe: createStripe(config.stripe),
-    qstash: createQstash(config.qstash),
-    receiver: createReceiver(config.qstash),
-    redis: createRedis(config.redis),
-    now: () => new Date(),
-    log: (event, fields) => lines.push({ event, ...fields }),
-    lines,
-  };
+  return { ...createCtx(config), log: (event, fields) => lines.push({ event, ...fields }), lines };
 }

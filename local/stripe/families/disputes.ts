@@ -1,5 +1,5 @@
 import { invalid } from '../core/problem.ts';
-import { isWithin, listOf } from '../core/list.ts';
+import { isOfPayment, listOf } from '../core/list.ts';
 import { metadata, moments, page, str } from '../core/params.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Charge, Dispute } from '../core/types.ts';
@@ -112,18 +112,6 @@ export const disputeRoutes: Route[] = [
     '/v1/disputes',
     { ...page, charge: str, created: moments, payment_intent: str },
     ({ world, params }) =>
-      listOf(
-        world.store
-          .all('dispute')
-          .filter(
-            (one) =>
-              (params.charge === undefined || one.charge === params.charge) &&
-              (params.payment_intent === undefined ||
-                one.payment_intent === params.payment_intent) &&
-              isWithin(one.created, params.created),
-          ),
-        params,
-        '/v1/disputes',
-      ),
+      listOf(world.store.all('dispute').filter(isOfPayment(params)), params, '/v1/disputes'),
   ),
 ];

@@ -1,6 +1,6 @@
 import { newId } from '../core/ids.ts';
 import { invalid, missingParameter } from '../core/problem.ts';
-import { isWithin, listOf } from '../core/list.ts';
+import { isOfPayment, listOf } from '../core/list.ts';
 import { metadata, moments, natural, oneOf, page, str } from '../core/params.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Charge, Meta, Refund } from '../core/types.ts';
@@ -157,18 +157,6 @@ export const refundRoutes: Route[] = [
     '/v1/refunds',
     { ...page, charge: str, created: moments, payment_intent: str },
     ({ world, params }) =>
-      listOf(
-        world.store
-          .all('refund')
-          .filter(
-            (one) =>
-              (params.charge === undefined || one.charge === params.charge) &&
-              (params.payment_intent === undefined ||
-                one.payment_intent === params.payment_intent) &&
-              isWithin(one.created, params.created),
-          ),
-        params,
-        '/v1/refunds',
-      ),
+      listOf(world.store.all('refund').filter(isOfPayment(params)), params, '/v1/refunds'),
   ),
 ];
