@@ -91,10 +91,8 @@ begin
   end if;
   if v_created or v_changed then
     -- Events that waited for this person are due at once.
-    update stripe_events set next_attempt_at = now()
-      where waiting_for && array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email) end]
-        and status = 'failed';
-    get diagnostics v_waiting = row_count;
+    v_waiting := rowloom.events_wake(
+      array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email) end]);
   end if;
   return rowloom.user_read(u.id) || jsonb_build_object('eventsDue', v_waiting);
 end $$;

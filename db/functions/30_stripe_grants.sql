@@ -13,11 +13,24 @@ begin
   return v_price;
 end $$;
 
--- Makes due what waited for one of these.
-create or replace function rowloom.events_wake(p_refs text[]) returns void language sql as $$
-  update stripe_events set next_attempt_at = clock_timestamp()
-    where waiting_for && p_refs and status = 'failed'
+-- Whoever brings what events wait for holds this lock, shared, from before it looks for them until it
+-- commits; whoever fails takes it alone and looks once more. So no event falls between the two.
+create or replace function rowloom.lock_waiting(p_alone boolean) returns void language sql as $$
+  select case when p_alone then pg_advisory_xact_lock(7291134) else pg_advisory_xact_lock_shared(7291134) end
 $$;
+
+-- Makes due what waited for one of these; gives how many. One that is being tried looks for itself.
+create or replace function rowloom.events_wake(p_refs text[]) returns integer language plpgsql as $$
+declare v_woken integer;
+begin
+  perform rowloom.lock_waiting(false);
+  update stripe_events set next_attempt_at = clock_timestamp()
+    where event_id in (
+      select event_id from stripe_events where waiting_for && p_refs and status = 'failed'
+        for update skip locked);
+  get diagnostics v_woken = row_count;
+  return v_woken;
+end $$;
 
 -- Remembers what a payment bought and by which Stripe ids it is known.
 create or replace function rowloom.grant_remember(

@@ -18,6 +18,7 @@ declare
   v_hint text;
   v_state text;
   v_attempts integer := 0;
+  v_waiting text[];
 begin
   insert into stripe_events (event_id, type, status, payload, api_version, stripe_created_at)
     values (v_id, p_event ->> 'type', 'pending', p_event -> 'payload', p_event ->> 'apiVersion',
@@ -37,23 +38,31 @@ begin
     v_code := p_decision -> 'fail' ->> 'code';
     v_detail := p_decision -> 'fail' ->> 'detail';
   else
-    begin
-      -- What never comes is not waited for longer than five attempts.
-      v_user := rowloom.effects_apply(v_id, p_decision,
-        p_options || case when v_attempts >= 5 then '{"force":true}'::jsonb else '{}' end);
-      v_status := 'completed';
-    exception when others then
-      get stacked diagnostics v_state = returned_sqlstate, v_code = message_text,
-        v_detail = pg_exception_detail, v_hint = pg_exception_hint;
-      if left(v_state, 2) in ('08', '25', '40', '53', '55', '57', '58', 'XX') then
-        raise;
-      end if;
-      v_status := 'failed';
-      if left(v_state, 2) <> 'RL' then
-        v_detail := v_state || ': ' || v_code;
-        v_code := 'not_applicable';
-      end if;
-    end;
+    for v_try in 1..2 loop
+      begin
+        -- What never comes is not waited for longer than five attempts.
+        v_user := rowloom.effects_apply(v_id, p_decision,
+          p_options || case when v_attempts >= 5 then '{"force":true}'::jsonb else '{}' end);
+        v_status := 'completed';
+        v_code := null;
+        v_detail := null;
+      exception when others then
+        get stacked diagnostics v_state = returned_sqlstate, v_code = message_text,
+          v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+        if left(v_state, 2) in ('08', '25', '40', '53', '55', '57', '58', 'XX') then
+          raise;
+        end if;
+        v_status := 'failed';
+        if left(v_state, 2) <> 'RL' then
+          v_detail := v_state || ': ' || v_code;
+          v_code := 'not_applicable';
+        end if;
+      end;
+      v_waiting := case when v_status = 'failed' then rowloom.event_waits_for(p_decision, v_code, v_hint) end;
+      exit when v_waiting is null or v_try = 2;
+      -- It may have come this moment, by somebody who could not see that we wait for it.
+      perform rowloom.lock_waiting(true);
+    end loop;
   end if;
 
   update stripe_events set
@@ -61,7 +70,7 @@ begin
     attempts = attempts + 1,
     error_code = v_code,
     error = v_detail,
-    waiting_for = case when v_status = 'failed' then rowloom.event_waits_for(p_decision, v_code, v_hint) end,
+    waiting_for = v_waiting,
     user_id = v_user,
     processed_at = case when v_status <> 'failed' then clock_timestamp() end,
     next_attempt_at = case when v_status = 'failed'
