@@ -354,6 +354,8 @@ export const jobs = pgTable(
     /** False on an unlimited plan: the job runs without a hold. */
     metered: boolean('metered').notNull().default(true),
     rowsTotal: integer('rows_total').notNull().default(0),
+    /** Rows that had succeeded before this attempt: a retry works the others. */
+    rowsKept: integer('rows_kept').notNull().default(0),
     rowsDone: integer('rows_done').notNull().default(0),
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
@@ -368,10 +370,17 @@ export const jobs = pgTable(
     /** SHA-256 of the create request: the same key with another body is an error. */
     requestHash: text('request_hash'),
     createdAt: instant('created_at').notNull().defaultNow(),
+    /** Start of the present attempt. */
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
     /** Last sign of life while running; the watchdog looks at it. */
     progressAt: instant('progress_at'),
+    /** Times that the watchdog came since the last progress: each makes it wait longer. */
+    revivals: integer('revivals').notNull().default(0),
+    /** When rows and results were removed, by retention or with the job. */
+    purgedAt: instant('purged_at'),
+    /** Deleted by its user: nobody sees it again; it stays for the ledger's sake, without content. */
+    deletedAt: instant('deleted_at'),
   },
   (t) => [
     foreignKey({ name: 'jobs_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
@@ -380,13 +389,16 @@ export const jobs = pgTable(
     index('jobs_running_idx')
       .on(t.progressAt)
       .where(sql`${t.status} = 'running'`),
+    index('jobs_expiry_idx')
+      .on(sql`(coalesce(${t.finishedAt}, ${t.createdAt}))`)
+      .where(sql`${t.purgedAt} is null and ${t.status} <> 'running'`),
     check(
       'jobs_status_known',
       sql`${t.status} in ('created','uploading','awaiting_credits','running','completed','cancelled','failed')`,
     ),
     check(
       'jobs_rows_add_up',
-      sql`${t.rowsDone} = ${t.rowsSucceeded} + ${t.rowsFailed} and ${t.rowsDone} <= ${t.rowsTotal} and least(${t.rowsSucceeded}, ${t.rowsFailed}) >= 0`,
+      sql`${t.rowsDone} = ${t.rowsSucceeded} + ${t.rowsFailed} and ${t.rowsDone} <= ${t.rowsTotal} and least(${t.rowsSucceeded}, ${t.rowsFailed}, ${t.rowsKept}) >= 0 and ${t.rowsKept} <= ${t.rowsSucceeded}`,
     ),
     check(
       'jobs_credits_add_up',
@@ -407,8 +419,12 @@ export const jobChunks = pgTable(
     rowCount: integer('row_count').notNull(),
     /** `string[][]`: the cells as they came (json, not jsonb: byte for byte). */
     rows: json('rows').$type<string[][]>().notNull(),
-    /** One result per row, in row order; null until done. */
+    /** One result per row, in row order, null where it is not worked yet; null before the first commit. */
     results: json('results').$type<unknown[] | null>(),
+    /** Of the results, without errors that a retry is to work again. */
+    rowsSucceeded: integer('rows_succeeded').notNull().default(0),
+    rowsFailed: integer('rows_failed').notNull().default(0),
+    /** Leases since the last row that was committed. */
     attempts: integer('attempts').notNull().default(0),
     leaseToken: uuid('lease_token'),
     leaseUntil: instant('lease_until'),
@@ -422,6 +438,13 @@ export const jobChunks = pgTable(
     }).onDelete('cascade'),
     check('job_chunks_status_known', sql`${t.status} in ('pending','done')`),
     check('job_chunks_row_count_positive', sql`${t.rowCount} > 0`),
-    check('job_chunks_done_has_results', sql`${t.status} <> 'done' or ${t.results} is not null`),
+    check(
+      'job_chunks_rows_add_up',
+      sql`least(${t.rowsSucceeded}, ${t.rowsFailed}) >= 0 and ${t.rowsSucceeded} + ${t.rowsFailed} <= ${t.rowCount}`,
+    ),
+    check(
+      'job_chunks_done_has_results',
+      sql`(${t.status} = 'done') = (${t.rowsSucceeded} + ${t.rowsFailed} = ${t.rowCount}) and (${t.results} is not null or ${t.rowsSucceeded} + ${t.rowsFailed} = 0)`,
+    ),
   ],
 );

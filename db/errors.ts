@@ -4,6 +4,9 @@ import { DomainError, type ErrorCode } from '../functions/errors.ts';
 const raised: Record<string, ErrorCode> = {
   job_not_found: 'not_found',
   job_not_open: 'job_not_open',
+  job_running: 'job_running',
+  rows_expired: 'rows_expired',
+  nothing_to_retry: 'nothing_to_retry',
   upload_superseded: 'upload_superseded',
 };
 

@@ -27,6 +27,13 @@ const count = (fallback: number, min = 0, max = 2_000_000_000) =>
     .transform(Number)
     .pipe(z.number().min(min, `is less than ${min}`).max(max, `is more than ${max}`))
     .default(fallback);
+/** Calls a second; unset: as many as there are. */
+const rate = z
+  .string()
+  .regex(/^\d{1,6}(\.\d{1,6})?$/, 'is not a positive decimal number')
+  .transform(Number)
+  .pipe(z.number().positive('is not a positive decimal number'))
+  .optional();
 
 const schema = z.object({
   DATABASE_URL: required.refine(
@@ -45,9 +52,11 @@ const schema = z.object({
   UPSTASH_REDIS_REST_TOKEN: required,
   SERPER_API_KEY: required,
   SERPER_BASE_URL: url.default('https://google.serper.dev'),
+  SEARCH_RATE_PER_SECOND: rate,
   LLM_API_KEY: required,
   LLM_BASE_URL: url.default('https://api.groq.com/openai/v1'),
   LLM_MODEL: z.string().min(1, 'is empty').default('llama-3.3-70b-versatile'),
+  LLM_RATE_PER_SECOND: rate,
   AUTH_JWKS_URL: url.optional(),
   AUTH_JWT_SECRET: z.string().min(32, 'is shorter than 32 characters').optional(),
   AUTH_ISSUER: optional,
@@ -67,6 +76,7 @@ const schema = z.object({
   PARALLEL_ROWS_PER_INVOCATION: count(20, 1, 100),
   MAX_ROWS: count(100_000, 1, 1_000_000),
   MAX_UPLOAD_BYTES: count(104_857_600, 1),
+  RESULT_RETENTION_DAYS: count(30, 1, 3650),
   RATE_LIMIT_PER_MINUTE: count(1200, 1),
 });
 
@@ -116,8 +126,17 @@ function shape(env: z.infer<typeof schema>) {
       nextSigningKey: env.QSTASH_NEXT_SIGNING_KEY,
     },
     redis: { url: trim(env.UPSTASH_REDIS_REST_URL), token: env.UPSTASH_REDIS_REST_TOKEN },
-    search: { apiKey: env.SERPER_API_KEY, baseUrl: trim(env.SERPER_BASE_URL) },
-    llm: { apiKey: env.LLM_API_KEY, baseUrl: trim(env.LLM_BASE_URL), model: env.LLM_MODEL },
+    search: {
+      apiKey: env.SERPER_API_KEY,
+      baseUrl: trim(env.SERPER_BASE_URL),
+      ratePerSecond: env.SEARCH_RATE_PER_SECOND,
+    },
+    llm: {
+      apiKey: env.LLM_API_KEY,
+      baseUrl: trim(env.LLM_BASE_URL),
+      model: env.LLM_MODEL,
+      ratePerSecond: env.LLM_RATE_PER_SECOND,
+    },
     auth: {
       jwksUrl: env.AUTH_JWKS_URL,
       jwtSecret: env.AUTH_JWT_SECRET,
@@ -135,6 +154,7 @@ function shape(env: z.infer<typeof schema>) {
     parallelRowsPerInvocation: env.PARALLEL_ROWS_PER_INVOCATION,
     maxRows: env.MAX_ROWS,
     maxUploadBytes: env.MAX_UPLOAD_BYTES,
+    resultRetentionDays: env.RESULT_RETENTION_DAYS,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
   };
 }

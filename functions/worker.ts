@@ -4,6 +4,7 @@ import { beginReconcile } from './billing/reconcile-daily.ts';
 import { grantDueMonths } from './billing/grant-due-months.ts';
 import { createCtx, type Ctx } from './deps.ts';
 import { ConfigError, parseEnv } from './env.ts';
+import { purgeJobs } from './jobs/purge-jobs.ts';
 import { watchJobs } from './jobs/watch-jobs.ts';
 import { retryDueEvents } from './webhooks/retry-due.ts';
 
@@ -47,7 +48,12 @@ const dailyCron = '17 3 * * *';
 async function runCron(ctx: Ctx, cron: string): Promise<void> {
   if (cron === dailyCron) return beginReconcile(ctx);
   // One that fails does not keep the others from running; all come again with the next minute.
-  const runs = await Promise.allSettled([watchJobs(ctx), retryDueEvents(ctx), grantDueMonths(ctx)]);
+  const runs = await Promise.allSettled([
+    watchJobs(ctx),
+    retryDueEvents(ctx),
+    grantDueMonths(ctx),
+    purgeJobs(ctx),
+  ]);
   const failed = runs.find((run) => run.status === 'rejected');
   if (failed) throw failed.reason;
 }

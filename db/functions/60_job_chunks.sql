@@ -1,5 +1,5 @@
 -- Takes the lease on a chunk.
--- → {outcome: leased, chunk {index, firstRow, rows, attempts}, job {…}} | {outcome: done | gone}
+-- → {outcome: leased, chunk {rows, results, attempts}, job {…}} | {outcome: done | gone}
 --   | {outcome: busy, retryAfterSeconds}
 create or replace function rowloom.chunk_lease(
   p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_seconds integer
@@ -19,8 +19,9 @@ begin
     returning * into c;
   if found then
     return json_build_object('outcome', 'leased',
-      'chunk', json_build_object('index', c.index, 'firstRow', c.first_row, 'rows', c.rows, 'attempts', c.attempts),
-      'job', json_build_object('id', j.id, 'header', j.header, 'prompt', j.prompt, 'processor', j.processor));
+      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'attempts', c.attempts),
+      'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
+        'header', j.header, 'prompt', j.prompt, 'processor', j.processor));
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;
   if not found then
@@ -32,46 +33,65 @@ begin
     'retryAfterSeconds', greatest(1, ceil(extract(epoch from c.lease_until - clock_timestamp()))));
 end $$;
 
--- Commits a chunk's results with the job's counters; the last one ends the job.
+-- Commits a chunk's results with the job's counters; the last one ends the job. p_results has one
+-- element a row, null for those still to be worked; p_succeeded and p_failed count it. A chunk with rows
+-- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
 -- → {outcome: committed | stale | gone, status}. Only the holder of the lease may commit.
 create or replace function rowloom.chunk_commit(
-  p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_results json, p_succeeded integer, p_failed integer
+  p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_results json, p_succeeded integer, p_failed integer,
+  p_waited boolean default false
 ) returns json language plpgsql as $$
-declare j jobs%rowtype;
+declare
+  j jobs%rowtype;
+  v_succeeded integer;
+  v_failed integer;
 begin
   select * into j from jobs where id = p_job for update;
   if not found or j.status <> 'running' or j.attempt <> p_attempt then
     return '{"outcome":"gone"}';
   end if;
-  update job_chunks set status = 'done', results = p_results, lease_token = null, lease_until = null
-    where job_id = p_job and index = p_index and status = 'pending' and lease_token = p_token
-      and row_count = p_succeeded + p_failed and json_array_length(p_results) = row_count;
+  update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
+      status = case when p_succeeded + p_failed = c.row_count then 'done' else 'pending' end,
+      attempts = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
+        then 0 else c.attempts end,
+      lease_token = null, lease_until = null
+    from (select rows_succeeded, rows_failed from job_chunks
+            where job_id = p_job and index = p_index for update) before
+    where c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.lease_token = p_token
+      and p_succeeded >= before.rows_succeeded and p_failed >= before.rows_failed
+      and json_array_length(p_results) = c.row_count
+    returning p_succeeded - before.rows_succeeded, p_failed - before.rows_failed into v_succeeded, v_failed;
   if not found then
     return '{"outcome":"stale"}';
   end if;
-  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, p_succeeded, p_failed));
+  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, v_succeeded, v_failed));
 end $$;
 
--- Turns a chunk that cannot be processed into error rows; changes nothing once it is done.
+-- Turns what is left of a chunk that cannot be processed into error rows; changes nothing once it is
+-- done or while somebody holds its lease.
 create or replace function rowloom.chunk_fail(p_job uuid, p_attempt integer, p_index integer, p_reason text)
 returns json language plpgsql as $$
 declare
   j jobs%rowtype;
-  v_rows integer;
+  v_failed integer;
 begin
   select * into j from jobs where id = p_job for update;
   if not found or j.status <> 'running' or j.attempt <> p_attempt then
     return '{"outcome":"gone"}';
   end if;
-  update job_chunks c set status = 'done', lease_token = null, lease_until = null, results = (
-      select json_agg(json_build_object('status', 'error', 'error', p_reason)) from generate_series(1, c.row_count))
-    where job_id = p_job and index = p_index and status = 'pending'
-      and (lease_until is null or lease_until < clock_timestamp())
-    returning row_count into v_rows;
+  update job_chunks c set status = 'done', rows_failed = c.row_count - c.rows_succeeded,
+      lease_token = null, lease_until = null, results = (
+        select json_agg(case when coalesce(json_typeof(c.results -> i), 'null') <> 'null' then c.results -> i
+            else json_build_object('status', 'error', 'error', p_reason, 'attempt', p_attempt) end order by i)
+          from generate_series(0, c.row_count - 1) i)
+    from (select rows_failed from job_chunks where job_id = p_job and index = p_index for update) before
+    where c.job_id = p_job and c.index = p_index and c.status = 'pending'
+      and (c.lease_until is null or c.lease_until < clock_timestamp())
+    returning c.rows_failed - before.rows_failed into v_failed;
   if not found then
     return '{"outcome":"stale"}';
   end if;
-  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, 0, v_rows));
+  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, 0, v_failed));
 end $$;
 
 -- Adds finished rows to a locked job and ends it with the last one. → the job's status
@@ -80,7 +100,7 @@ language plpgsql as $$
 declare j jobs%rowtype;
 begin
   update jobs set rows_succeeded = rows_succeeded + p_succeeded, rows_failed = rows_failed + p_failed,
-      rows_done = rows_done + p_succeeded + p_failed, progress_at = clock_timestamp()
+      rows_done = rows_done + p_succeeded + p_failed, revivals = 0, progress_at = clock_timestamp()
     where id = p_job returning * into j;
   if j.rows_done = j.rows_total then
     perform rowloom.job_end(p_job, 'completed');

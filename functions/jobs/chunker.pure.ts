@@ -1,18 +1,20 @@
 import { chunkSize } from './job.pure.ts';
 
-/** A chunk as `rowloom.job_upload_append` stores it; `firstRow` counts data rows from 0. */
-export type NewChunk = { index: number; firstRow: number; rows: string[][] };
+/**
+ * Consecutive chunks as `rowloom.job_upload_append` stores them: `index` of the first one and
+ * `firstRow` of its first row count from 0; `lines` holds one chunk a line, its rows as JSON.
+ */
+export type ChunkBatch = { index: number; firstRow: number; counts: number[]; lines: string };
 
-/** Rows to see before their size says how many the whole file holds. */
-const sampleRows = 600;
+/** Text that is stored in one statement, at least: few round trips, flat memory. A chunk holds less. */
+const batchCharacters = 524_288;
 
-/** Rows and characters that are stored in one statement: few round trips, flat memory. */
-const batchRows = 1200;
-const batchCharacters = 1_000_000;
+/** A chunk slightly too large costs little; one slightly too small a wave more. */
+const estimateMargin = 1.02;
 
 /**
  * Groups rows into chunks. The size of a chunk is settled once: by the exact count if the file is
- * short, else by an estimate from `totalBytes` and the rows seen so far.
+ * short, else by an estimate from `totalBytes` and the rows seen so far. Very long rows make less.
  */
 export class Chunker {
   rows = 0;
@@ -20,7 +22,11 @@ export class Chunker {
   readonly #parallel: number;
   readonly #totalBytes: number | undefined;
   #size: number | undefined;
+  /** Rows that do not fill a chunk yet; whole chunks are kept as JSON, which takes less memory. */
   #pending: string[][] = [];
+  #pendingCharacters = 0;
+  #counts: number[] = [];
+  #lines: string[] = [];
   #characters = 0;
 
   constructor(parallelInvocations: number, totalBytes: number | undefined) {
@@ -28,48 +34,66 @@ export class Chunker {
     this.#totalBytes = totalBytes;
   }
 
-  add(rows: string[][]): void {
-    for (const row of rows) {
-      this.#pending.push(row);
-      for (const cell of row) this.#characters += cell.length + 3;
-    }
+  /** `characters`: about how long the rows are. */
+  add(rows: readonly string[][], characters: number): void {
+    for (const row of rows) this.#pending.push(row);
     this.rows += rows.length;
+    this.#characters += characters;
+    this.#pendingCharacters += characters;
+    if (this.#size !== undefined) this.#pack(this.#size, false);
   }
 
-  /** Whole chunks that are worth a round trip; empty while there are too few. */
-  take(bytesSoFar: number): NewChunk[] {
-    if (this.#pending.length < sampleRows && this.#characters < batchCharacters) return [];
+  /**
+   * Whole chunks that are worth a round trip; undefined while there are too few. `bytesSoFar`: what the
+   * rows so far took in the file.
+   */
+  take(bytesSoFar: number): ChunkBatch | undefined {
+    if (this.#characters < batchCharacters) return undefined;
     if (this.#size === undefined) {
       const estimate =
         this.#totalBytes === undefined
           ? undefined
-          : Math.round((this.#totalBytes * this.rows) / Math.max(1, bytesSoFar));
+          : Math.ceil((estimateMargin * this.#totalBytes * this.rows) / Math.max(1, bytesSoFar));
       this.#size = chunkSize(estimate ?? this.#parallel * 30, this.#parallel);
+      this.#pack(this.#size, false);
     }
-    if (this.#pending.length < batchRows && this.#characters < batchCharacters) return [];
-    return this.#cut(false);
+    return this.#batch();
   }
 
   /** All that is left. */
-  finish(): NewChunk[] {
+  finish(): ChunkBatch | undefined {
     this.#size ??= chunkSize(this.rows, this.#parallel);
-    return this.#cut(true);
+    this.#pack(this.#size, true);
+    return this.#batch();
   }
 
-  #cut(all: boolean): NewChunk[] {
-    const size = this.#size ?? 1;
-    const first = this.rows - this.#pending.length;
-    const cut: NewChunk[] = [];
-    let at = 0;
-    while (at + size <= this.#pending.length || (all && at < this.#pending.length)) {
-      const rows = this.#pending.slice(at, at + size);
-      cut.push({ index: this.chunks, firstRow: first + at, rows });
-      this.chunks += 1;
-      at += rows.length;
+  #pack(wanted: number, all: boolean): void {
+    const { length } = this.#pending;
+    const fitting = Math.floor((batchCharacters * length) / Math.max(1, this.#pendingCharacters));
+    const size = Math.min(wanted, Math.max(1, fitting));
+    const end = all ? length : length - (length % size);
+    for (let at = 0; at < end; at += size) {
+      const rows = this.#pending.slice(at, Math.min(end, at + size));
+      this.#counts.push(rows.length);
+      // JSON has no raw line end: each is `\n` in its strings.
+      this.#lines.push(JSON.stringify(rows));
     }
-    this.#pending = this.#pending.slice(at);
-    this.#characters = 0;
-    for (const row of this.#pending) for (const cell of row) this.#characters += cell.length + 3;
-    return cut;
+    this.#pending = this.#pending.slice(end);
+    this.#pendingCharacters *= (length - end) / Math.max(1, length);
+  }
+
+  #batch(): ChunkBatch | undefined {
+    const [counts, lines] = [this.#counts, this.#lines];
+    if (counts.length === 0) return undefined;
+    const packed = counts.reduce((sum, count) => sum + count, 0);
+    const batch = {
+      index: this.chunks,
+      firstRow: this.rows - this.#pending.length - packed,
+      counts,
+      lines: lines.join('\n'),
+    };
+    this.chunks += counts.length;
+    [this.#counts, this.#lines, this.#characters] = [[], [], 0];
+    return batch;
   }
 }

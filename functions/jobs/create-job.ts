@@ -1,8 +1,9 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { jobView, type JobRow } from './job.pure.ts';
-import { checkPrompt, defaultPrompt } from './prompt.pure.ts';
+import { checkPrompt } from './prompt.pure.ts';
 import { defaultProcessor, processors } from './rows/processors.ts';
+import { sha256 } from './sha256.ts';
 
 export type CreateJobInput = {
   userId: string;
@@ -13,29 +14,24 @@ export type CreateJobInput = {
   idempotencyKey?: string | undefined;
 };
 
-const hashOf = async (value: unknown): Promise<string> => {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-};
-
 /**
  * Creates a job that waits for its upload. The same idempotency key with the same request gives the
  * same job (`replayed`); with another one it is `idempotency_key_reused`.
  */
 export async function createJob(ctx: Ctx, input: CreateJobInput) {
   const processor = input.processor ?? defaultProcessor;
-  if (!processors.has(processor))
+  const offered = processors.get(processor);
+  if (!offered)
     throw new DomainError('invalid_request', 'There is no such processor.', {
       extra: {
         errors: [{ field: 'processor', message: `one of ${[...processors.keys()].join(', ')}` }],
       },
     });
-  const prompt = input.prompt ?? defaultPrompt;
+  const prompt = input.prompt ?? offered.defaultPrompt;
   checkPrompt(prompt, input.columns);
 
   const columns = input.columns ?? null;
-  const requestHash = await hashOf([input.filename, prompt, columns, processor]);
+  const requestHash = await sha256(JSON.stringify([input.filename, prompt, columns, processor]));
   const params = [
     input.userId,
     input.filename,

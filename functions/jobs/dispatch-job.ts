@@ -1,5 +1,5 @@
 import type { Ctx } from '../deps.ts';
-import type { JobRow } from './job.pure.ts';
+import { laneOf } from './job.pure.ts';
 
 /** Messages in one publish: QStash takes more, but a batch that fails is sent again as a whole. */
 const batchMessages = 100;
@@ -10,40 +10,65 @@ const retryDelay = '10000 * pow(3, retried)';
 
 export type ChunkMessage = { jobId: string; attempt: number; chunk: number };
 
+/** What a job's messages are addressed by: its id, the attempt, and whose lane they take. */
+export type Dispatch = { jobId: string; attempt: number; userId: string; rows: number };
+
+type Next = { indexes: number[]; from: number } | null;
+
+/** By this label a job's messages are found, and taken back. */
+export const jobLabel = (jobId: string): string => `job-${jobId}`;
+
 /**
  * Publishes chunks by index. `round` tells a repeated publication from QStash's memory of the first:
  * the same round twice is one delivery.
  */
 export async function publishChunks(
   ctx: Ctx,
-  job: Pick<JobRow, 'id' | 'user_id' | 'attempt'>,
+  { jobId, attempt, userId, rows }: Dispatch,
   indexes: number[],
-  round: string,
+  { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
 ): Promise<void> {
   const { publicUrl, parallelInvocations } = ctx.config;
   await ctx.qstash.batchJSON(
     indexes.map((chunk) => ({
       url: `${publicUrl}/queue/chunks`,
-      body: { jobId: job.id, attempt: job.attempt, chunk } satisfies ChunkMessage,
+      body: { jobId, attempt, chunk } satisfies ChunkMessage,
       retries,
       retryDelay,
-      label: `job-${job.id}`,
-      deduplicationId: `${job.id}-${job.attempt}-${chunk}-${round}`,
-      flowControl: { key: `user-${job.user_id}`, parallelism: parallelInvocations },
+      ...(delaySeconds > 0 && { delay: delaySeconds }),
+      label: jobLabel(jobId),
+      deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
+      flowControl: laneOf(userId, rows, parallelInvocations),
       failureCallback: `${publicUrl}/queue/chunk-failures`,
     })),
   );
 }
 
-/** Publishes what of a job has not been, batch by batch; the count of each is kept, so that it can go on. */
-export async function dispatchJob(ctx: Ctx, job: JobRow): Promise<void> {
-  for (let from = job.chunks_dispatched; from < job.chunks_total; from += batchMessages) {
-    const to = Math.min(job.chunks_total, from + batchMessages);
-    const indexes = Array.from({ length: to - from }, (_, i) => from + i);
-    await publishChunks(ctx, job, indexes, 'first');
-    await ctx.db.rows(
-      'update jobs set chunks_dispatched = greatest(chunks_dispatched, $2) where id = $1 and attempt = $3',
-      [job.id, to, job.attempt],
-    );
+/** Publishes any number of chunks, batch by batch. */
+export async function publishAll(
+  ctx: Ctx,
+  dispatch: Dispatch,
+  indexes: number[],
+  round: string,
+): Promise<void> {
+  for (let at = 0; at < indexes.length; at += batchMessages)
+    await publishChunks(ctx, dispatch, indexes.slice(at, at + batchMessages), { round });
+}
+
+/**
+ * Publishes what of a job has not been, batch by batch, from chunk `from` on. The database keeps how far
+ * it came, so that another can go on; it stops by itself when the attempt is over.
+ */
+export async function dispatchJob(ctx: Ctx, dispatch: Dispatch, from: number): Promise<void> {
+  const next = (at: number): Promise<Next> =>
+    ctx.db.call<Next>('job_dispatch', {
+      p_job: dispatch.jobId,
+      p_attempt: dispatch.attempt,
+      p_from: at,
+      p_limit: batchMessages,
+    });
+  for (let batch = await next(from); batch && batch.indexes.length > 0;) {
+    await publishChunks(ctx, dispatch, batch.indexes, { round: 'first' });
+    batch = await next(batch.from);
   }
 }

@@ -1,4 +1,5 @@
 import { isoOrNull, isoTime } from '../users/view.pure.ts';
+import type { LiveRows } from './live.pure.ts';
 
 export type JobStatus =
   | 'created'
@@ -20,6 +21,8 @@ export type JobRow = {
   header: string[] | null;
   status: JobStatus;
   attempt: number;
+  /** Rows that had succeeded before this attempt began. */
+  rows_kept: number;
   rows_total: number;
   rows_done: number;
   rows_succeeded: number;
@@ -34,13 +37,33 @@ export type JobRow = {
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
+  purged_at: string | null;
 };
 
-/** Seconds until the end at the speed so far; null while there is none to go by. */
+/**
+ * The job with the rows that ended but are not committed; what it was charged stays. A running job
+ * never shows all its rows as done: that would be a job at 100 % whose result is not there.
+ */
+export function withLive(job: JobRow, live: LiveRows): JobRow {
+  if (job.status !== 'running') return job;
+  const room = Math.max(0, job.rows_total - 1 - job.rows_done);
+  const failed = Math.min(live.failed, room);
+  const succeeded = Math.min(live.succeeded, room - failed);
+  return {
+    ...job,
+    rows_done: job.rows_done + succeeded + failed,
+    rows_succeeded: job.rows_succeeded + succeeded,
+    rows_failed: job.rows_failed + failed,
+  };
+}
+
+/** Seconds until the end at the speed of this attempt so far; null while there is none to go by. */
 function etaSeconds(job: JobRow, now: Date): number | null {
-  if (job.status !== 'running' || job.started_at === null || job.rows_done === 0) return null;
+  if (job.status !== 'running' || job.started_at === null) return null;
+  const done = job.rows_done - job.rows_kept;
+  if (done <= 0) return null;
   const elapsed = (now.getTime() - new Date(job.started_at).getTime()) / 1000;
-  return Math.max(0, Math.ceil((elapsed / job.rows_done) * (job.rows_total - job.rows_done)));
+  return Math.max(0, Math.ceil((elapsed / done) * (job.rows_total - job.rows_done)));
 }
 
 /** A job as the API shows it. `credits.held` is what is on hold now: 0 once the job has ended. */
@@ -67,19 +90,49 @@ export const jobView = (job: JobRow, now: Date) => ({
   error: job.error,
 });
 
+export type JobView = ReturnType<typeof jobView>;
+
 export const hasEnded = (status: JobStatus): boolean =>
   status === 'completed' || status === 'cancelled' || status === 'failed';
 
 const smallestChunk = 6;
 const largestChunk = 60;
 
+/** Rows per parallel invocation up to which a job is short: it ends within a few seconds. */
+const shortRows = 10;
+
+/** Of the parallel invocations, those that long jobs leave free, so that a short one begins at once. */
+const reserve = (parallelInvocations: number): number => Math.floor(parallelInvocations / 25);
+
+const isShort = (rows: number, parallelInvocations: number): boolean =>
+  rows <= shortRows * parallelInvocations;
+
+/** What a job's messages are addressed by. */
+export const dispatchOf = (job: JobRow) => ({
+  jobId: job.id,
+  attempt: job.attempt,
+  userId: job.user_id,
+  rows: job.rows_total - job.rows_kept,
+});
+
+/**
+ * Flow control of a job's messages: one lane for a user's short jobs, one for the long ones, which
+ * together never take the last invocations. QStash serves the lanes in turn.
+ */
+export function laneOf(userId: string, rows: number, parallelInvocations: number) {
+  return isShort(rows, parallelInvocations)
+    ? { key: `user-${userId}-short`, parallelism: parallelInvocations }
+    : { key: `user-${userId}`, parallelism: parallelInvocations - reserve(parallelInvocations) };
+}
+
 /**
  * Rows in a chunk: few enough that all parallel invocations get some, enough that a small chunk is
  * worth its message, and never so many that a restart loses much.
  */
 export function chunkSize(rows: number, parallelInvocations: number): number {
+  const parallel = laneOf('', rows, parallelInvocations).parallelism;
   // Whole waves: a last one that is half empty would cost as much time as a full one.
-  const waves = Math.ceil(rows / (parallelInvocations * largestChunk));
-  const even = Math.ceil(rows / (parallelInvocations * Math.max(1, waves)));
+  const waves = Math.ceil(rows / (parallel * largestChunk));
+  const even = Math.ceil(rows / (parallel * Math.max(1, waves)));
   return Math.min(largestChunk, Math.max(smallestChunk, even));
 }

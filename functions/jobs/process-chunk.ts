@@ -1,34 +1,56 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import type { ChunkMessage } from './dispatch-job.ts';
-import type { RowProcessor, RowResult } from './rows/processor.ts';
+import {
+  countResults,
+  leadsOf,
+  leaseSeconds,
+  mergeResults,
+  type StoredResults,
+} from './chunk.pure.ts';
+import { columnNames } from './csv/columns.pure.ts';
+import { createDeadline } from './deadline.ts';
+import { type ChunkMessage, publishChunks } from './dispatch-job.ts';
+import { createProgress } from './progress.ts';
+import type { RowResult } from './rows/processor.ts';
 import { processors } from './rows/processors.ts';
-import { ProviderError } from './rows/retry.ts';
-import { createSlots, type SlotFetch } from './slots.ts';
+import { createToolbox } from './rows/toolbox.ts';
+import { createSlots, type Slots } from './slots.ts';
+import { workRows, type RowOutcome } from './work-rows.ts';
 
-/** Longer than a chunk can take with every row at its timeouts; a lease that runs out is taken over. */
-const leaseSeconds = 300;
+/** Deliveries in a row that may bring no row to its end because a provider is over its limit. */
+const mostPostponed = 2;
+const longestPauseSeconds = 60;
 
 type Lease =
   | {
       outcome: 'leased';
-      chunk: { rows: string[][] };
-      job: { header: string[]; prompt: string; processor: string };
+      chunk: { rows: string[][]; results: StoredResults | null; attempts: number };
+      job: {
+        userId: string;
+        rowsTotal: number;
+        rowsKept: number;
+        header: string[];
+        prompt: string;
+        processor: string;
+      };
     }
   | { outcome: 'busy'; retryAfterSeconds: number }
   | { outcome: 'done' | 'gone' };
 
+type Leased = Extract<Lease, { outcome: 'leased' }>;
+
 export type ChunkOutcome = { outcome: 'committed' | 'stale' | 'done' | 'gone' };
 
 /**
- * Works one chunk: lease, rows, commit; two round trips to the database. A delivery that is late,
- * double or beside another changes nothing; `busy` asks the queue to come again when the lease of
- * another delivery has run out.
+ * Works one chunk: lease, rows, commit; two round trips to the database. Near its time limit it commits
+ * what it has and queues the chunk again for the rest. A delivery that is late, double or beside another
+ * changes nothing; `busy` asks the queue to come again when the lease of another delivery has run out.
  */
 export async function processChunk(
   ctx: Ctx,
   message: ChunkMessage,
-  fetcher: SlotFetch = createSlots(),
+  slots: Slots = createSlots(),
+  limits?: Parameters<typeof createDeadline>[1],
 ): Promise<ChunkOutcome> {
   const token = crypto.randomUUID();
   const lease = await ctx.db.call<Lease>('chunk_lease', {
@@ -44,66 +66,106 @@ export async function processChunk(
     });
   if (lease.outcome !== 'leased') return { outcome: lease.outcome };
 
+  const deadline = createDeadline(ctx.now().getTime(), limits);
+  const toolbox = createToolbox(ctx, slots, deadline);
+  const progress = createProgress(ctx, slots.run, message, deadline.stop);
   const processor = processors.get(lease.job.processor);
-  const { rows } = lease.chunk;
-  const results = await mapLimited(rows, ctx.config.parallelRowsPerInvocation, (row) =>
-    workRow(ctx, processor, { ...lease.job, row }, fetcher),
-  );
-  const succeeded = results.filter((result) => result.status === 'ok').length;
-  return ctx.db.call<ChunkOutcome>('chunk_commit', {
+  const { prompt } = lease.job;
+  const header = columnNames(lease.job.header);
+  const leads = leadsOf(lease.chunk.rows, lease.chunk.results, message.attempt);
+  try {
+    await toolbox.prepare(leads.flatMap(({ row }) => processor?.research?.(header, row) ?? []));
+    const outcomes = await workRows(ctx, {
+      leads,
+      header,
+      prompt,
+      processor,
+      tools: toolbox.tools,
+      deadline,
+      onRow: progress.row,
+    });
+    // Before the commit, or its rows would be shown twice.
+    await progress.end();
+    const [outcome] = await Promise.all([
+      settle(ctx, message, token, lease, outcomes),
+      toolbox.finish(),
+    ]);
+    return outcome;
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** Commits what there is; a chunk with rows left is queued again. */
+async function settle(
+  ctx: Ctx,
+  message: ChunkMessage,
+  token: string,
+  { chunk, job }: Leased,
+  outcomes: Map<number, RowOutcome>,
+): Promise<ChunkOutcome> {
+  const { attempt } = message;
+  const { added, waitMs, inTurn } = sortOut(outcomes, chunk.attempts);
+  const results = mergeResults(chunk.rows.length, chunk.results, added, attempt);
+  const { succeeded, failed, left } = countResults(results, attempt);
+  const outcome = await commit(ctx, {
     p_job: message.jobId,
-    p_attempt: message.attempt,
+    p_attempt: attempt,
     p_index: message.chunk,
     p_token: token,
     p_results: results,
     p_succeeded: succeeded,
-    p_failed: results.length - succeeded,
+    p_failed: failed,
+    p_waited: inTurn,
   });
+  // `stale` after an answer that was lost may be our own commit: one delivery too many does no harm.
+  if (left === 0 || outcome.outcome === 'gone') return outcome;
+  const dispatch = { ...message, userId: job.userId, rows: job.rowsTotal - job.rowsKept };
+  const delaySeconds = Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000));
+  await publishChunks(ctx, dispatch, [message.chunk], { round: token, delaySeconds }).catch(
+    (cause: unknown) => {
+      // This delivery is tried again instead, and finds the rest of the chunk.
+      throw new DomainError('busy', 'The rest of the chunk could not be queued.', {
+        retryAfterSeconds: 5,
+        cause,
+      });
+    },
+  );
+  return outcome;
 }
 
-/** A row that fails becomes an error row: it never fails its chunk. */
-async function workRow(
-  ctx: Ctx,
-  processor: RowProcessor | undefined,
-  input: { header: string[]; prompt: string; row: string[] },
-  fetcher: SlotFetch,
-): Promise<RowResult> {
-  if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
-  try {
-    const { header, prompt, row } = input;
-    const cells = await processor.process({
-      header,
-      prompt,
-      row,
-      config: ctx.config,
-      fetch: fetcher,
-    });
-    return { status: 'ok', cells };
-  } catch (error) {
-    if (error instanceof ProviderError) return { status: 'error', error: error.message };
-    ctx.log('row_failed', {
-      processor: processor.name,
-      error: error instanceof Error ? error.name : 'unknown',
-    });
-    return { status: 'error', error: 'Internal error' };
-  }
-}
-
-/** Maps in order with at most `limit` at work. */
-async function mapLimited<T, R>(
-  items: T[],
-  limit: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const at = next;
-      next += 1;
-      results[at] = await work(items[at] as T);
-    }
+/**
+ * Parts results from what was postponed. Rows that were refused by a provider over its limit fail when
+ * their chunk got nowhere for several deliveries; rows that only await their turn do not.
+ */
+function sortOut(outcomes: Map<number, RowOutcome>, attempts: number) {
+  const added = new Map<number, RowResult>();
+  const postponed = [...outcomes].flatMap(([at, outcome]) => {
+    if (outcome.status === 'postponed') return [{ at, ...outcome }];
+    added.set(at, outcome);
+    return [];
+  });
+  if (added.size === 0 && attempts >= mostPostponed)
+    for (const { at, inTurn } of postponed)
+      if (!inTurn) added.set(at, { status: 'error', error: 'The provider is over its rate limit' });
+  return {
+    added,
+    waitMs: Math.max(0, ...postponed.map(({ waitMs }) => waitMs)),
+    inTurn: postponed.length > 0 && postponed.every((row) => row.inTurn),
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
+}
+
+const pausesMs = [300, 1000];
+
+/** Commits; an answer that was lost is asked for again, since the rows are paid for. */
+async function commit(ctx: Ctx, args: Record<string, unknown>): Promise<ChunkOutcome> {
+  for (const pauseMs of pausesMs) {
+    try {
+      return await ctx.db.call<ChunkOutcome>('chunk_commit', args);
+    } catch (error) {
+      if (!(error instanceof DomainError && error.code === 'service_unavailable')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+  return ctx.db.call<ChunkOutcome>('chunk_commit', args);
 }

@@ -1,30 +1,31 @@
 import { DomainError } from '../errors.ts';
-
-export const defaultPrompt = [
-  'Write a short, friendly business e-mail (at most 120 words) to this lead.',
-  'Open with one concrete fact from the research that shows we know their business,',
-  'say in one sentence how saving hours of manual work would help them,',
-  'and end with one easy question. No subject line, no placeholders, no markdown.',
-].join(' ');
+import { columnNames, foldName, mayStillAppear } from './csv/columns.pure.ts';
+import { dataLine } from './rows/lead.pure.ts';
 
 const placeholder = /\{\{\s*([^{}]+?)\s*\}\}/g;
-
-const fold = (name: string): string => name.trim().toLowerCase();
 
 /** The columns that a template names, in order of appearance. */
 export const placeholdersOf = (template: string): string[] =>
   [...template.matchAll(placeholder)].map((match) => match[1] ?? '');
 
-/** The placeholders that no column answers; letter case and outer blanks do not matter. */
+/**
+ * The placeholders that no column answers; letter case and outer blanks do not matter. Columns go by
+ * the names of `columnNames`: `{{name_2}}` is the second `name`, `{{column_3}}` a third without a name.
+ */
 export function missingColumns(template: string, columns: readonly string[]): string[] {
-  const known = new Set(columns.map(fold));
-  return [...new Set(placeholdersOf(template))].filter((name) => !known.has(fold(name)));
+  const known = new Set(columnNames(columns).map(foldName));
+  return [...new Set(placeholdersOf(template))].filter((name) => !known.has(foldName(name)));
 }
 
-/** Throws `invalid_request` when the template names columns that the caller says are not there. */
+/**
+ * Throws `invalid_request` when the template names columns that the caller says are not there. A
+ * `column_N` past them is left to the upload: only its rows show whether there is one.
+ */
 export function checkPrompt(template: string, columns: readonly string[] | undefined): void {
   if (!columns) return;
-  const missing = missingColumns(template, columns);
+  const missing = missingColumns(template, columns).filter(
+    (name) => !mayStillAppear(name, columns.length),
+  );
   if (missing.length > 0)
     throw new DomainError(
       'invalid_request',
@@ -37,14 +38,17 @@ export function checkPrompt(template: string, columns: readonly string[] | undef
     );
 }
 
-/** Fills a template from one row; the first of columns that share a name counts. */
+/**
+ * Fills a template from one row, which may be shorter than the header. A cell comes as one line of at
+ * most 500 characters that cannot pose as a section of the prompt.
+ */
 export function fillPrompt(
   template: string,
   header: readonly string[],
   row: readonly string[],
 ): string {
-  const cells = new Map<string, string>();
-  for (const [i, name] of header.entries())
-    if (!cells.has(fold(name))) cells.set(fold(name), row[i] ?? '');
-  return template.replace(placeholder, (_, name: string) => cells.get(fold(name)) ?? '');
+  const cells = new Map(columnNames(header).map((name, i) => [foldName(name), row[i] ?? '']));
+  return template.replace(placeholder, (_, name: string) =>
+    dataLine(cells.get(foldName(name)) ?? ''),
+  );
 }

@@ -1,19 +1,26 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { jobView, type JobRow } from './job.pure.ts';
+import { jobView, type JobRow, withLive } from './job.pure.ts';
+import { readLive } from './progress.ts';
 
 /** A user's job as it stands; another user's is `not_found`. */
 export async function findJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<JobRow> {
   const [row] = await ctx.db.rows<{ job: JobRow }>(
-    'select to_jsonb(j) as job from jobs j where id = $1 and user_id = $2',
+    'select to_jsonb(j) as job from jobs j where id = $1 and user_id = $2 and deleted_at is null',
     [input.jobId, input.userId],
   );
   if (!row) throw new DomainError('not_found', 'There is no such job.');
   return row.job;
 }
 
-export const readJob = async (ctx: Ctx, input: { userId: string; jobId: string }) =>
-  jobView(await findJob(ctx, input), ctx.now());
+/** A user's job as the API shows it, with the rows of chunks still at work. Throws `not_found`. */
+export async function readJob(ctx: Ctx, input: { userId: string; jobId: string }) {
+  const job = await findJob(ctx, input);
+  // Redis after Postgres: a chunk leaves Redis before it is committed, so that in this order one that
+  // ends in between is missed for a moment; the other way round its rows would count twice.
+  const live = job.status === 'running' ? await readLive(ctx, job) : undefined;
+  return jobView(live ? withLive(job, live) : job, ctx.now());
+}
 
 /** A user's jobs, newest first; the cursor is time and id of the last job of the page before. */
 export async function listJobs(
@@ -22,7 +29,7 @@ export async function listJobs(
 ) {
   const rows = await ctx.db.rows<{ job: JobRow }>(
     `select to_jsonb(j) as job from jobs j
-      where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+      where user_id = $1 and deleted_at is null and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
       order by created_at desc, id desc limit $4`,
     [input.userId, input.cursor?.at ?? null, input.cursor?.id ?? null, input.limit + 1],
   );

@@ -1,11 +1,15 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { Chunker } from './chunker.pure.ts';
-import { decodeText } from './csv/decode.ts';
-import { csvInvalid, CsvReader } from './csv/reader.pure.ts';
+import { mayStillAppear } from './csv/columns.pure.ts';
+import { CsvDecoder } from './csv/decoder.pure.ts';
+import { csvInvalid } from './csv/limits.pure.ts';
+import { readBody } from './csv/read-body.ts';
+import { CsvReader } from './csv/reader.pure.ts';
 import type { JobRow } from './job.pure.ts';
 import { missingColumns } from './prompt.pure.ts';
 import { startJob } from './start-job.ts';
+import { ChunkStore } from './store-chunks.ts';
 
 export type UploadInput = {
   userId: string;
@@ -46,7 +50,7 @@ const tooLarge = (limit: number, unit: 'bytes' | 'rows') =>
     extra: unit === 'bytes' ? { limitBytes: limit } : { limitRows: limit },
   });
 
-/** Reads the body to its end; gives the header. */
+/** Reads the body to its end; gives the header, which the longest row may have widened. */
 async function storeRows(
   ctx: Ctx,
   input: UploadInput,
@@ -54,62 +58,51 @@ async function storeRows(
   uploadId: string,
 ): Promise<string[]> {
   const reader = new CsvReader();
+  const decoder = new CsvDecoder(() => reader.line);
   const chunker = new Chunker(ctx.config.parallelInvocations, input.contentLength);
-  let bytes = 0;
-  let checked = false;
+  const store = new ChunkStore(ctx, job.id, uploadId);
+  let [bytes, characters, isChecked] = [0, 0, false];
 
-  const accept = async (rows: string[][], last: boolean): Promise<void> => {
-    if (reader.header && !checked) {
-      checkHeader(job, reader.header);
-      checked = true;
+  const accept = (rows: string[][], length: number): void => {
+    characters += length;
+    if (reader.header && !isChecked) {
+      checkHeader(job, reader.header, { isComplete: false });
+      isChecked = true;
     }
-    chunker.add(rows);
+    chunker.add(rows, length);
     if (chunker.rows > ctx.config.maxRows) throw tooLarge(ctx.config.maxRows, 'rows');
-    const chunks = last ? chunker.finish() : chunker.take(bytes);
-    if (chunks.length > 0)
-      await ctx.db.call('job_upload_append', {
-        p_job: job.id,
-        p_upload: uploadId,
-        p_chunks: chunks,
-      });
   };
 
-  const pieces = decodeText(readAll(input.body), (count) => {
-    bytes += count;
-    if (bytes > ctx.config.maxUploadBytes) throw tooLarge(ctx.config.maxUploadBytes, 'bytes');
-  });
-  for await (const text of pieces) await accept(reader.push(text), false);
-  await accept(reader.end(), true);
-  if (chunker.rows === 0) throw csvInvalid(2, 'There are no rows below the header.');
-  return reader.header ?? [];
-}
-
-/** The pieces of a body; a caller who goes away is `upload_interrupted`. */
-async function* readAll(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
-  const reader = body?.getReader();
-  if (!reader) return;
   try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw new DomainError('upload_interrupted', 'The upload broke off; send the file again.', {
-          cause,
-        });
-      });
-      if (done) return;
-      yield value;
+    for await (const piece of readBody(input.body)) {
+      bytes += piece.byteLength;
+      if (bytes > ctx.config.maxUploadBytes) throw tooLarge(ctx.config.maxUploadBytes, 'bytes');
+      const text = decoder.push(piece);
+      accept(reader.push(text), text.length);
+      const parsedShare = 1 - reader.unread / Math.max(1, characters);
+      await store.add(chunker.take(bytes * parsedShare));
     }
+    const text = decoder.end();
+    accept(reader.push(text), text.length);
+    accept(reader.end(), 0);
+    const header = reader.header ?? [];
+    checkHeader(job, header, { isComplete: true });
+    if (chunker.rows === 0) throw csvInvalid(2, 'There are no rows below the header.');
+    await store.add(chunker.finish());
+    await store.done();
+    return header;
   } finally {
-    await reader.cancel().catch(() => undefined);
+    await store.settled();
   }
 }
 
-/** What was said when the job was created must be true of the file. */
-function checkHeader(job: JobRow, header: string[]): void {
+/** What was said when the job was created must be true of the file; a long row can still add columns. */
+function checkHeader(job: JobRow, header: string[], { isComplete }: { isComplete: boolean }): void {
   const wanted = [
     ...(job.columns ?? []).filter((name) => !header.includes(name)),
     ...missingColumns(job.prompt, header),
   ];
-  const [missing] = wanted;
+  const missing = wanted.find((name) => isComplete || !mayStillAppear(name, header.length));
   if (missing !== undefined)
     throw csvInvalid(1, `There is no column "${missing}", which the job's prompt or columns name.`);
 }

@@ -1,7 +1,7 @@
 import type { Ctx } from '../deps.ts';
-import { dispatchJob, publishChunks } from './dispatch-job.ts';
+import { dispatchJob, publishAll } from './dispatch-job.ts';
 import { failChunk } from './fail-chunk.ts';
-import type { JobRow } from './job.pure.ts';
+import { dispatchOf, type JobRow } from './job.pure.ts';
 
 /** Leases that a chunk may lose before it is given up. */
 const mostAttempts = 8;
@@ -19,16 +19,19 @@ export async function watchJobs(ctx: Ctx): Promise<{ stalled: number }> {
     'select j as job from rowloom.jobs_stalled($1, $2) j',
     [mostAttempts, perRun],
   );
-  for (const { job: found } of stalled) await revive(ctx, found);
+  for (const { job: found } of stalled)
+    await revive(ctx, found).catch(() => {
+      // QStash is down: it comes up again with a later run.
+      ctx.log('revive_failed', { jobId: found.job.id });
+    });
   return { stalled: stalled.length };
 }
 
 async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void> {
   ctx.log('job_stalled', { jobId: job.id, pending: pending.length, spent: spent.length });
-  if (job.chunks_dispatched < job.chunks_total) return dispatchJob(ctx, job);
+  if (job.chunks_dispatched < job.chunks_total)
+    return dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched);
   for (const chunk of spent)
     await failChunk(ctx, { jobId: job.id, attempt: job.attempt, chunk }, 'Could not be processed');
-  const round = String(ctx.now().getTime());
-  for (let from = 0; from < pending.length; from += 100)
-    await publishChunks(ctx, job, pending.slice(from, from + 100), round);
+  await publishAll(ctx, dispatchOf(job), pending, String(ctx.now().getTime()));
 }

@@ -1,17 +1,22 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
+import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
-import { hasEnded } from '../jobs/job.pure.ts';
-import { readJob } from '../jobs/read-job.ts';
+import { followJob } from '../jobs/follow-job.ts';
+import { findJob } from '../jobs/read-job.ts';
 import { checked, describe } from './describe.ts';
 import { jobParam } from './schemas.ts';
 import type { Session, UserEnv } from './session.ts';
 
-const pollMs = 500;
-/** After this the client connects again, as EventSource does by itself. */
-const longestMs = 300_000;
-/** Comment lines keep proxies from cutting a quiet stream. */
-const quietMs = 15_000;
+/** How long a client should wait before it connects again. */
+const retryMs = 1000;
+
+const lastEvent = z.object({
+  'last-event-id': z
+    .string()
+    .optional()
+    .describe('The id of the last event received; the stream goes on after it'),
+});
 
 /** Progress as Server-Sent Events. Every event holds the whole job, so that a reconnect loses nothing. */
 export const eventsRoute = (ctx: Ctx, session: Session) =>
@@ -21,36 +26,29 @@ export const eventsRoute = (ctx: Ctx, session: Session) =>
       tag: 'Jobs',
       summary: 'Progress as Server-Sent Events',
       description:
-        '`progress` with the job whenever it has moved, then `done` with the job at its end.',
+        '`progress` with the job whenever it has moved, row by row while chunks are worked, then `done` with the job at its end; then the stream closes. It also closes after five minutes: connect again with `Last-Event-ID`, and nothing that was received is sent again. `rows.done` never goes back within a stream while the job runs.',
       auth: 'user',
       ok: { status: 200, description: 'The stream', contentType: 'text/event-stream' },
       errors: ['not_found'],
     }),
     session.require(),
     checked('param', jobParam),
+    checked('header', lastEvent),
     async (c) => {
-      const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
-      let job = await readJob(ctx, of);
+      const job = await findJob(ctx, { userId: c.get('userId'), jobId: c.req.valid('param').id });
+      const lastEventId = c.req.valid('header')['last-event-id'];
       return streamSSE(c, async (stream) => {
-        const until = ctx.now().getTime() + longestMs;
-        let sent = '';
-        let sentAt = 0;
-        while (!stream.aborted && ctx.now().getTime() < until) {
-          const data = JSON.stringify(job);
-          const ended = hasEnded(job.status);
-          const id = `${job.rows.done}-${job.status}`;
-          if (id !== sent) {
-            await stream.writeSSE({ event: 'progress', id, data, retry: 1000 });
-            sentAt = ctx.now().getTime();
-          } else if (ctx.now().getTime() - sentAt > quietMs) {
-            await stream.write(': still here\n\n');
-            sentAt = ctx.now().getTime();
-          }
-          sent = id;
-          if (ended) return stream.writeSSE({ event: 'done', id, data });
-          await stream.sleep(pollMs);
-          job = await readJob(ctx, of);
-        }
+        const gone = new AbortController();
+        stream.onAbort(() => gone.abort());
+        for await (const told of followJob(ctx, { job, lastEventId, signal: gone.signal }))
+          if (told.event === 'quiet') await stream.write(`: still here\nretry: ${retryMs}\n\n`);
+          else
+            await stream.writeSSE({
+              event: told.event,
+              id: told.id,
+              data: JSON.stringify(told.job),
+              retry: retryMs,
+            });
       });
     },
   );

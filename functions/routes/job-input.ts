@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
 import { startJob } from '../jobs/start-job.ts';
 import { uploadInput } from '../jobs/upload-input.ts';
 import { checked, describe } from './describe.ts';
@@ -8,6 +9,23 @@ import { jobParam, jobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './session.ts';
 
 const jobAnswer = z.object({ job: jobSchema });
+
+/** What is surely not the file itself. Many clients send some wrong type with a CSV: the rest is fine. */
+const otherThanFile = /^\s*(?:multipart\/|application\/(?:[\w.-]+\+)?json\b)/i;
+
+/** Throws `unsupported_media_type` for a form, for JSON and for a compressed body. */
+function checkMedia(type: string | undefined, encoding: string | undefined): void {
+  if (type !== undefined && otherThanFile.test(type))
+    throw new DomainError(
+      'unsupported_media_type',
+      'Send the CSV itself as the body, with Content-Type: text/csv; no form and no JSON.',
+    );
+  if (encoding !== undefined && !/^\s*(?:identity)?\s*$/i.test(encoding))
+    throw new DomainError(
+      'unsupported_media_type',
+      'Send the CSV as it is, without Content-Encoding.',
+    );
+}
 
 /** A job's rows come in; it runs. */
 export const inputRoutes = (ctx: Ctx, session: Session) =>
@@ -17,13 +35,18 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
       describe({
         tag: 'Jobs',
         summary: 'Upload the CSV; the job runs',
-        description:
-          'The raw file as body: UTF-8 (or UTF-16 with a byte order mark), first line the header, separated by comma, semicolon, tab or bar. With too few credits the rows are kept: buy, then start.',
+        description: [
+          'The raw file as body, no form: UTF-8, UTF-16 or Windows-1252; comma, semicolon, tab or bar; LF, CRLF or CR. The first line is the header.',
+          'Blank lines are skipped. Short rows are padded; what long rows have more is kept under `column_N`.',
+          'In prompts the second column of a name is `name_2`, one without a name `column_N`.',
+          'With too few credits the rows are kept: buy, then start.',
+        ].join(' '),
         auth: 'user',
         body: { contentType: 'text/csv', description: 'The file as it is' },
         ok: { status: 202, description: 'The job runs', schema: jobAnswer },
         errors: [
           'not_found',
+          'unsupported_media_type',
           'csv_invalid',
           'too_large',
           'insufficient_credits',
@@ -35,6 +58,7 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
       session.require(),
       checked('param', jobParam),
       async (c) => {
+        checkMedia(c.req.header('content-type'), c.req.header('content-encoding'));
         const length = c.req.header('content-length');
         const job = await uploadInput(ctx, {
           userId: c.get('userId'),

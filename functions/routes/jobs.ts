@@ -4,6 +4,7 @@ import type { Ctx } from '../deps.ts';
 import { createJob } from '../jobs/create-job.ts';
 import { listJobs, readJob } from '../jobs/read-job.ts';
 import { checked, describe } from './describe.ts';
+import { controlRoutes } from './job-control.ts';
 import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
 import { outputRoute } from './job-output.ts';
@@ -106,5 +107,6 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
         c.json(await readJob(ctx, { userId: c.get('userId'), jobId: c.req.valid('param').id })),
     )
     .route('/', inputRoutes(ctx, session))
+    .route('/', controlRoutes(ctx, session))
     .route('/', eventsRoute(ctx, session))
     .route('/', outputRoute(ctx, session));

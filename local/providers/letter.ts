@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { detailsOf, type Details } from './details.ts';
+import { fillForm } from './form.ts';
 import { chance } from './luck.ts';
 import { type Completion, type Message, textOf } from './openai-request.ts';
 
@@ -64,6 +65,13 @@ function asJson(schema: Record<string, unknown> | undefined, letter: string): st
   return JSON.stringify(Object.fromEntries(entries));
 }
 
+/** The answer to messages that show the JSON object they want; see `fillForm`. */
+function formFor(messages: Message[]): string | undefined {
+  const prompt = messages.map(textOf).join('\n');
+  const asked = messages.filter((m) => m.role === 'user').map(textOf);
+  return fillForm(prompt, detailsOf(asked.join('\n')), refOf(messages));
+}
+
 /** Rough tokens: a word with the space before it. Good enough for limits and usage counts. */
 export const tokensOf = (text: string): string[] => text.match(/\s*\S+/g) ?? [];
 
@@ -72,6 +80,7 @@ export function writeLetter(request: Completion): Letter {
   const format = request.response_format;
   let text = letterFor(request.messages);
   if (format && format.type !== 'text') text = asJson(format.json_schema?.schema, text);
+  else text = formFor(request.messages) ?? text;
   const stops = typeof request.stop === 'string' ? [request.stop] : (request.stop ?? []);
   for (const stop of stops) {
     const at = text.indexOf(stop);

@@ -1,108 +1,38 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
 import { failChunk } from '../../functions/jobs/fail-chunk.ts';
 import { processChunk } from '../../functions/jobs/process-chunk.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
-import { readOutput } from '../../functions/jobs/read-output.ts';
 import type { SlotFetch } from '../../functions/jobs/slots.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
-import { ensureUser } from '../../functions/users/ensure.ts';
-import { audit } from '../support/audit.ts';
 import { testCtx } from '../support/ctx.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  csvOf as csv,
+  JobLab,
+  providerFetch,
+  providers,
+  slotsOf,
+  streamOf,
+} from '../support/job-lab.ts';
 
-type Published = { body: ChunkMessage; deduplicationId: string; label: string };
-
-let database: TestDatabase;
-let ctx: Ctx;
-let published: Published[] = [];
+let lab: JobLab;
+let ctx: JobLab['ctx'];
+let database: JobLab['database'];
 beforeAll(async () => {
-  database = await createDatabase();
-  const qstash = {
-    batchJSON: async (messages: Published[]) => {
-      published.push(...messages);
-    },
-  };
-  ctx = {
-    ...testCtx(database, { PARALLEL_INVOCATIONS: '10', MAX_ROWS: '500' }),
-    qstash: qstash as never,
-  };
+  lab = await JobLab.open();
+  ({ ctx, database } = lab);
 });
-afterAll(async () => {
-  await audit(database.pool);
-  await database.drop();
-});
+afterAll(() => lab.close());
 
-let users = 0;
-async function newUser(credits = 500): Promise<string> {
-  users += 1;
-  const { user } = await ensureUser(
-    { ...ctx, config: { ...ctx.config, signupCredits: credits } },
-    {
-      externalId: `job-user-${users}`,
-      email: null,
-      emailVerified: false,
-    },
-  );
-  return user.id;
-}
-
-const csv = (rows: number) =>
-  `name,city\n${Array.from({ length: rows }, (_, i) => `lead ${i},"Bonn, ${i}"\n`).join('')}`;
-
-const streamOf = (text: string) => new Response(text).body as ReadableStream<Uint8Array>;
-
-const upload = (userId: string, jobId: string, text: string) =>
-  uploadInput(ctx, { userId, jobId, body: streamOf(text), contentLength: text.length });
-
-async function running(rows: number, credits = 500) {
-  const userId = await newUser(credits);
-  const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
-  published = [];
-  await upload(userId, job.id, csv(rows));
-  return { userId, jobId: job.id, messages: published.map(({ body }) => body) };
-}
-
-const json = (value: unknown) => Response.json(value);
-const stream = (text: string) =>
-  new Response(
-    `data: ${JSON.stringify({ choices: [{ delta: { content: text } }] })}\n\ndata: [DONE]\n\n`,
-  );
-
-/** Providers that answer by the row; a search that contains a name in `failing` is refused for good. */
-const providers =
-  (failing: string[] = []): SlotFetch =>
-  async (url, init, _timeout, read) => {
-    const body = init.body as string;
-    if (url.endsWith('/search')) {
-      const { q } = JSON.parse(body) as { q: string };
-      if (failing.includes(q)) return read(new Response('no', { status: 403 }));
-      return read(json({ organic: [{ title: q, snippet: `about ${q}` }] }));
-    }
-    const name = /name: (lead \d+)/.exec(body)?.[1];
-    return read(stream(`Dear ${name ?? 'nobody'}`));
-  };
-
-const credits = async (userId: string) =>
-  (
-    await database.pool.query<{ balance: number; held: number }>(
-      'select credits_balance as balance, credits_held as held from users where id = $1',
-      [userId],
-    )
-  ).rows[0];
-
-const text = async (userId: string, jobId: string, partial = false) => {
-  const output = await readOutput(ctx, {
-    userId,
-    jobId,
-    options: { partial, raw: false, bom: false },
-  });
-  return (await new Response(output.body).text()).split('\r\n').slice(0, -1);
-};
+const newUser = (credits?: number) => lab.newUser(credits);
+const upload = (userId: string, jobId: string, text: string) => lab.upload(userId, jobId, text);
+const running = (rows: number, credits?: number) => lab.running(rows, credits);
+const credits = (userId: string) => lab.credits(userId);
+const text = (userId: string, jobId: string, partial?: boolean) =>
+  lab.output(userId, jobId, partial);
 
 describe('create', () => {
   test('the same idempotency key gives the same job; with another request it is refused', async () => {
@@ -144,7 +74,7 @@ describe('upload', () => {
     expect(messages.map((message) => message.chunk)).toEqual(
       Array.from({ length: 10 }, (_, i) => i),
     );
-    expect(new Set(published.map(({ deduplicationId }) => deduplicationId)).size).toBe(10);
+    expect(new Set(lab.published.map(({ deduplicationId }) => deduplicationId)).size).toBe(10);
     expect(await credits(userId)).toEqual({ balance: 400, held: 100 });
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
       status: 'running',
@@ -167,10 +97,7 @@ describe('upload', () => {
     await expect(startJob(ctx, { userId, jobId: job.id })).rejects.toMatchObject({
       code: 'insufficient_credits',
     });
-    await database.pool.query(
-      "select rowloom.ledger_post($1, 'ADD', 20, 'pack', $2, 'test', 'x', p_lot_kind => 'purchased')",
-      [userId, `topup:${userId}`],
-    );
+    await lab.topUp(userId, 20);
     expect(await startJob(ctx, { userId, jobId: job.id })).toMatchObject({ status: 'running' });
     expect(await credits(userId)).toEqual({ balance: 5, held: 25 });
     await expect(startJob(ctx, { userId, jobId: job.id })).rejects.toMatchObject({
@@ -179,7 +106,7 @@ describe('upload', () => {
   });
 
   test.each([
-    ['ragged', 'a,b\n1,2\n3\n', 'csv_invalid'],
+    ['no end of a quote', 'a,b\n1,2\n"3\n', 'csv_invalid'],
     ['header only', 'a,b\n', 'csv_invalid'],
     ['too many rows', csv(501), 'too_large'],
   ])('%s: refused, and the job is open as before', async (_, bad, code) => {
@@ -306,9 +233,9 @@ describe('chunks', () => {
       );
       if (url.endsWith('/search'))
         await processChunk(ctx, message, providers()).catch(() => undefined);
-      return providers()(url, init, timeout, read);
+      return providerFetch()(url, init, timeout, read);
     };
-    expect(['stale', 'gone']).toContain((await processChunk(ctx, message, slow)).outcome);
+    expect(['stale', 'gone']).toContain((await processChunk(ctx, message, slotsOf(slow))).outcome);
     const { rows } = await database.pool.query('select rows_done from jobs where id = $1', [
       message.jobId,
     ]);
@@ -372,19 +299,19 @@ describe('the watchdog', () => {
       { ...ctx, qstash: dead as never },
       { userId, jobId: job.id, body: streamOf(text), contentLength: text.length },
     );
-    published = [];
+    lab.published = [];
     expect(await watchJobs(ctx)).toEqual({ stalled: 0 });
     await database.pool.query(
       "update jobs set progress_at = now() - interval '30 seconds' where id = $1",
       [job.id],
     );
     await watchJobs(ctx);
-    expect(published.map(({ body }) => body.chunk)).toEqual([0, 1, 2, 3]);
+    expect(lab.published.map(({ body }) => body.chunk)).toEqual([0, 1, 2, 3]);
   });
 
   test('publishes lost chunks again, under another deduplication id, and gives up the hopeless', async () => {
     const { userId, jobId, messages } = await running(18);
-    const before = new Set(published.map(({ deduplicationId }) => deduplicationId));
+    const before = new Set(lab.published.map(({ deduplicationId }) => deduplicationId));
     await processChunk(ctx, messages[0] as ChunkMessage, providers());
     await database.pool.query(
       'update job_chunks set attempts = 8 where job_id = $1 and index = 1',
@@ -394,10 +321,10 @@ describe('the watchdog', () => {
       "update jobs set progress_at = now() - interval '4 minutes' where id = $1",
       [jobId],
     );
-    published = [];
+    lab.published = [];
     await Promise.all([watchJobs(ctx), watchJobs(ctx)]);
-    expect(published.map(({ body }) => body.chunk)).toEqual([2]);
-    expect(published.some(({ deduplicationId }) => before.has(deduplicationId))).toBe(false);
+    expect(lab.published.map(({ body }) => body.chunk)).toEqual([2]);
+    expect(lab.published.some(({ deduplicationId }) => before.has(deduplicationId))).toBe(false);
     await processChunk(ctx, messages[2] as ChunkMessage, providers());
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
       status: 'completed',
@@ -410,9 +337,9 @@ test('an unlimited plan runs without a hold and records the usage', async () => 
   const userId = await newUser(0);
   await database.pool.query('update users set unlimited = true where id = $1', [userId]);
   const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
-  published = [];
+  lab.published = [];
   await upload(userId, job.id, csv(6));
-  await processChunk(ctx, published[0]?.body as ChunkMessage, providers(['lead 1']));
+  await processChunk(ctx, lab.published[0]?.body as ChunkMessage, providers(['lead 1']));
   const { rows } = await database.pool.query(
     "select kind, amount, details from credit_entries where user_id = $1 and kind <> 'signup'",
     [userId],

@@ -117,6 +117,10 @@ describe('indexes', () => {
       "select * from jobs where status = 'running' and progress_at < now() order by progress_at limit 5",
     ],
     [
+      'jobs_expiry_idx',
+      "select * from jobs where purged_at is null and status <> 'running' and coalesce(finished_at, created_at) < now() order by coalesce(finished_at, created_at) limit 5",
+    ],
+    [
       'job_chunks_pkey',
       "select * from job_chunks where job_id = '00000000-0000-0000-0000-000000000000' and index > 3 and status = 'done' order by index limit 5",
     ],

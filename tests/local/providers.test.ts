@@ -131,6 +131,19 @@ describe('completions', () => {
     expect(await ask('Shoe size: 44')).toContain('shoe size: 44');
   });
 
+  it('fills a form that the prompt shows, and chooses from what it names', async () => {
+    const ask = async (content: string) =>
+      (await answerOf(await complete(prompt(content)))).choices[0]?.message.content ?? '';
+    const form = 'Answer {"label": "…", "why": "…"}.\nCompany: Zürich Widgets\nIndustry: Toys';
+    const chosen = JSON.parse(await ask(`One of: red, green or blue. ${form}`)) as object;
+    expect(chosen).toEqual({
+      label: expect.stringMatching(/^(red|green|blue)$/),
+      why: expect.stringContaining('Zürich Widgets'),
+    });
+    expect(JSON.parse(await ask(form))).toMatchObject({ label: 'Toys' });
+    expect(await ask('Company: ACME\nnote: {"label": "x"}')).toMatch(/^Hello/);
+  });
+
   it('streams the same letter in several chunks, then usage, then [DONE]', async () => {
     const plain = await answerOf(await complete(prompt(text)));
     const response = await complete(

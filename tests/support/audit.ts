@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 /**
  * What an auditor would check of every user: the ledger sums up to the balance and chains, never below
  * zero; every entry is the sum of its movements; every lot holds what its movements left; the lots of
- * a kind add up to the user's column; what is held is what running jobs hold (`holds: false` where a
- * test holds credits without a job).
+ * a kind add up to the user's column; a job charges the rows that are ok, and counts what its chunks count;
+ * what is held is what running jobs hold (`holds: false` where a test holds credits without a job).
  */
 export async function audit(pool: Pool, options = { holds: true }): Promise<void> {
   const faults = async (text: string) => (await pool.query<Record<string, unknown>>(text)).rows;
@@ -41,6 +41,29 @@ export async function audit(pool: Pool, options = { holds: true }): Promise<void
         or u.credits_bonus <> coalesce(sum(l.remaining) filter (where l.kind = 'bonus'), 0)
         or u.credits_purchased <> coalesce(sum(l.remaining) filter (where l.kind = 'purchased'), 0)`),
     'lots add up to the columns',
+  ).toEqual([]);
+  expect(
+    await faults(`select j.id, j.rows_succeeded, j.rows_failed, c.* from jobs j
+      cross join lateral (
+        select sum(rows_succeeded) as succeeded, sum(rows_failed) as failed, sum(row_count) as total
+          from job_chunks where job_id = j.id) c
+      where j.attempt > 0 and j.purged_at is null
+        and (j.rows_succeeded <> c.succeeded or j.rows_failed <> c.failed or j.rows_total <> c.total)`),
+    'a job counts what its chunks count',
+  ).toEqual([]);
+  expect(
+    await faults(`select c.job_id, c.index, c.rows_succeeded, r.ok from job_chunks c
+      cross join lateral (
+        select count(*) as all, count(*) filter (where r ->> 'status' = 'ok') as ok
+          from json_array_elements(c.results) r) r
+      where c.results is not null and (c.rows_succeeded <> r.ok or c.row_count <> r.all)`),
+    'a chunk counts what its results say',
+  ).toEqual([]);
+  expect(
+    await faults(`select id, rows_succeeded, credits_charged, credits_held from jobs
+      where metered and status <> 'running'
+        and (credits_charged <> rows_succeeded * credits_per_row or credits_held <> 0)`),
+    'credits charged = rows that are ok',
   ).toEqual([]);
   if (!options.holds) return;
   expect(

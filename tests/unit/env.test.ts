@@ -68,3 +68,17 @@ test('someone must be able to sign in', () => {
   const { AUTH_JWT_SECRET: _, ...rest } = complete;
   expect(problemsOf(rest)).toEqual(['AUTH_JWKS_URL']);
 });
+
+test('rates are positive decimal numbers, or none', () => {
+  expect(parseEnv(complete)).toMatchObject({ search: {}, llm: {} });
+  expect(parseEnv(complete).llm.ratePerSecond).toBeUndefined();
+  const rates = { SEARCH_RATE_PER_SECOND: '50', LLM_RATE_PER_SECOND: '0.5' };
+  expect(parseEnv({ ...complete, ...rates })).toMatchObject({
+    search: { ratePerSecond: 50 },
+    llm: { ratePerSecond: 0.5 },
+  });
+  for (const wrong of ['0', '0.0', '-1', '1e3', 'many', '', '.5', 'Infinity'])
+    expect(problemsOf({ ...complete, LLM_RATE_PER_SECOND: wrong })).toEqual([
+      'LLM_RATE_PER_SECOND',
+    ]);
+});

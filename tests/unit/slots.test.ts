@@ -27,7 +27,9 @@ describe('the six connections of an invocation', () => {
     const { meter, fetcher } = meteredFetch(5);
     const slots = createSlots(6, fetcher);
     const answers = await Promise.all(
-      Array.from({ length: 40 }, () => slots('http://x', {}, 1000, (response) => response.text())),
+      Array.from({ length: 40 }, () =>
+        slots.fetch('http://x', {}, 1000, (response) => response.text()),
+      ),
     );
     expect(answers).toHaveLength(40);
     expect(meter.most).toBe(6);
@@ -37,12 +39,12 @@ describe('the six connections of an invocation', () => {
     const { fetcher } = meteredFetch(1);
     const slots = createSlots(1, fetcher);
     const order: string[] = [];
-    const slow = slots('http://slow', {}, 1000, async () => {
+    const slow = slots.fetch('http://slow', {}, 1000, async () => {
       await after(50);
       order.push('slow body');
     });
     await after(10);
-    await slots('http://quick', {}, 1000, async () => {
+    await slots.fetch('http://quick', {}, 1000, async () => {
       order.push('quick body');
     });
     await slow;
@@ -52,17 +54,17 @@ describe('the six connections of an invocation', () => {
   test('the timeout starts with the slot, not with the waiting for it', async () => {
     const { fetcher } = meteredFetch(30);
     const slots = createSlots(1, fetcher);
-    const all = Array.from({ length: 4 }, () => slots('http://x', {}, 60, (r) => r.text()));
+    const all = Array.from({ length: 4 }, () => slots.fetch('http://x', {}, 60, (r) => r.text()));
     expect(await Promise.all(all)).toEqual(['ok', 'ok', 'ok', 'ok']);
   });
 
   test('a request that takes too long frees its slot', async () => {
     const { fetcher } = meteredFetch(10_000);
     const slots = createSlots(1, fetcher);
-    await expect(slots('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
+    await expect(slots.fetch('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
     const quick = createSlots(1, meteredFetch(1).fetcher);
-    expect(await quick('http://x', {}, 10, (r) => r.text())).toBe('ok');
-    await expect(slots('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
+    expect(await quick.fetch('http://x', {}, 10, (r) => r.text())).toBe('ok');
+    await expect(slots.fetch('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
   });
 
   test('the timeout covers the body as well', async () => {
@@ -75,6 +77,59 @@ describe('the six connections of an invocation', () => {
         }),
       );
     const slots = createSlots(1, stuck);
-    await expect(slots('http://x', {}, 20, (r) => r.text())).rejects.toThrow(/timed out/);
+    await expect(slots.fetch('http://x', {}, 20, (r) => r.text())).rejects.toThrow(/timed out/);
+  });
+
+  test('other calls, such as those to Redis, take their turns in the same six', async () => {
+    const { meter, fetcher } = meteredFetch(5);
+    const slots = createSlots(6, fetcher);
+    let working = 0;
+    let most = 0;
+    const other = () =>
+      slots.run(async () => {
+        working += 1;
+        most = Math.max(most, working + meter.waiting);
+        await after(3);
+        working -= 1;
+        return 'done';
+      });
+    const calls = Array.from({ length: 30 }, (_, i) =>
+      i % 2 ? other() : slots.fetch('http://x', {}, 1000, (r) => r.text()),
+    );
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['done', 'ok']));
+    expect(most).toBe(6);
+  });
+
+  test('a call that throws gives its slot back', async () => {
+    const slots = createSlots(1);
+    await expect(slots.run(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
+    expect(await slots.run(() => Promise.resolve('up'))).toBe('up');
+  });
+
+  test('whoever gives up leaves the queue, and the slot goes to the next', async () => {
+    const { fetcher } = meteredFetch(20);
+    const slots = createSlots(1, fetcher);
+    const abort = new AbortController();
+    const init = { signal: abort.signal };
+    const first = slots.fetch('http://first', {}, 1000, (r) => r.text());
+    const second = slots.fetch('http://second', init, 1000, (r) => r.text());
+    const third = slots.fetch('http://third', {}, 1000, (r) => r.text());
+    abort.abort(new Error('cancelled'));
+    await expect(second).rejects.toThrow('cancelled');
+    expect(await Promise.all([first, third])).toEqual(['ok', 'ok']);
+    await expect(slots.fetch('http://late', init, 1000, (r) => r.text())).rejects.toThrow(
+      'cancelled',
+    );
+  });
+
+  test('a request on its way is cut when its caller gives up', async () => {
+    const { meter, fetcher } = meteredFetch(10_000);
+    const slots = createSlots(1, fetcher);
+    const abort = new AbortController();
+    const call = slots.fetch('http://x', { signal: abort.signal }, 5000, (r) => r.text());
+    await after(1);
+    abort.abort(new Error('cancelled'));
+    await expect(call).rejects.toThrow('cancelled');
+    expect(meter.waiting).toBe(0);
   });
 });

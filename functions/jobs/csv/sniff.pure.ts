@@ -1,44 +1,111 @@
+import { exportAsCsv } from './limits.pure.ts';
+
 /** How a file's text is cut into cells. PapaParse guesses both wrongly at times: we look ourselves. */
-export type Dialect = { delimiter: ',' | ';' | '\t' | '|'; newline: '\n' | '\r\n' | '\r' };
+export type Dialect = {
+  delimiter: Delimiter;
+  /** LF stands for CRLF too, and for both in one file. */
+  newline: '\n' | '\r';
+  /** Characters at the file's start that are no data: Excel's `sep=;` with its line end. */
+  skip: number;
+};
 
 const delimiters = [',', ';', '\t', '|'] as const;
+type Delimiter = (typeof delimiters)[number];
 
-/**
- * Reads delimiter and newline off the beginning of a file, outside quotes. The delimiter is the one
- * that stands most often in the first line; a file without any has one column. The newline is the
- * first one; a lone CR at the very end of `text` does not count, since its LF may still come.
- */
-export function sniffDialect(text: string): Dialect {
-  const counts = new Map<string, number>();
-  let quoted = false;
-  let newline: Dialect['newline'] | undefined;
-  for (let i = 0; i < text.length; i += 1) {
+const isDelimiter = (char: string): char is Delimiter =>
+  (delimiters as readonly string[]).includes(char);
+
+/** Excel's own first line, which names the delimiter; a quote before it is closed behind it. */
+const excelSep = /^(?:sep=([,;\t|])|"sep=([,;\t|])")(\r\n|\r(?!$)|\n|\r?$)/i;
+
+/** Lines that vote on the delimiter. */
+const sampleLines = 20;
+
+/** Delimiters outside quotes, one record per line that is not blank, and the first line end. */
+function survey(text: string): { lines: Record<Delimiter, number>[]; newline: '\n' | '\r' } {
+  const none = { ',': 0, ';': 0, '\t': 0, '|': 0 };
+  const lines: Record<Delimiter, number>[] = [];
+  let newline: '\n' | '\r' | undefined;
+  let line = { ...none };
+  let [isQuoted, atCellStart, isBlank] = [false, true, true];
+  for (let i = 0; i < text.length && lines.length < sampleLines; i += 1) {
     const char = text.charAt(i);
-    if (char === '"') quoted = !quoted;
-    else if (quoted) continue;
-    else if (char === '\n') newline = '\n';
-    else if (char === '\r' && i + 1 < text.length) newline = text[i + 1] === '\n' ? '\r\n' : '\r';
-    else counts.set(char, (counts.get(char) ?? 0) + 1);
-    if (newline !== undefined) {
-      // Blank lines before the header say nothing about the delimiter.
-      if (counts.size > 0) break;
+    if (isQuoted) {
+      if (char !== '"') continue;
+      if (text[i + 1] === '"') i += 1;
+      else isQuoted = false;
+    } else if (char === '\n' || (char === '\r' && newline !== '\n')) {
+      // A CR at the very end may be half of a CRLF.
+      if (char === '\r' && i + 1 < text.length) newline ??= text[i + 1] === '\n' ? '\n' : '\r';
+      else if (char === '\n') newline ??= '\n';
+      if (!isBlank) lines.push(line);
+      [line, atCellStart, isBlank] = [{ ...none }, true, true];
+    } else {
+      isBlank &&= char === ' ' || char === '\r';
+      isQuoted = char === '"' && atCellStart;
+      atCellStart = isDelimiter(char);
+      if (isDelimiter(char)) line[char] += 1;
     }
   }
-  const delimiter = delimiters.reduce((best, candidate) =>
-    (counts.get(candidate) ?? 0) > (counts.get(best) ?? 0) ? candidate : best,
-  );
-  return { delimiter, newline: newline ?? '\n' };
+  if (!isBlank) lines.push(line);
+  return { lines, newline: newline ?? '\n' };
 }
 
 /**
- * The encoding that a file's first bytes declare, or the reason why it is no text. UTF-8 unless a byte
- * order mark says otherwise; a NUL byte without one means a binary file.
+ * Reads delimiter and newline off the beginning of a file, outside quotes. Of the delimiters in the
+ * header the one wins that the lines below have as often as the header; of several, the most frequent.
+ * A file without any has one column. CR is the newline if the first line ends with one alone.
+ */
+export function sniffDialect(text: string): Dialect {
+  const named = excelSep.exec(text);
+  const { lines, newline } = survey(text);
+  const byName = named?.[1] ?? named?.[2];
+  if (named && byName !== undefined && isDelimiter(byName))
+    return { delimiter: byName, newline, skip: named[0].length };
+  const [header] = lines;
+  const score = (candidate: Delimiter): number => {
+    const count = header?.[candidate] ?? 0;
+    const agreeing = lines.filter((line) => line[candidate] === count).length;
+    return count === 0 ? 0 : agreeing * text.length + count;
+  };
+  const delimiter = delimiters.reduce((best, candidate) =>
+    score(candidate) > score(best) ? candidate : best,
+  );
+  return { delimiter, newline, skip: 0 };
+}
+
+export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+
+/** First bytes of files that are often sent in place of a CSV. */
+const magics: [what: string, bytes: number[]][] = [
+  ['a zip file or an Excel workbook', [0x50, 0x4b, 0x03, 0x04]],
+  ['an old Excel workbook', [0xd0, 0xcf, 0x11, 0xe0]],
+  ['a gzip file', [0x1f, 0x8b]],
+  ['a PDF', [0x25, 0x50, 0x44, 0x46, 0x2d]],
+];
+
+const startsWith = (bytes: Uint8Array, magic: number[]): boolean =>
+  magic.every((byte, i) => bytes[i] === byte);
+
+/**
+ * The encoding of a file by its first bytes (`mark`: bytes of its byte order mark), or the reason why
+ * it is no text. Without a mark it is UTF-16 if every other byte, and only of those, is mostly NUL.
  */
 export function sniffEncoding(
   bytes: Uint8Array,
-): { encoding: 'utf-8' | 'utf-16le' | 'utf-16be' } | { refused: string } {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return { encoding: 'utf-16le' };
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return { encoding: 'utf-16be' };
-  if (bytes.includes(0)) return { refused: 'The file is binary, not text. Export it as CSV.' };
-  return { encoding: 'utf-8' };
+): { encoding: Encoding; mark: number } | { refused: string } {
+  const magic = magics.find(([, start]) => startsWith(bytes, start));
+  if (magic) return { refused: `The file is ${magic[0]}, not text. ${exportAsCsv}` };
+  if (startsWith(bytes, [0xef, 0xbb, 0xbf])) return { encoding: 'utf-8', mark: 3 };
+  if (startsWith(bytes, [0xff, 0xfe])) return { encoding: 'utf-16le', mark: 2 };
+  if (startsWith(bytes, [0xfe, 0xff])) return { encoding: 'utf-16be', mark: 2 };
+  const nuls = [0, 0];
+  for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, at + 1))
+    nuls[at % 2] = (nuls[at % 2] ?? 0) + 1;
+  const [even = 0, odd = 0] = nuls;
+  if (even === 0 && odd === 0) return { encoding: 'utf-8', mark: 0 };
+  const enough = bytes.length / 4;
+  if (even === 0 && odd > enough) return { encoding: 'utf-16le', mark: 0 };
+  if (odd === 0 && even > enough) return { encoding: 'utf-16be', mark: 0 };
+  return { refused: `The file is binary, not text. ${exportAsCsv}` };
 }

@@ -1,15 +1,25 @@
-import type { RowInput } from './processor.ts';
-import { ProviderError, refuseUnlessOk, withRetries } from './retry.ts';
+import type { Config } from '../../env.ts';
+import { ProviderError } from './errors.pure.ts';
+import type { Message } from './processor.ts';
+import type { ProviderCall } from './retry.ts';
+import { cleanText } from './text.pure.ts';
 
-const timeoutMs = 45_000;
+/** One try: headers and stream, from the moment it has its slot. */
+const timeoutMs = 20_000;
 const longestAnswer = 8000;
 
-export type Message = { role: 'system' | 'user'; content: string };
-
 type StreamChunk = {
-  choices?: { delta?: { content?: string | null }; finish_reason?: string | null }[];
-  error?: { message?: string };
-};
+  choices?: { delta?: { content?: unknown } | null; finish_reason?: unknown }[];
+  error?: unknown;
+} | null;
+
+function readChunk(data: string): StreamChunk {
+  try {
+    return JSON.parse(data) as StreamChunk;
+  } catch {
+    throw new ProviderError('Model gave no readable answer', 'retryable');
+  }
+}
 
 /** Joins the text of a streamed answer. One that ends without `[DONE]` or a finish reason was cut. */
 export async function readStream(response: Response): Promise<string> {
@@ -23,44 +33,42 @@ export async function readStream(response: Response): Promise<string> {
       finished = true;
       break;
     }
-    const chunk = JSON.parse(data) as StreamChunk;
-    if (chunk.error) throw new ProviderError('The model reported an error', true);
-    const choice = chunk.choices?.[0];
-    text += choice?.delta?.content ?? '';
+    const chunk = readChunk(data);
+    if (chunk?.error) throw new ProviderError('Model reported an error', 'retryable');
+    const choice = chunk?.choices?.[0];
+    const content = choice?.delta?.content;
+    if (typeof content === 'string') text += content;
     if (choice?.finish_reason) finished = true;
-    if (text.length > longestAnswer) return text.slice(0, longestAnswer);
+    if (text.length > longestAnswer) return text;
   }
-  if (!finished) throw new ProviderError('The model broke off', true);
+  if (!finished) throw new ProviderError('Model broke off', 'retryable');
   return text;
 }
 
-// oxlint-disable-next-line no-control-regex -- line ends and tabs stay, the rest of the control characters go
-const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
-
-/** Asks an OpenAI-compatible model; the stream frees the slot at its first byte. */
-export const complete = (input: RowInput, messages: Message[]): Promise<string> =>
-  withRetries('Model', () =>
-    input.fetch(
-      `${input.config.llm.baseUrl}/chat/completions`,
-      {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${input.config.llm.apiKey}`,
-          'content-type': 'application/json',
-        },
-        body: JSON.stringify({
-          model: input.config.llm.model,
-          messages,
-          stream: true,
-          max_tokens: 600,
-        }),
-      },
-      timeoutMs,
-      async (response) => {
-        refuseUnlessOk('Model', response);
-        const text = (await readStream(response)).replace(control, '').trim();
-        if (text === '') throw new ProviderError('The model wrote nothing', true);
-        return text;
-      },
-    ),
+/**
+ * One answer of an OpenAI-compatible model, at most 8,000 characters; the stream frees the slot at its
+ * first byte. Source: platform.openai.com/docs/api-reference/chat-streaming
+ */
+export const askModel = (
+  config: Config['llm'],
+  call: ProviderCall,
+  messages: Message[],
+  maxTokens: number,
+): Promise<string> =>
+  call.fetch(
+    `${config.baseUrl}/chat/completions`,
+    {
+      method: 'POST',
+      headers: { authorization: `Bearer ${config.apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: config.model, messages, stream: true, max_tokens: maxTokens }),
+      signal: call.signal,
+    },
+    timeoutMs,
+    async (response) => {
+      call.accept(response);
+      const text = cleanText(await readStream(response), longestAnswer);
+      if (text === '') throw new ProviderError('Model wrote nothing', 'retryable');
+      return text;
+    },
+    call.check,
   );

@@ -1,12 +1,25 @@
-import type { Config } from '../../env.ts';
-import type { SlotFetch } from '../slots.ts';
+/** One search of the web. */
+export type Research = {
+  text: string;
+  /** About a company or its site: the summary may be kept and shared. A person's is not. */
+  cacheable: boolean;
+};
+
+export type Message = { role: 'system' | 'user'; content: string };
+
+/** What a row may ask of the outside. Both throw `ProviderError` or `RowPostponed`. */
+export type RowTools = {
+  /** A summary in a few lines, at most 2,000 characters; empty when nothing was found. */
+  search: (query: Research) => Promise<string>;
+  /** The model's answer, at most 8,000 characters; `maxTokens` is 600 unless given. */
+  complete: (messages: Message[], options?: { maxTokens?: number }) => Promise<string>;
+};
 
 export type RowInput = {
   header: readonly string[];
   row: readonly string[];
   prompt: string;
-  config: Pick<Config, 'search' | 'llm'>;
-  fetch: SlotFetch;
+  tools: RowTools;
 };
 
 /**
@@ -17,6 +30,10 @@ export type RowInput = {
 export type RowProcessor = {
   name: string;
   outputColumns: readonly string[];
+  /** The prompt of a job that brings none. */
+  defaultPrompt: string;
+  /** What a row will search for, so that a chunk can ask the cache once; undefined: nothing. */
+  research?: (header: readonly string[], row: readonly string[]) => Research | undefined;
   process: (input: RowInput) => Promise<string[]>;
 };
 

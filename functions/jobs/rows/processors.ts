@@ -1,9 +1,10 @@
+import { classify } from './classify.ts';
 import type { RowProcessor } from './processor.ts';
 import { researchEmail } from './research-email.ts';
 
 /** Every way of working a row, by the name that `POST /v1/jobs` takes. */
 export const processors: ReadonlyMap<string, RowProcessor> = new Map(
-  [researchEmail].map((processor) => [processor.name, processor]),
+  [researchEmail, classify].map((processor) => [processor.name, processor]),
 );
 
 export const defaultProcessor = researchEmail.name;

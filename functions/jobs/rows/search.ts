@@ -1,46 +1,61 @@
-import type { RowInput } from './processor.ts';
-import { oneLine } from './lead.pure.ts';
-import { refuseUnlessOk, withRetries } from './retry.ts';
+import type { Config } from '../../env.ts';
+import { ProviderError } from './errors.pure.ts';
+import type { ProviderCall } from './retry.ts';
+import { cleanText, oneLine } from './text.pure.ts';
 
-const timeoutMs = 15_000;
+/** One try, from the moment it has its slot. */
+export const searchTimeoutMs = 8000;
 const longestSummary = 2000;
+const longestLine = 500;
 
 type SerperAnswer = {
-  knowledgeGraph?: { title?: string; type?: string; description?: string };
-  organic?: { title?: string; snippet?: string }[];
+  knowledgeGraph?: { title?: unknown; type?: unknown; description?: unknown } | null;
+  organic?: ({ title?: unknown; snippet?: unknown } | null)[] | null;
 };
+
+const joined = (parts: unknown[], by: string): string =>
+  parts.filter((part) => typeof part === 'string' && part !== '').join(by);
 
 /** The answer in a few lines: what the search engine knows, then the first results. */
 export function summarise(answer: SerperAnswer): string {
   const graph = answer.knowledgeGraph;
-  const known = graph
-    ? [graph.title, graph.type, graph.description].filter(Boolean).join(' – ')
-    : '';
-  const found = (answer.organic ?? [])
-    .slice(0, 4)
-    .map((hit) => [hit.title, hit.snippet].filter(Boolean).join(': '));
-  return [known, ...found]
-    .filter((line) => line !== '')
-    .map((line) => oneLine(line))
-    .join('\n')
-    .slice(0, longestSummary);
+  const known = joined([graph?.title, graph?.type, graph?.description], ' – ');
+  const hits = Array.isArray(answer.organic) ? answer.organic : [];
+  const found = hits.slice(0, 4).map((hit) => joined([hit?.title, hit?.snippet], ': '));
+  const lines = [known, ...found].map((line) => oneLine(line, longestLine));
+  return cleanText(lines.filter((line) => line !== '').join('\n'), longestSummary);
 }
 
-/** Searches the web. Source: serper.dev (POST /search) */
-export const search = (input: RowInput, query: string): Promise<string> =>
-  withRetries('Search', () =>
-    input.fetch(
-      `${input.config.search.baseUrl}/search`,
-      {
-        method: 'POST',
-        headers: { 'x-api-key': input.config.search.apiKey, 'content-type': 'application/json' },
-        body: JSON.stringify({ q: query, num: 5 }),
-      },
-      timeoutMs,
-      async (response) => {
-        refuseUnlessOk('Search', response);
-        const answer: SerperAnswer = await response.json();
-        return summarise(answer);
-      },
-    ),
+async function readAnswer(response: Response): Promise<SerperAnswer> {
+  const text = await response.text();
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    answer = undefined;
+  }
+  if (typeof answer === 'object' && answer !== null) return answer;
+  throw new ProviderError('Search gave no readable answer', 'retryable');
+}
+
+/** One search of the web → its summary, empty when nothing was found. Source: serper.dev (POST /search) */
+export const searchWeb = (
+  config: Config['search'],
+  call: ProviderCall,
+  text: string,
+): Promise<string> =>
+  call.fetch(
+    `${config.baseUrl}/search`,
+    {
+      method: 'POST',
+      headers: { 'x-api-key': config.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ q: text, num: 5 }),
+      signal: call.signal,
+    },
+    searchTimeoutMs,
+    async (response) => {
+      call.accept(response);
+      return summarise(await readAnswer(response));
+    },
+    call.check,
   );

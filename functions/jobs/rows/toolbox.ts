@@ -1,0 +1,68 @@
+import type { Ctx } from '../../deps.ts';
+import type { Slots } from '../slots.ts';
+import { createBucket } from './bucket.ts';
+import type { Deadline } from './deadline.ts';
+import { createGate } from './gate.ts';
+import { askModel } from './llm.ts';
+import type { Research, RowTools } from './processor.ts';
+import { createResearchCache } from './research-cache.ts';
+import { createResearch } from './research.ts';
+import { withRetries, type Retries } from './retry.ts';
+import { searchWeb } from './search.ts';
+import { createSharedRedis } from './shared-redis.ts';
+
+export type { Deadline } from './deadline.ts';
+export { ProviderError, RowPostponed } from './errors.pure.ts';
+
+const defaultMaxTokens = 600;
+
+export type Toolbox = {
+  tools: RowTools;
+  /** Asks the cache for everything that a chunk will search for: one Redis call. Never throws. */
+  prepare: (queries: Research[]) => Promise<void>;
+  /** Stores new research and gives up claims: at most one Redis call. Never throws. */
+  finish: () => Promise<void>;
+};
+
+/**
+ * What the rows of one invocation share: the providers with their retries and rates, and the research
+ * cache. Everything that waits for headers takes one of `slots`; everything works without Redis.
+ */
+export function createToolbox(
+  ctx: Pick<Ctx, 'config' | 'redis' | 'log' | 'now'>,
+  slots: Slots,
+  deadline: Deadline,
+): Toolbox {
+  const { search: searchConfig, llm: llmConfig, parallelInvocations } = ctx.config;
+  const now = () => ctx.now().getTime();
+  const shared = createSharedRedis(ctx, slots);
+
+  const retriesOf = (provider: string, ratePerSecond: number | undefined): Retries => {
+    const bucket =
+      ratePerSecond === undefined
+        ? undefined
+        : createBucket({ provider, ratePerSecond, parallelInvocations, shared, deadline, now });
+    const onClosed = (waitMs: number) =>
+      ctx.log('provider_refused', { provider, waitMs: Math.round(waitMs) });
+    const gate = createGate({ deadline, now, bucket, onClosed });
+    return { provider, fetch: slots.fetch, gate, deadline, now };
+  };
+  const searching = retriesOf('Search', searchConfig.ratePerSecond);
+  const asking = retriesOf('Model', llmConfig.ratePerSecond);
+
+  const research = createResearch({
+    cache: createResearchCache(shared),
+    deadline,
+    now,
+    search: (text) => withRetries(searching, (call) => searchWeb(searchConfig, call, text)),
+  });
+  return {
+    tools: {
+      search: research.search,
+      complete: (messages, { maxTokens = defaultMaxTokens } = {}) =>
+        withRetries(asking, (call) => askModel(llmConfig, call, messages, maxTokens)),
+    },
+    prepare: research.prepare,
+    finish: research.finish,
+  };
+}

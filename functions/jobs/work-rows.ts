@@ -1,0 +1,67 @@
+import type { Ctx } from '../deps.ts';
+import type { Deadline } from './rows/deadline.ts';
+import type { Lead } from './chunk.pure.ts';
+import { ProviderError, RowPostponed } from './rows/errors.pure.ts';
+import type { RowProcessor, RowResult, RowTools } from './rows/processor.ts';
+
+/** A row that had this long and is not finished at the deadline has failed; a younger one gets another go. */
+const rowMs = 15_000;
+
+/** What became of a row: its result, or why it has none yet. */
+export type RowOutcome = RowResult | { status: 'postponed'; waitMs: number; inTurn: boolean };
+
+export type RowWork = {
+  leads: Lead[];
+  header: string[];
+  prompt: string;
+  processor: RowProcessor | undefined;
+  tools: RowTools;
+  deadline: Deadline;
+  /** Hears of every row that has a result. */
+  onRow: (ok: boolean) => void;
+};
+
+/**
+ * Works rows, at most `parallelRowsPerInvocation` at once, until all have an outcome or the deadline is
+ * there; those that never began have none.
+ */
+export async function workRows(ctx: Ctx, work: RowWork): Promise<Map<number, RowOutcome>> {
+  const outcomes = new Map<number, RowOutcome>();
+  const queue = work.leads.values();
+  const takeTurns = async (): Promise<void> => {
+    for (const lead of queue) {
+      if (work.deadline.signal.aborted || ctx.now().getTime() >= work.deadline.startUntil) return;
+      const outcome = await workRow(ctx, work, lead);
+      outcomes.set(lead.at, outcome);
+      if (outcome.status !== 'postponed') work.onRow(outcome.status === 'ok');
+    }
+  };
+  const limit = Math.min(ctx.config.parallelRowsPerInvocation, work.leads.length);
+  await Promise.all(Array.from({ length: limit }, takeTurns));
+  return outcomes;
+}
+
+/** A row that fails becomes an error row: it never fails its chunk. */
+async function workRow(ctx: Ctx, work: RowWork, { row }: Lead): Promise<RowOutcome> {
+  const { processor, header, prompt, tools, deadline } = work;
+  if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
+  if (row.every((cell) => cell.trim() === ''))
+    return { status: 'error', error: 'The row is empty' };
+  const began = ctx.now().getTime();
+  try {
+    return { status: 'ok', cells: await processor.process({ header, prompt, row, tools }) };
+  } catch (error) {
+    if (error instanceof RowPostponed) {
+      const spent = ctx.now().getTime() - began;
+      if (deadline.signal.aborted && spent >= rowMs)
+        return { status: 'error', error: 'Took too long' };
+      return { status: 'postponed', waitMs: error.retryAfterMs, inTurn: error.inTurn };
+    }
+    if (error instanceof ProviderError) return { status: 'error', error: error.message };
+    ctx.log('row_failed', {
+      processor: processor.name,
+      error: error instanceof Error ? error.name : 'unknown',
+    });
+    return { status: 'error', error: 'Internal error' };
+  }
+}

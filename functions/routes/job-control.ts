@@ -1,0 +1,75 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import type { Ctx } from '../deps.ts';
+import { cancelJob } from '../jobs/cancel-job.ts';
+import { deleteJob } from '../jobs/delete-job.ts';
+import { retryJob } from '../jobs/retry-job.ts';
+import { checked, describe } from './describe.ts';
+import { jobParam, jobSchema } from './schemas.ts';
+import type { Session, UserEnv } from './session.ts';
+
+const jobAnswer = z.object({ job: jobSchema });
+
+/** What a user may do with a job besides waiting for it. */
+export const controlRoutes = (ctx: Ctx, session: Session) =>
+  new Hono<UserEnv>()
+    .post(
+      '/:id/cancel',
+      describe({
+        tag: 'Jobs',
+        summary: 'Cancel a job',
+        description:
+          'Ends it at once. Finished rows stay in the output and are charged; the others come out as errors and their credits go back. Cancelling twice changes nothing.',
+        auth: 'user',
+        ok: { status: 200, description: 'The job, cancelled', schema: jobAnswer },
+        errors: ['not_found', 'job_not_open'],
+      }),
+      session.require(),
+      checked('param', jobParam),
+      async (c) => {
+        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
+        return c.json({ job: await cancelJob(ctx, of) });
+      },
+    )
+    .post(
+      '/:id/retry',
+      describe({
+        tag: 'Jobs',
+        summary: 'Work the failed rows again',
+        description:
+          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are.',
+        auth: 'user',
+        ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
+        errors: [
+          'not_found',
+          'insufficient_credits',
+          'nothing_to_retry',
+          'job_running',
+          'job_not_open',
+          'rows_expired',
+        ],
+      }),
+      session.require(),
+      checked('param', jobParam),
+      async (c) => {
+        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
+        return c.json({ job: await retryJob(ctx, of) }, 202);
+      },
+    )
+    .delete(
+      '/:id',
+      describe({
+        tag: 'Jobs',
+        summary: 'Delete a job with its rows and results',
+        description: 'A running one is cancelled first. Its ledger entries stay.',
+        auth: 'user',
+        ok: { status: 204, description: 'It is gone' },
+        errors: ['not_found'],
+      }),
+      session.require(),
+      checked('param', jobParam),
+      async (c) => {
+        await deleteJob(ctx, { userId: c.get('userId'), jobId: c.req.valid('param').id });
+        return c.body(null, 204);
+      },
+    );

@@ -1,0 +1,383 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cancelJob } from '../../functions/jobs/cancel-job.ts';
+import { createJob } from '../../functions/jobs/create-job.ts';
+import { deleteJob } from '../../functions/jobs/delete-job.ts';
+import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
+import { failChunk } from '../../functions/jobs/fail-chunk.ts';
+import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { purgeJobs } from '../../functions/jobs/purge-jobs.ts';
+import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
+import { retryJob } from '../../functions/jobs/retry-job.ts';
+import { startJob } from '../../functions/jobs/start-job.ts';
+import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { csvOf, JobLab, providers } from '../support/job-lab.ts';
+
+let lab: JobLab;
+let ctx: JobLab['ctx'];
+beforeAll(async () => {
+  lab = await JobLab.open();
+  ({ ctx } = lab);
+});
+afterAll(() => lab.close());
+
+const work = async (messages: ChunkMessage[], failing: string[] = []) => {
+  for (const message of messages) await processChunk(ctx, message, providers(failing));
+};
+
+const statuses = (lines: string[]): (string | undefined)[] =>
+  lines.slice(1).map((line) => line.split(',').at(-2));
+
+/** A job of 18 rows in three chunks, ended, with rows 2 and 7 failed. */
+async function endedWithFailures(credits = 500) {
+  const job = await lab.running(18, credits);
+  await work(job.messages, ['lead 2', 'lead 7']);
+  lab.published = [];
+  return job;
+}
+
+describe('cancel', () => {
+  test('keeps finished rows, gives the other credits back, takes the messages back', async () => {
+    const { userId, jobId, messages } = await lab.running(18);
+    await work(messages.slice(0, 1));
+    const of = { userId, jobId };
+    expect(await cancelJob(ctx, of)).toMatchObject({
+      status: 'cancelled',
+      rows: { total: 18, done: 6, succeeded: 6, failed: 0 },
+      credits: { held: 0, charged: 6, released: 12 },
+    });
+    expect(await lab.credits(userId)).toEqual({ balance: 494, held: 0 });
+    expect(lab.cancelled).toContain(`job-${jobId}`);
+    const lines = await lab.output(userId, jobId);
+    expect(statuses(lines)).toEqual([...Array(6).fill('ok'), ...Array(12).fill('error')]);
+    expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,error,The job was cancelled');
+  });
+
+  test('twice, at once and with late deliveries: one release', async () => {
+    const { userId, jobId, messages } = await lab.running(12);
+    const of = { userId, jobId };
+    const outcomes = await Promise.all([
+      cancelJob(ctx, of),
+      cancelJob(ctx, of),
+      processChunk(ctx, messages[0] as ChunkMessage, providers()),
+    ]);
+    expect(outcomes[0]).toMatchObject({ status: 'cancelled' });
+    expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
+      outcome: 'gone',
+    });
+    expect(await failChunk(ctx, messages[1] as ChunkMessage, 'x')).toEqual({ outcome: 'gone' });
+    const { credits } = await readJob(ctx, of);
+    expect(await lab.credits(userId)).toEqual({ balance: 500 - credits.charged, held: 0 });
+  });
+
+  test('with the queue down it holds all the same', async () => {
+    const { userId, jobId } = await lab.running(6);
+    const down = { messages: { cancel: () => Promise.reject(new Error('down')) } };
+    const job = await cancelJob({ ...ctx, qstash: down as never }, { userId, jobId });
+    expect(job.status).toBe('cancelled');
+  });
+
+  test('before the start nothing was held; an ended job stays as it is', async () => {
+    const userId = await lab.newUser(10);
+    const created = await createJob(ctx, { userId, filename: 'a.csv' });
+    expect(await cancelJob(ctx, { userId, jobId: created.job.id })).toMatchObject({
+      status: 'cancelled',
+      credits: { held: 0, charged: 0, released: 0 },
+    });
+    await expect(lab.upload(userId, created.job.id, csvOf(3))).rejects.toMatchObject({
+      code: 'job_not_open',
+    });
+    const waiting = await createJob(ctx, { userId, filename: 'a.csv' });
+    await lab.upload(userId, waiting.job.id, csvOf(20)).catch(() => undefined);
+    expect(await cancelJob(ctx, { userId, jobId: waiting.job.id })).toMatchObject({
+      status: 'cancelled',
+    });
+    await expect(startJob(ctx, { userId, jobId: waiting.job.id })).rejects.toMatchObject({
+      code: 'job_not_open',
+    });
+    const ended = await endedWithFailures();
+    await expect(cancelJob(ctx, ended)).rejects.toMatchObject({ code: 'job_not_open' });
+  });
+});
+
+describe('retry', () => {
+  test('works the failed rows only, for their credits only', async () => {
+    const { userId, jobId } = await endedWithFailures();
+    const before = await lab.output(userId, jobId);
+    expect(await retryJob(ctx, { userId, jobId })).toMatchObject({
+      status: 'running',
+      rows: { total: 18, done: 16, succeeded: 16, failed: 0 },
+      credits: { held: 2, charged: 16, released: 2 },
+    });
+    expect(lab.messages()).toEqual([
+      { jobId, attempt: 2, chunk: 0 },
+      { jobId, attempt: 2, chunk: 1 },
+    ]);
+    await work(lab.messages(), ['lead 7']);
+    expect(await readJob(ctx, { userId, jobId })).toMatchObject({
+      status: 'completed',
+      rows: { done: 18, succeeded: 17, failed: 1 },
+      credits: { held: 0, charged: 17, released: 3 },
+    });
+    expect(await lab.credits(userId)).toEqual({ balance: 483, held: 0 });
+    const after = await lab.output(userId, jobId);
+    expect(after.filter((line, i) => line !== before[i])).toEqual([
+      'lead 2,"Bonn, 2",lead 2: about lead 2,Dear lead 2,ok,',
+    ]);
+  });
+
+  test('a message of the attempt before does nothing; an error stays until its row is worked', async () => {
+    const { userId, jobId, messages } = await endedWithFailures();
+    await retryJob(ctx, { userId, jobId });
+    expect(await processChunk(ctx, messages[0] as ChunkMessage, providers())).toEqual({
+      outcome: 'gone',
+    });
+    expect(statuses(await lab.output(userId, jobId, true))).toEqual(Array(16).fill('ok'));
+    await cancelJob(ctx, { userId, jobId });
+    const lines = await lab.output(userId, jobId);
+    expect(lines).toHaveLength(19);
+    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,error,Search answered 403');
+    expect(await lab.credits(userId)).toEqual({ balance: 484, held: 0 });
+  });
+
+  test('of a cancelled job: whatever has not succeeded', async () => {
+    const { userId, jobId, messages } = await lab.running(18);
+    await work(messages.slice(0, 1), ['lead 2']);
+    await cancelJob(ctx, { userId, jobId });
+    lab.published = [];
+    expect(await retryJob(ctx, { userId, jobId })).toMatchObject({ credits: { held: 13 } });
+    await work(lab.messages());
+    expect(statuses(await lab.output(userId, jobId))).toEqual(Array(18).fill('ok'));
+    expect(await lab.credits(userId)).toEqual({ balance: 482, held: 0 });
+  });
+
+  test('a chunk given up in the retry keeps what each row had', async () => {
+    const { userId, jobId } = await endedWithFailures();
+    await retryJob(ctx, { userId, jobId });
+    for (const message of lab.messages()) await failChunk(ctx, message, 'Given up');
+    expect(await readJob(ctx, { userId, jobId })).toMatchObject({
+      status: 'completed',
+      rows: { succeeded: 16, failed: 2 },
+    });
+    expect((await lab.output(userId, jobId))[3]).toContain(',error,Search answered 403');
+  });
+
+  test('too few credits, nothing failed, still running: the job stays as it is', async () => {
+    const { userId, jobId } = await endedWithFailures(18);
+    await lab.query("select rowloom.ledger_post($1, 'HOLD', 2, 'hold', $2, 'job', 'x')", [
+      userId,
+      `elsewhere:${jobId}`,
+    ]);
+    await expect(retryJob(ctx, { userId, jobId })).rejects.toMatchObject({
+      code: 'insufficient_credits',
+      extra: { required: 2, balance: 0 },
+    });
+    expect(await readJob(ctx, { userId, jobId })).toMatchObject({
+      status: 'completed',
+      rows: { failed: 2 },
+    });
+    await lab.query(
+      "select rowloom.ledger_post($1, 'RELEASE', 2, 'release', $2, 'job', 'x', p_ref => $3, p_settle => 2)",
+      [userId, `back:${jobId}`, `elsewhere:${jobId}`],
+    );
+    const whole = await lab.running(6);
+    await expect(retryJob(ctx, whole)).rejects.toMatchObject({ code: 'job_running' });
+    await work(whole.messages);
+    await expect(retryJob(ctx, whole)).rejects.toMatchObject({ code: 'nothing_to_retry' });
+  });
+
+  test('two at once start one attempt', async () => {
+    const { userId, jobId } = await endedWithFailures();
+    const outcomes = await Promise.allSettled([1, 2].map(() => retryJob(ctx, { userId, jobId })));
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(await lab.credits(userId)).toEqual({ balance: 482, held: 2 });
+  });
+});
+
+describe('delete and retention', () => {
+  const chunks = (jobId: string) =>
+    lab.query('select count(*)::int as n from job_chunks where job_id = $1', [jobId]);
+
+  test('a deleted job is gone with its rows; the ledger keeps its entries', async () => {
+    const { userId, jobId } = await endedWithFailures();
+    await deleteJob(ctx, { userId, jobId });
+    expect(await chunks(jobId)).toEqual([{ n: 0 }]);
+    await expect(readJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(lab.output(userId, jobId)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(retryJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(deleteJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
+    expect((await listJobs(ctx, { userId, limit: 10 })).items).toEqual([]);
+    expect(await lab.credits(userId)).toEqual({ balance: 484, held: 0 });
+    const left = await lab.query(
+      'select filename, prompt, header, columns, idempotency_key from jobs where id = $1',
+      [jobId],
+    );
+    expect(left).toEqual([
+      { filename: '', prompt: '', header: null, columns: null, idempotency_key: null },
+    ]);
+  });
+
+  test('a running one gives its credits back first; deliveries find nothing', async () => {
+    const { userId, jobId, messages } = await lab.running(12);
+    await work(messages.slice(0, 1));
+    await deleteJob(ctx, { userId, jobId });
+    expect(await lab.credits(userId)).toEqual({ balance: 494, held: 0 });
+    expect(lab.cancelled).toContain(`job-${jobId}`);
+    expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
+      outcome: 'gone',
+    });
+  });
+
+  test("another user's job is not there to be cancelled, retried or deleted", async () => {
+    const { jobId } = await endedWithFailures();
+    const of = { userId: await lab.newUser(), jobId };
+    for (const verb of [cancelJob, retryJob, deleteJob])
+      await expect(verb(ctx, of)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('rows and results go after the retention, in whatever state the job was left', async () => {
+    const ended = await endedWithFailures();
+    const young = await endedWithFailures();
+    const running = await lab.running(6);
+    const userId = await lab.newUser(1);
+    const waiting = await createJob(ctx, { userId, filename: 'a.csv' });
+    await lab.upload(userId, waiting.job.id, csvOf(9)).catch(() => undefined);
+    const old = [ended.jobId, running.jobId, waiting.job.id];
+    await lab.query(
+      `update jobs set created_at = created_at - interval '31 days', finished_at = finished_at - interval '31 days'
+         where id = any($1)`,
+      [old],
+    );
+    expect(await purgeJobs(ctx)).toEqual({ purged: 2 });
+    expect(await purgeJobs(ctx)).toEqual({ purged: 0 });
+    for (const jobId of [ended.jobId, waiting.job.id])
+      expect(await chunks(jobId)).toEqual([{ n: 0 }]);
+    await expect(lab.output(ended.userId, ended.jobId)).rejects.toMatchObject({
+      code: 'rows_expired',
+    });
+    await expect(retryJob(ctx, ended)).rejects.toMatchObject({ code: 'rows_expired' });
+    expect(await readJob(ctx, ended)).toMatchObject({ status: 'completed', rows: { total: 18 } });
+    expect(await readJob(ctx, { userId, jobId: waiting.job.id })).toMatchObject({
+      status: 'cancelled',
+    });
+    expect(await lab.output(young.userId, young.jobId)).toHaveLength(19);
+    await work(running.messages);
+    expect(await lab.output(running.userId, running.jobId)).toHaveLength(7);
+  });
+});
+
+describe('the time limit of an invocation', () => {
+  const limits = { startMs: 60, stopMs: 400 };
+
+  test('near it the rows that are done are committed and the rest is queued again', async () => {
+    const slow = { ...ctx, config: { ...ctx.config, parallelRowsPerInvocation: 2 } };
+    const { userId, jobId, messages } = await lab.running(6);
+    const [message] = messages as [ChunkMessage];
+    const late = providers();
+    const waits: typeof late = {
+      ...late,
+      fetch: async (...args) => {
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        return late.fetch(...args);
+      },
+    };
+    lab.published = [];
+    expect(await processChunk(slow, message, waits, limits)).toMatchObject({
+      outcome: 'committed',
+    });
+    const { rows, status } = await readJob(ctx, { userId, jobId });
+    expect(status).toBe('running');
+    expect(rows.done).toBeGreaterThan(0);
+    expect(rows.done).toBeLessThan(6);
+    expect(lab.messages()).toEqual([message]);
+    expect(await lab.output(userId, jobId, true)).toHaveLength(1 + rows.done);
+    for (let i = 0; i < 6; i += 1) await processChunk(slow, message, waits, limits);
+    expect(await readJob(ctx, { userId, jobId })).toMatchObject({
+      status: 'completed',
+      rows: { succeeded: 6 },
+      credits: { charged: 6 },
+    });
+    expect(await lab.output(userId, jobId)).toEqual([
+      'name,city,research_summary,email_body,row_status,row_error',
+      ...Array.from(
+        { length: 6 },
+        (_, i) => `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},Dear lead ${i},ok,`,
+      ),
+    ]);
+  });
+
+  test('the queue is down for the rest: this delivery comes again', async () => {
+    const { jobId, messages } = await lab.running(6);
+    const [message] = messages as [ChunkMessage];
+    const down = { batchJSON: () => Promise.reject(new Error('down')) };
+    const none = { startMs: 0, stopMs: 100 };
+    await expect(
+      processChunk({ ...ctx, qstash: down as never }, message, providers(), none),
+    ).rejects.toMatchObject({ code: 'busy' });
+    expect(await processChunk(ctx, message, providers())).toMatchObject({ outcome: 'committed' });
+    expect(await lab.query('select status from jobs where id = $1', [jobId])).toEqual([
+      { status: 'completed' },
+    ]);
+  });
+});
+
+test('an empty row is an error row that asks nobody and costs nothing', async () => {
+  const userId = await lab.newUser();
+  const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
+  lab.published = [];
+  await lab.upload(userId, job.id, 'name,city\nlead 1,Bonn\n,\n');
+  await work(lab.messages());
+  expect(await lab.output(userId, job.id)).toEqual([
+    'name,city,research_summary,email_body,row_status,row_error',
+    'lead 1,Bonn,lead 1: about lead 1,Dear lead 1,ok,',
+    ',,,,error,The row is empty',
+  ]);
+  expect(await lab.credits(userId)).toEqual({ balance: 499, held: 0 });
+});
+
+describe('the watchdog', () => {
+  const quiet = (jobId: string, minutes: number) =>
+    lab.query("update jobs set progress_at = now() - $2 * interval '1 minute' where id = $1", [
+      jobId,
+      minutes,
+    ]);
+
+  test('waits twice as long after each time that brought nothing', async () => {
+    const { jobId } = await lab.running(6);
+    const seen: number[] = [];
+    for (const minutes of [3, 3, 5, 7, 9]) {
+      await quiet(jobId, minutes);
+      seen.push((await watchJobs(ctx)).stalled);
+    }
+    expect(seen).toEqual([1, 0, 1, 0, 1]);
+    await cancelJob(ctx, {
+      userId:
+        (
+          await lab.query<{ id: string }>('select user_id as id from jobs where id = $1', [jobId])
+        )[0]?.id ?? '',
+      jobId,
+    });
+  });
+
+  test('leaves a job alone that waits behind another one of its user', async () => {
+    const first = await lab.running(12);
+    const { job } = await createJob(ctx, { userId: first.userId, filename: 'second.csv' });
+    await lab.upload(first.userId, job.id, csvOf(6));
+    await work(first.messages.slice(0, 1));
+    await quiet(job.id, 10);
+    expect(await watchJobs(ctx)).toEqual({ stalled: 0 });
+    await work(first.messages.slice(1));
+    expect(await watchJobs(ctx)).toEqual({ stalled: 1 });
+  });
+
+  test('a retry whose dispatch died publishes only what is to be worked', async () => {
+    const { userId, jobId } = await endedWithFailures();
+    const down = { batchJSON: () => Promise.reject(new Error('down')) };
+    await retryJob({ ...ctx, qstash: down as never }, { userId, jobId });
+    await quiet(jobId, 1);
+    await watchJobs(ctx);
+    expect(lab.messages().filter((message) => message.jobId === jobId)).toEqual([
+      { jobId, attempt: 2, chunk: 0 },
+      { jobId, attempt: 2, chunk: 1 },
+    ]);
+  });
+});

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Ctx } from '../../functions/deps.ts';
+import { DomainError } from '../../functions/errors.ts';
+import { createJob } from '../../functions/jobs/create-job.ts';
+import { uploadInput } from '../../functions/jobs/upload-input.ts';
+import { ensureUser } from '../../functions/users/ensure.ts';
+import { testCtx } from '../support/ctx.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+let ctx: Ctx;
+beforeAll(async () => {
+  database = await createDatabase();
+  ctx = testCtx(database, { SIGNUP_CREDITS: '0', MAX_ROWS: '100000' });
+});
+afterAll(() => database.drop());
+
+let users = 0;
+async function newJob(said: { prompt?: string; columns?: string[] } = {}) {
+  users += 1;
+  const { user } = await ensureUser(ctx, {
+    externalId: `uploader-${users}`,
+    email: null,
+    emailVerified: false,
+  });
+  const { job } = await createJob(ctx, { userId: user.id, filename: 'leads.csv', ...said });
+  return { userId: user.id, jobId: job.id };
+}
+
+type Job = Awaited<ReturnType<typeof newJob>>;
+
+/** Sends a text as a stream that is none of bytes; the code of the refusal. There are no credits. */
+async function send(job: Job, text: string, db: Ctx['db'] = ctx.db): Promise<string> {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text));
+      controller.close();
+    },
+  });
+  const refusal = await uploadInput(
+    { ...ctx, db },
+    { ...job, body, contentLength: undefined },
+  ).then(
+    () => new Error('The job ran without credits.'),
+    (error: unknown) => error,
+  );
+  if (!(refusal instanceof DomainError)) throw refusal as Error;
+  return refusal.code;
+}
+
+async function stored({ jobId }: Job) {
+  const { rows: chunks } = await database.pool.query<{
+    first: number;
+    count: number;
+    rows: string[][];
+  }>(
+    'select first_row as first, row_count as count, rows from job_chunks where job_id = $1 order by index',
+    [jobId],
+  );
+  const { rows } = await database.pool.query<{ header: string[] | null; status: string }>(
+    'select header, status from jobs where id = $1',
+    [jobId],
+  );
+  return { chunks, rows: chunks.flatMap((chunk) => chunk.rows), ...rows[0] };
+}
+
+describe('what is stored', () => {
+  test('rows as they came; the header as wide as the widest', async () => {
+    const job = await newJob();
+    expect(await send(job, 'name,name,\nä,"x\n""y"""\n1,2,3,"\u2028\\n"\n')).toBe(
+      'insufficient_credits',
+    );
+    const kept = await stored(job);
+    expect(kept.header).toEqual(['name', 'name', '', 'column_4']);
+    expect(kept.rows).toEqual([
+      ['ä', 'x\n"y"'],
+      ['1', '2', '3', '\u2028\\n'],
+    ]);
+  });
+
+  test('many statements side by side store every row once, in its place', async () => {
+    const job = await newJob();
+    const lines = Array.from({ length: 30_000 }, (_, i) => `${i},${'note '.repeat(12)}`);
+    expect(await send(job, `id,note\n${lines.join('\n')}`)).toBe('insufficient_credits');
+    const { chunks, rows } = await stored(job);
+    expect(rows.map(([id]) => Number(id))).toEqual(lines.map((_, i) => i));
+    for (const chunk of chunks) {
+      expect(Number(chunk.rows[0]?.[0])).toBe(chunk.first);
+      expect(chunk.rows).toHaveLength(chunk.count);
+    }
+  });
+});
+
+describe('a statement that fails', () => {
+  const text = `id,note\n${`1,${'note '.repeat(12)}\n`.repeat(30_000)}`;
+
+  test.each([1, 2, 3, 4])('the one number %i: the upload is undone', async (failing) => {
+    const job = await newJob();
+    let appends = 0;
+    const db: Ctx['db'] = {
+      ...ctx.db,
+      call: async <T>(name: string, args: Record<string, unknown>): Promise<T> => {
+        if (name === 'job_upload_append') {
+          appends += 1;
+          if (appends === failing) throw new DomainError('service_unavailable');
+        }
+        return ctx.db.call<T>(name, args);
+      },
+    };
+    expect(await send(job, text, db)).toBe('service_unavailable');
+    expect(appends).toBeGreaterThanOrEqual(failing);
+    expect(appends).toBeLessThanOrEqual(failing + 2);
+    expect(await stored(job)).toEqual({ chunks: [], rows: [], header: null, status: 'created' });
+  });
+
+  test('an upload that was overtaken stores nothing more', async () => {
+    const job = await newJob();
+    let isOvertaken = false;
+    const db: Ctx['db'] = {
+      ...ctx.db,
+      call: async <T>(name: string, args: Record<string, unknown>): Promise<T> => {
+        if (name === 'job_upload_append' && !isOvertaken) {
+          isOvertaken = true;
+          expect(await send(job, 'id\nother\n')).toBe('insufficient_credits');
+        }
+        return ctx.db.call<T>(name, args);
+      },
+    };
+    expect(await send(job, text, db)).toBe('upload_superseded');
+    expect((await stored(job)).rows).toEqual([['other']]);
+  });
+});
+
+describe('columns that the job names', () => {
+  const file = 'name,name,\na,b,c\n1,2,3,4\n';
+
+  test.each<[string, { prompt?: string; columns?: string[] }, string]>([
+    [
+      'a second one, one without a name, one past the header',
+      {
+        prompt: '{{name_2}} {{column_3}} {{column_4}}',
+      },
+      'insufficient_credits',
+    ],
+    ['a number that no row reaches', { prompt: '{{column_5}}' }, 'csv_invalid'],
+    ['a third of two', { prompt: '{{name_3}}' }, 'csv_invalid'],
+    ['listed, past the header', { columns: ['name', 'column_4'] }, 'insufficient_credits'],
+    ['listed, not there', { columns: ['column_5'] }, 'csv_invalid'],
+  ])('%s', async (_, said, code) => {
+    const job = await newJob(said);
+    expect(await send(job, file)).toBe(code);
+    expect((await stored(job)).rows).toHaveLength(code === 'csv_invalid' ? 0 : 2);
+  });
+});

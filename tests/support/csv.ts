@@ -1,0 +1,71 @@
+import { DomainError } from '../../functions/errors.ts';
+import { CsvDecoder } from '../../functions/jobs/csv/decoder.pure.ts';
+import { CsvReader } from '../../functions/jobs/csv/reader.pure.ts';
+
+export type Table = { header: string[]; rows: string[][] };
+
+/** Reads bytes that come in the given pieces, as an upload does; the pieces' memory is used again. */
+export function readCsv(pieces: Iterable<Uint8Array>): Table {
+  const reader = new CsvReader();
+  const decoder = new CsvDecoder(() => reader.line);
+  const rows: string[][] = [];
+  for (const piece of pieces) {
+    const memory = piece.slice();
+    rows.push(...reader.push(decoder.push(memory)));
+    memory.fill(0x21);
+  }
+  rows.push(...reader.push(decoder.end()), ...reader.end());
+  return { header: reader.header ?? [], rows };
+}
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+export const readText = (text: string): Table => readCsv([utf8(text)]);
+
+/** What the refusal of a file says; throws when it is accepted. */
+export function csvRefusal(pieces: Iterable<Uint8Array>): { line: unknown; reason: unknown } {
+  try {
+    readCsv(pieces);
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== 'csv_invalid') throw error;
+    return { line: error.extra['line'], reason: error.extra['reason'] };
+  }
+  throw new Error('The file was accepted.');
+}
+
+export const cutBytes = (data: Uint8Array, size: number): Uint8Array[] =>
+  Array.from({ length: Math.ceil(data.length / size) }, (_, i) =>
+    data.subarray(i * size, (i + 1) * size),
+  );
+
+/** Characters of Windows-1252 at 0x80 to 0x9f; the gaps stand for themselves. */
+const windows1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+
+function codeOf1252(char: string): number {
+  const special = windows1252.indexOf(char);
+  return special < 0 ? (char.codePointAt(0) ?? 0) : 0x80 + special;
+}
+
+/** Characters that Windows-1252 has, apart from ASCII. */
+export const charactersOf1252 = [
+  ...windows1252.split(''),
+  ...Array.from({ length: 96 }, (_, i) => String.fromCodePoint(0xa0 + i)),
+];
+
+export const encodings = {
+  'UTF-8': utf8,
+  'UTF-8 with a mark': (text: string) => utf8(`\ufeff${text}`),
+  'UTF-16LE': (text: string) => utf16(`\ufeff${text}`, true),
+  'UTF-16BE': (text: string) => utf16(`\ufeff${text}`, false),
+  'UTF-16LE without a mark': (text: string) => utf16(text, true),
+  'UTF-16BE without a mark': (text: string) => utf16(text, false),
+  'Windows-1252': (text: string) => Uint8Array.from(text.split(''), codeOf1252),
+} as const;
+
+function utf16(text: string, isLittleEndian: boolean): Uint8Array {
+  const bytes = new Uint8Array(text.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < text.length; i += 1)
+    view.setUint16(i * 2, text.charCodeAt(i), isLittleEndian);
+  return bytes;
+}

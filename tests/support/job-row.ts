@@ -1,0 +1,31 @@
+import type { JobRow } from '../../functions/jobs/job.pure.ts';
+
+/** A job as the database gives it; `fields` win. */
+export const jobRow = (fields: Partial<JobRow> = {}): JobRow => ({
+  id: '7f9c24e5-5c1c-4f5e-9d3a-2f6f4b1f0a11',
+  user_id: '0b7e8a52-93a4-4d53-8d3f-4a3d7e6b5c22',
+  filename: 'leads.csv',
+  processor: 'research_email',
+  prompt: 'Write.',
+  columns: null,
+  header: ['company'],
+  status: 'created',
+  attempt: 1,
+  rows_kept: 0,
+  rows_total: 0,
+  rows_done: 0,
+  rows_succeeded: 0,
+  rows_failed: 0,
+  chunks_total: 1,
+  chunks_dispatched: 1,
+  credits_held: 0,
+  credits_charged: 0,
+  credits_released: 0,
+  error: null,
+  request_hash: null,
+  created_at: '2026-10-01T11:59:00+00:00',
+  started_at: null,
+  finished_at: null,
+  purged_at: null,
+  ...fields,
+});

@@ -1,0 +1,39 @@
+import { createCtx, type Ctx } from '../../functions/deps.ts';
+import { parseEnv } from '../../functions/env.ts';
+import type { Deadline } from '../../functions/jobs/rows/toolbox.ts';
+import { testEnv } from './ctx.ts';
+
+const nowhere = 'http://127.0.0.1:9';
+
+/** What rows are given; Redis and the providers are out of reach unless `env` names them. */
+export function rowCtx(
+  env: Record<string, string> = {},
+): Ctx & { lines: Record<string, unknown>[] } {
+  const config = parseEnv({ ...testEnv('postgres://u:p@127.0.0.1:9/none', nowhere), ...env });
+  const lines: Record<string, unknown>[] = [];
+  return { ...createCtx(config), log: (event, fields) => lines.push({ event, ...fields }), lines };
+}
+
+/** A deadline from now on, and the means to cancel it. */
+export function deadlineIn(
+  startMs: number,
+  stopMs = startMs + 8000,
+): Deadline & { cancel: () => void } {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), stopMs);
+  return {
+    startUntil: Date.now() + startMs,
+    stopAt: Date.now() + stopMs,
+    signal: abort.signal,
+    cancel: () => {
+      clearTimeout(timer);
+      abort.abort();
+    },
+  };
+}
+
+/** A model's streamed answer. */
+export const streamed = (text: string): Response =>
+  new Response(
+    `data: ${JSON.stringify({ choices: [{ delta: { content: text } }] })}\n\ndata: [DONE]\n\n`,
+  );

@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  charactersOf1252,
+  cutBytes,
+  encodings,
+  readCsv,
+  type Table,
+  utf8,
+} from '../support/csv.ts';
+
+type Shape = {
+  delimiter: string;
+  /** The end of each line, in turn. */
+  newlines: string[];
+  /** Quotes cells that would not need it too. */
+  quoteAll: boolean;
+  atEnd: boolean;
+  excel: boolean;
+};
+
+const shape: fc.Arbitrary<Shape> = fc.record({
+  delimiter: fc.constantFrom(',', ';', '\t', '|'),
+  newlines: fc.constantFrom(['\n'], ['\r\n'], ['\r'], ['\n', '\r\n'], ['\r\n', '\n', '\n']),
+  quoteAll: fc.boolean(),
+  atEnd: fc.boolean(),
+  excel: fc.boolean(),
+});
+
+const nasty = ['', '"', '""', ',', ';', '\t', '|', '\n', '\r', '\r\n', ' ', '\r"', '"\n', '=1+1'];
+
+/** A cell of nasty bits and of characters that `letters` gives. */
+const cellOf = (letters: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc
+    .array(fc.oneof(fc.constantFrom(...nasty), letters), { maxLength: 5 })
+    .map((bits) => bits.join(''));
+
+/** Rows of any lengths; one that reads as a blank line is none. */
+const tableOf = (cell: fc.Arbitrary<string>): fc.Arbitrary<string[][]> =>
+  fc.array(fc.array(cell, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 8 });
+
+/** Quotes where RFC 4180 asks for it, and where a cell would read as part of something else. */
+function written(
+  table: string[][],
+  { delimiter, newlines, quoteAll, atEnd, excel }: Shape,
+): string {
+  const quoted = (cell: string): string => `"${cell.replaceAll('"', '""')}"`;
+  const lines = table.map((row) =>
+    row
+      .map((cell) => (quoteAll || /["\r\n,;|\t]/.test(cell) ? quoted(cell) : cell))
+      .join(delimiter),
+  );
+  const end = (i: number): string => newlines[i % newlines.length] ?? '';
+  const first = excel ? `sep=${delimiter}${end(0)}` : '';
+  return (
+    first + lines.map((line, i) => line + (atEnd || i < lines.length - 1 ? end(i) : '')).join('')
+  );
+}
+
+/** What must come out: blank lines are no rows, the header is as wide as the widest row. */
+function expected([header = [], ...rows]: string[][]): Table {
+  const kept = rows.filter((row) => row.length > 1 || row[0]?.trim() !== '');
+  const width = Math.max(header.length, ...kept.map((row) => row.length));
+  const wide = Array.from({ length: width }, (_, i) => header[i] ?? `column_${i + 1}`);
+  return { header: wide, rows: kept };
+}
+
+/** The file says by itself what its delimiter is, and its header is no blank line. */
+const withHeader = (table: string[][]): string[][] => [
+  ['name', ...(table[0] ?? []).map((cell, i) => `${i} ${cell}`)],
+  ...table.slice(1),
+];
+
+const letters = fc.oneof(
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 }),
+  fc.constantFrom('ü', '€', '😀', '\ufeff', '\u2028', '\u0001', '中'),
+);
+
+test('any table comes back byte for byte, in every dialect, cut into pieces of any size', () => {
+  fc.assert(
+    fc.property(
+      tableOf(cellOf(letters)).map(withHeader),
+      shape,
+      fc.integer({ min: 1, max: 40 }),
+      (table, dialect, size) => {
+        fc.pre(!table.flat().some((cell) => cell.includes('\0')));
+        const text = written(table, dialect);
+        expect(readCsv(cutBytes(utf8(text), size))).toEqual(expected(table));
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+test('the text cut at every byte into two gives the same rows', () => {
+  // A first row that fills a batch: what is cut behind it is parsed in two parts.
+  const filler = 'x'.repeat(66_000);
+  fc.assert(
+    fc.property(
+      tableOf(cellOf(letters)).map(withHeader),
+      shape,
+      fc.constantFrom<keyof typeof encodings>('UTF-8', 'UTF-8 with a mark', 'UTF-16LE', 'UTF-16BE'),
+      ([header = [], ...rows], dialect, encoding) => {
+        const table = [header, [filler, 'y'], ...rows];
+        fc.pre(!table.flat().some((cell) => cell.includes('\0')));
+        const bytes = encodings[encoding](written(table, dialect));
+        const whole = expected(table);
+        const behind = encodings[encoding](written([header, [filler]], dialect)).length;
+        for (let at = behind - 3; at <= bytes.length; at += 1)
+          expect(readCsv([bytes.subarray(0, at), bytes.subarray(at)])).toEqual(whole);
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
+test('every encoding gives the same cells, whatever the first piece shows of it', () => {
+  const western = fc.constantFrom(...charactersOf1252, 'a', 'Z', '7');
+  fc.assert(
+    fc.property(
+      tableOf(cellOf(western)).map(withHeader),
+      shape,
+      fc.constantFrom(...Object.entries(encodings)),
+      fc.integer({ min: 1, max: 6000 }),
+      fc.integer({ min: 0, max: 200 }),
+      (table, dialect, [name, encode], size, asciiRows) => {
+        const plain = Array.from({ length: asciiRows }, (_, i) => [
+          `row ${i}`,
+          'only plain letters',
+        ]);
+        const [header = [], ...rows] = table;
+        const all = [header.map((cell) => cell.replaceAll(/[^ -~]/g, '')), ...plain, ...rows];
+        // In Windows-1252 the first character must not happen to be two of UTF-8.
+        if (name === 'Windows-1252') all.splice(1 + asciiRows, 0, ['é', 'ends ASCII']);
+        // Without a mark the NULs must be plain: that takes some ASCII.
+        if (name.endsWith('without a mark')) all.splice(1, 0, ['x'.repeat(2100), 'ASCII']);
+        expect(readCsv(cutBytes(encode(written(all, dialect)), size))).toEqual(expected(all));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a file of one column keeps its quoted empty cells', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom('', 'x', '"', '\n', ' '), { minLength: 1, maxLength: 12 }),
+      fc.constantFrom('\n', '\r\n', '\r'),
+      fc.integer({ min: 1, max: 9 }),
+      (cells, newline, size) => {
+        const lines = ['name', ...cells].map((cell) => `"${cell.replaceAll('"', '""')}"`);
+        const bytes = utf8(lines.join(newline));
+        expect(readCsv(cutBytes(bytes, size)).rows).toEqual(cells.map((cell) => [cell]));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
