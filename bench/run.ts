@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { bundle } from './benchmarks/bundle.ts';
+import { fairness } from './benchmarks/fairness.ts';
 import { jobs } from './benchmarks/jobs.ts';
 import { output } from './benchmarks/output.ts';
 import { reads } from './benchmarks/reads.ts';
@@ -15,7 +16,7 @@ import { describeMachine, formatMachine } from './support/machine.ts';
 import { type Options, readOptions, UsageError } from './support/options.ts';
 import { formatTable } from './support/table.ts';
 
-const benchmarks: Benchmark[] = [webhooks, reads, jobs, upload, output, bundle];
+const benchmarks: Benchmark[] = [webhooks, reads, jobs, fairness, upload, output, bundle];
 
 const usage = [
   'npm run bench -- [--only NAME[,NAME]] [--quick | --full] [--json FILE]',

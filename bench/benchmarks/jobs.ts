@@ -1,20 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { chunkSize } from '../../functions/jobs/job.pure.ts';
-import { bestChunking, jobSeconds, type Limits } from '../simulate.ts';
+import { bestChunking, jobSeconds } from '../simulate.ts';
 import type { Benchmark, Effort, Table } from '../support/benchmark.ts';
-import { csvOf, leadHeader, leadRows } from '../support/leads.ts';
-import { expectStatus } from '../support/load.ts';
-import { aboutCpu, cpuColumns, measureLag } from '../support/processes.ts';
+import { jobStack, limits, runJob } from '../support/job-run.ts';
+import { dollarsOf } from '../support/prices.ts';
+import { aboutCpu, cpuColumns } from '../support/processes.ts';
 import { type Setting, withStack } from '../support/setting.ts';
-
-const limits: Limits = {
-  searchMs: 1500,
-  llmFirstByteMs: 300,
-  llmStreamMs: 1200,
-  slots: 6,
-  rowsAtOnce: 20,
-  invocations: 100,
-};
 
 /** Seconds: of the system that Rowloom replaces, and what issue 4 aims at. */
 const known = new Map([
@@ -23,104 +13,19 @@ const known = new Map([
   [50_000, { replaced: 720, aim: 180 }],
 ]);
 
-const patienceMs = 900_000;
 const largestChunk = 60;
 
-type Job = {
-  status: string;
-  rows_succeeded: number;
-  chunks_total: number;
-  largest_chunk: number;
-  /** Seconds since 1970. */
-  finished: number | null;
-};
-
-async function readJob({ pool }: Setting, id: string): Promise<Job> {
-  const { rows } = await pool.query<Job>(
-    `select status, rows_succeeded, chunks_total, extract(epoch from finished_at)::float8 as finished,
-         (select max(row_count) from job_chunks where job_id = jobs.id) as largest_chunk
-       from jobs where id = $1`,
-    [id],
-  );
-  const [job] = rows;
-  if (!job) throw new Error('The job is gone.');
-  return job;
-}
-
-async function untilEnded(setting: Setting, id: string): Promise<Job & { finished: number }> {
-  for (const end = Date.now() + patienceMs; Date.now() < end; await pause(250)) {
-    const job = await readJob(setting, id);
-    if (job.finished !== null) return { ...job, finished: job.finished };
-  }
-  throw new Error(`The job has not ended after ${patienceMs / 1000} s.`);
-}
-
-const messagesOf = ({ stack }: Setting): number =>
-  Object.values(stack.handles.qstash?.state().messages ?? {}).reduce((sum, n) => sum + n, 0);
-
-async function tableBytes({ pool }: Setting): Promise<number> {
-  const { rows } = await pool.query<{ bytes: number }>(
-    `select (pg_total_relation_size('jobs') + pg_total_relation_size('job_chunks')
-       + pg_total_relation_size('credit_entries'))::float8 as bytes`,
-  );
-  return rows[0]?.bytes ?? Number.NaN;
-}
-
-async function createJob(setting: Setting, token: string): Promise<{ id: string; url: string }> {
-  const answer = await fetch(`${setting.stack.api}/v1/jobs`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ filename: 'leads.csv' }),
-  });
-  if (answer.status !== 201) throw new Error(`POST /v1/jobs: ${answer.status}`);
-  const { job, upload } = (await answer.json()) as { job: { id: string }; upload: { url: string } };
-  return { id: job.id, url: new URL(upload.url, setting.stack.api).href };
-}
-
-/** One job from the upload's first byte to its last row. */
-async function runJob(setting: Setting, token: string, count: number) {
-  const { load, stack } = setting;
-  const head = `${leadHeader.join(',')}\n`;
-  const block = Buffer.from(csvOf(leadRows(count)));
-  const bytes = head.length + block.length;
-  const { id, url } = await createJob(setting, token);
-  const providers = stack.handles.providers;
-  await fetch(`${providers?.url}/_local/stats?reset`);
-  const before = {
-    trips: setting.roundTrips(),
-    messages: messagesOf(setting),
-    bytes: await tableBytes(setting),
-  };
-  const [cpu, lag] = [setting.measureCpu(), measureLag()];
-  const start = Date.now() / 1000;
-  const sent = await load.perform({ kind: 'upload', url, token, head, block, bytes });
-  expectStatus(sent, 202);
-  const job = await untilEnded(setting, id);
-  const used = cpu(sent.cpuSeconds);
-  const lagMs = lag();
-  if (job.status !== 'completed' || job.rows_succeeded !== count)
-    throw new Error(`The job ended as ${job.status}: ${job.rows_succeeded} of ${count} rows.`);
-  return {
-    seconds: job.finished - start,
-    uploadSeconds: sent.seconds,
-    chunks: job.chunks_total,
-    size: job.largest_chunk,
-    tripsPerChunk: (setting.roundTrips() - before.trips) / job.chunks_total,
-    messages: messagesOf(setting) - before.messages,
-    bytes: (await tableBytes(setting)) - before.bytes,
-    waiting: providers?.stats().total.maxWaiting ?? 0,
-    cpu: used,
-    lagMs,
-  };
-}
-
 const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+const aboutPrices =
+  'US cents at list price, pay as you go: QStash $1 per 100,000 messages, Redis $0.20 per 100,000 commands, Neon $0.35 per GB and month, Workers $0.30 per million requests and $0.02 per million ms of CPU. What the search and the model cost is not in it.';
+
 async function measure(setting: Setting, { quick, full }: Effort): Promise<Table[]> {
   const sizes = quick ? [200] : full ? [1000, 10_000, 50_000] : [1000];
   const token = await setting.stack.token('bench-jobs', 'jobs@example.com', { verified: true });
   await runJob(setting, token, 200);
   const times: Table['rows'] = [];
   const costs: Table['rows'] = [];
+  const dollars: Table['rows'] = [];
   for (const count of sizes) {
     const seen = await runJob(setting, token, count);
     const limit = jobSeconds(count, seen.size, limits);
@@ -145,10 +50,25 @@ async function measure(setting: Setting, { quick, full }: Effort): Promise<Table
       'upload s': seen.uploadSeconds,
       'DB trips/chunk': seen.tripsPerChunk,
       'QStash msgs/1,000 rows': seen.messages / thousands,
+      'Redis commands/1,000 rows': seen.commands / thousands,
       'DB kB/1,000 rows': seen.bytes / 1000 / thousands,
       'most waiting for headers': seen.waiting,
       ...cpuColumns([{ cpu: seen.cpu, units: count }], 'ms/row', 1000),
       'timers late p99 ms': seen.lagMs,
+    });
+    const cost = dollarsOf({
+      qstashMessages: seen.messages,
+      redisCommands: seen.commands,
+      databaseBytes: seen.bytes,
+      workerRequests: seen.messages,
+      workerCpuMs: seen.cpu.workerd * 1000,
+    });
+    dollars.push({
+      rows: count,
+      'QStash ¢/1,000 rows': (cost.qstash / thousands) * 100,
+      'Redis ¢/1,000 rows': (cost.redis / thousands) * 100,
+      'database ¢/1,000 rows/month': (cost.database / thousands) * 100,
+      'Workers ¢/1,000 rows': (cost.workers / thousands) * 100,
     });
   }
   const { searchMs, llmFirstByteMs, llmStreamMs } = limits;
@@ -158,25 +78,12 @@ async function measure(setting: Setting, { quick, full }: Effort): Promise<Table
   return [
     { title: 'jobs: time', rows: times, notes: [note] },
     { title: 'jobs: what they take', rows: costs, notes: [perChunk, aboutCpu] },
+    { title: 'jobs: what that costs', rows: dollars, notes: [aboutPrices] },
   ];
 }
 
 export const jobs: Benchmark = {
   name: 'jobs',
   about: 'whole jobs at real latencies, beside the limit that the platform sets',
-  run: (effort) => {
-    const { searchMs: searchLatencyMs, llmFirstByteMs, llmStreamMs, invocations } = limits;
-    return withStack(
-      {
-        providerOptions: { searchLatencyMs, llmFirstByteMs, llmStreamMs },
-        qstash: { parallelism: invocations },
-        env: {
-          SIGNUP_CREDITS: '1000000',
-          PARALLEL_INVOCATIONS: String(invocations),
-          PARALLEL_ROWS_PER_INVOCATION: String(limits.rowsAtOnce),
-        },
-      },
-      (setting) => measure(setting, effort),
-    );
-  },
+  run: (effort) => withStack(jobStack, (setting) => measure(setting, effort)),
 };

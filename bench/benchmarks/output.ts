@@ -30,8 +30,8 @@ async function makeJob(setting: Setting, token: string, count: number): Promise<
       cells: [`${first + i}: ${summary}`, `${first + i}: ${email}`],
     }));
     await pool.query(
-      `insert into job_chunks (job_id, index, status, first_row, row_count, rows, results)
-         values ($1, $2, 'done', $3, $4, $5, $6)`,
+      `insert into job_chunks (job_id, index, status, first_row, row_count, rows_succeeded, rows, results)
+         values ($1, $2, 'done', $3, $4, $4, $5, $6)`,
       [job.id, index, first, rows.length, JSON.stringify(rows), JSON.stringify(results)],
     );
   }

@@ -132,8 +132,10 @@ async function measure(setting: Setting, { quick }: Effort): Promise<Table> {
       rowOf('bare body, thrown away', bytes, drain),
     );
     const speed = (list: Seen[]): number => medianOf(list, ({ mbPerSecond }) => mbPerSecond);
+    const cost = (list: Seen[]): number => medianOf(list, ({ cpu, units }) => cpu.workerd / units);
+    const percent = (ratio: number): string => `${(ratio * 100).toFixed(0)} %`;
     ratios.push(
-      `${bytes / megabyte} MB: ${((speed(ours) / speed(papa)) * 100).toFixed(0)} % of bare PapaParse`,
+      `${bytes / megabyte} MB: ${percent(speed(ours) / speed(papa))} of bare PapaParse, ${percent(cost(papa) / cost(ours))} per CPU second of workerd`,
     );
   }
   const notes = [

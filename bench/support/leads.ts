@@ -15,12 +15,12 @@ const words =
 
 export const leadHeader = ['company', 'website', 'contact', 'email', 'city', 'employees', 'note'];
 
-/** Rows as a salesperson has them, with quotes and line ends in some; each different. */
-export function* leadRows(count: number): Generator<string[]> {
+/** Rows as a salesperson has them, with quotes and line ends in some; each another company, numbered from `first`. */
+export function* leadRows(count: number, first = 0): Generator<string[]> {
   const random = randomFrom(20_261_117);
   const word = (): string => words[Math.floor(random() * words.length)] ?? '';
   const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-  for (let i = 0; i < count; i += 1) {
+  for (let i = first; i < first + count; i += 1) {
     const name = `${capital(word())} ${capital(word())} ${i}`;
     const domain = `${word()}-${i}.example`;
     const person = `${capital(word())} ${capital(word())}`;
