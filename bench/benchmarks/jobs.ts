@@ -1,4 +1,4 @@
-import { chunkSize } from '../../functions/jobs/job.pure.ts';
+import { chunkBudget, chunkSize } from '../../functions/jobs/job.pure.ts';
 import { bestChunking, jobSeconds } from '../simulate.ts';
 import type { Benchmark, Effort, Table } from '../support/benchmark.ts';
 import { jobStack, limits, runJob } from '../support/job-run.ts';
@@ -72,7 +72,7 @@ async function measure(setting: Setting, { quick, full }: Effort): Promise<Table
     });
   }
   const { searchMs, llmFirstByteMs, llmStreamMs } = limits;
-  const note = `Search ${searchMs} ms, model ${llmFirstByteMs} ms to the first byte and ${llmStreamMs} ms of stream; ${limits.invocations} deliveries at once, ${limits.slots} header slots, ${limits.rowsAtOnce} rows at once in each. From the upload's first byte to the job's end. "limit": the same rules simulated with chunks of this size and nothing else taking time; "best": with the best size up to ${largestChunk}. By job.pure.ts an exactly known count would give chunks of ${sizes.map((count) => chunkSize(count, limits.invocations)).join(', ')} rows.`;
+  const note = `Search ${searchMs} ms, model ${llmFirstByteMs} ms to the first byte and ${llmStreamMs} ms of stream; ${limits.invocations} deliveries at once, ${limits.slots} header slots, ${limits.rowsAtOnce} rows at once in each. From the upload's first byte to the job's end. "limit": the same rules simulated with chunks of this size and nothing else taking time; "best": with the best size up to ${largestChunk}. By job.pure.ts an exactly known count would give chunks of ${sizes.map((count) => chunkSize(count, chunkBudget(count, limits.invocations))).join(', ')} rows.`;
   const perChunk =
     'DB trips: everything the job did, upload and dispatch included, by number of chunks. kB: growth of jobs, job_chunks and credit_entries with their indexes. Timers late: how far the one thread of all stand-ins falls behind.';
   return [

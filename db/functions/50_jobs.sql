@@ -1,4 +1,4 @@
--- A job's life. Lock order everywhere: job, then chunk, then user.
+-- A job's life. Lock order everywhere: the job, before its chunks and its user.
 
 -- Locks a user's job. RL404 when it is not there, is somebody else's or was deleted.
 create or replace function rowloom.job_lock(p_job uuid, p_user uuid) returns jobs

@@ -1,4 +1,4 @@
-import { chunkSize } from './job.pure.ts';
+import { chunkBudget, chunkSize } from './job.pure.ts';
 
 /**
  * Consecutive chunks as `rowloom.job_upload_append` stores them: `index` of the first one and
@@ -9,19 +9,22 @@ export type ChunkBatch = { index: number; firstRow: number; counts: number[]; li
 /** Text that is stored in one statement, at least: few round trips, flat memory. A chunk holds less. */
 const batchCharacters = 524_288;
 
-/** A chunk slightly too large costs little; one slightly too small a wave more. */
-const estimateMargin = 1.02;
+/** Rows per parallel invocation that a file of unknown length is taken for. */
+const usualRows = 30;
 
 /**
- * Groups rows into chunks. The size of a chunk is settled once: by the exact count if the file is
- * short, else by an estimate from `totalBytes` and the rows seen so far. Very long rows make less.
+ * Groups rows into chunks. How many there will be is settled once, by the exact count if the file is
+ * short, else by an estimate from `totalBytes` and the rows so far; their size follows the estimate as it
+ * gets better, so that no wave more is needed. Very long rows make smaller chunks.
  */
 export class Chunker {
   rows = 0;
   chunks = 0;
   readonly #parallel: number;
   readonly #totalBytes: number | undefined;
-  #size: number | undefined;
+  /** Chunks in all, and the rows that they are for; undefined until there are enough rows to tell. */
+  #budget: number | undefined;
+  #expected = 0;
   /** Rows that do not fill a chunk yet; whole chunks are kept as JSON, which takes less memory. */
   #pending: string[][] = [];
   #pendingCharacters = 0;
@@ -40,7 +43,7 @@ export class Chunker {
     this.rows += rows.length;
     this.#characters += characters;
     this.#pendingCharacters += characters;
-    if (this.#size !== undefined) this.#pack(this.#size, false);
+    if (this.#budget !== undefined) this.#pack(this.#budget, false);
   }
 
   /**
@@ -49,26 +52,29 @@ export class Chunker {
    */
   take(bytesSoFar: number): ChunkBatch | undefined {
     if (this.#characters < batchCharacters) return undefined;
-    if (this.#size === undefined) {
-      const estimate =
-        this.#totalBytes === undefined
-          ? undefined
-          : Math.ceil((estimateMargin * this.#totalBytes * this.rows) / Math.max(1, bytesSoFar));
-      this.#size = chunkSize(estimate ?? this.#parallel * 30, this.#parallel);
-      this.#pack(this.#size, false);
+    this.#expected =
+      this.#totalBytes === undefined
+        ? Math.max(this.rows, this.#parallel * usualRows)
+        : Math.round((this.#totalBytes * this.rows) / Math.max(1, bytesSoFar));
+    if (this.#budget === undefined) {
+      this.#budget = chunkBudget(this.#expected, this.#parallel);
+      this.#pack(this.#budget, false);
     }
     return this.#batch();
   }
 
   /** All that is left. */
   finish(): ChunkBatch | undefined {
-    this.#size ??= chunkSize(this.rows, this.#parallel);
-    this.#pack(this.#size, true);
+    this.#expected = this.rows;
+    this.#budget ??= chunkBudget(this.rows, this.#parallel);
+    this.#pack(this.#budget, true);
     return this.#batch();
   }
 
-  #pack(wanted: number, all: boolean): void {
+  #pack(budget: number, all: boolean): void {
     const { length } = this.#pending;
+    const rowsLeft = Math.max(length, this.#expected - this.rows + length);
+    const wanted = chunkSize(rowsLeft, budget - this.chunks - this.#counts.length);
     const fitting = Math.floor((batchCharacters * length) / Math.max(1, this.#pendingCharacters));
     const size = Math.min(wanted, Math.max(1, fitting));
     const end = all ? length : length - (length % size);

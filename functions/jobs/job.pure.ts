@@ -125,14 +125,16 @@ export function laneOf(userId: string, rows: number, parallelInvocations: number
     : { key: `user-${userId}`, parallelism: parallelInvocations - reserve(parallelInvocations) };
 }
 
-/**
- * Rows in a chunk: few enough that all parallel invocations get some, enough that a small chunk is
- * worth its message, and never so many that a restart loses much.
- */
-export function chunkSize(rows: number, parallelInvocations: number): number {
-  const parallel = laneOf('', rows, parallelInvocations).parallelism;
-  // Whole waves: a last one that is half empty would cost as much time as a full one.
-  const waves = Math.ceil(rows / (parallel * largestChunk));
-  const even = Math.ceil(rows / (parallel * Math.max(1, waves)));
-  return Math.min(largestChunk, Math.max(smallestChunk, even));
+/** Chunks that a job of so many rows is cut into: whole waves of its lane, as few as will do. */
+export function chunkBudget(rows: number, parallelInvocations: number): number {
+  const { parallelism } = laneOf('', rows, parallelInvocations);
+  // A last wave that is half empty would cost as much time as a full one.
+  return parallelism * Math.max(1, Math.ceil(rows / (parallelism * largestChunk)));
 }
+
+/**
+ * Rows in a chunk, if so many are to fill so many chunks: enough that a small chunk is worth its message,
+ * and never so many that a restart loses much or an invocation gets near its time limit.
+ */
+export const chunkSize = (rows: number, chunks: number): number =>
+  Math.min(largestChunk, Math.max(smallestChunk, Math.ceil(rows / Math.max(1, chunks))));

@@ -54,12 +54,13 @@ export function createProgress(
     // The slot may have come after the end; the counts are those of now, not of when it was asked for.
     if (ended) return false;
     const upTo = rows.succeeded + rows.failed;
-    const [, , flag] = await ctx.redis
+    const commands = ctx.redis
       .pipeline()
       .hset(hash, { [field]: liveField(rows, leasedAtMs) })
-      .expire(hash, keptSeconds)
-      .get(flagOf(of.jobId))
-      .exec<[number, number, unknown]>();
+      .get(flagOf(of.jobId));
+    // Every chunk renews it once: commands are what Redis costs.
+    if (!stored) commands.expire(hash, keptSeconds);
+    const [, flag] = await commands.exec<[number, unknown]>();
     stored = true;
     written = upTo;
     // An older flag was for an earlier attempt: nobody leases a chunk of a job that is cancelled.

@@ -29,7 +29,8 @@ export async function listJobs(
 ) {
   const rows = await ctx.db.rows<{ job: JobRow }>(
     `select to_jsonb(j) as job from jobs j
-      where user_id = $1 and deleted_at is null and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+      where user_id = $1 and deleted_at is null
+        and (created_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, $1))
       order by created_at desc, id desc limit $4`,
     [input.userId, input.cursor?.at ?? null, input.cursor?.id ?? null, input.limit + 1],
   );

@@ -32,10 +32,10 @@ export const outputRoute = (ctx: Ctx, session: Session) =>
       tag: 'Jobs',
       summary: 'The result as CSV, rows in input order',
       description:
-        "RFC 4180, UTF-8, streamed: every input column as it came, `research_summary`, `email_body`, `row_status` (`ok` or `error`), `row_error`. Cells that a spreadsheet would run get a leading `'` unless `raw=true`; `bom=true` is for Excel; `partial=true` gives the finished rows of a running job.",
+        "RFC 4180, UTF-8, streamed: every input column as it came, the processor's columns (`research_summary`, `email_body`), `row_status` (`ok` or `error`), `row_error`. Cells that a spreadsheet would run get a leading `'` unless `raw=true`; `bom=true` is for Excel; `partial=true` gives the finished rows of a running job. Rows that a cancelled job left come out as errors.",
       auth: 'user',
       ok: { status: 200, description: 'The file', contentType: 'text/csv' },
-      errors: ['not_found', 'job_running', 'no_output', 'invalid_request'],
+      errors: ['not_found', 'job_running', 'no_output', 'rows_expired', 'invalid_request'],
     }),
     session.require(),
     checked('param', jobParam),

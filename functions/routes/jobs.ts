@@ -54,7 +54,7 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Create a job',
         description:
-          'Then send the CSV to `upload.url` by PUT, with the same token. `{{column}}` in the prompt stands for that cell of the row; if `columns` is given, the prompt is checked against it now and the file later. The same `Idempotency-Key` gives the same job, with `Idempotency-Replayed: true`.',
+          'Then send the CSV to `upload.url` by PUT, with the same token. `{{column}}` in the prompt stands for that cell of the row; if `columns` is given, the prompt is checked against it now and the file later. `processor` says what is done with a row: `research_email` (default; columns `research_summary`, `email_body`) or `classify` (into one of the categories that the prompt names; columns `category`, `reason`). The same `Idempotency-Key` gives the same job, with `Idempotency-Replayed: true`.',
         auth: 'user',
         ok: {
           status: 201,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ChunkBatch, Chunker } from '../../functions/jobs/chunker.pure.ts';
-import { chunkSize } from '../../functions/jobs/job.pure.ts';
+import { chunkBudget } from '../../functions/jobs/job.pure.ts';
 
 type Chunk = { index: number; firstRow: number; rows: string[][] };
 
@@ -40,26 +40,40 @@ function expectWhole(chunks: Chunk[], rows: string[][]): void {
   for (const { firstRow, rows: own } of chunks) expect(own[0]).toEqual(rows[firstRow]);
 }
 
-test('chunks hold every row once, in order, in the size that the row count calls for', () => {
+test('chunks hold every row once, in order, 6 to 60 at a time, in no more waves than it takes', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 9000 }),
       fc.integer({ min: 1, max: 700 }),
       fc.integer({ min: 1, max: 200 }),
       fc.constantFrom(10, 150, 1000),
-      (count, piece, parallel, width) => {
+      // How far off the length of the file is as a measure of its rows.
+      fc.double({ min: 0.97, max: 1.03, noNaN: true }),
+      (count, piece, parallel, width, skew) => {
         const rows = Array.from({ length: count }, (_, i) => [String(i), 'line\n"2"']);
-        const chunks = chunked(rows, width, piece, new Chunker(parallel, count * width));
+        const chunker = new Chunker(parallel, Math.round(count * width * skew));
+        const chunks = chunked(rows, width, piece, chunker);
         expectWhole(chunks, rows);
-        // A file that is long enough to be estimated is taken for two in a hundred longer.
-        const sizes = [count, Math.ceil(count * 1.02)].map((rows) => chunkSize(rows, parallel));
-        const seen = new Set(chunks.slice(0, -1).map((chunk) => chunk.rows.length));
-        expect(seen.size).toBeLessThanOrEqual(1);
-        for (const size of seen) expect(sizes).toContain(size);
+        const sizes = chunks.map((chunk) => chunk.rows.length);
+        expect(Math.max(...sizes)).toBeLessThanOrEqual(60);
+        if (sizes.length > 1) expect(Math.min(...sizes.slice(0, -1))).toBeGreaterThanOrEqual(6);
+        // A file that is near the end of a wave may be taken for one that needs another.
+        const budgets = [0.97, 1, 1.03].map((off) => chunkBudget(count * off, parallel));
+        const smallest = Math.ceil(count / 6);
+        expect(chunks.length).toBeLessThanOrEqual(Math.max(...budgets, smallest));
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
+});
+
+test('a length that is measured well needs not one chunk more than whole waves', () => {
+  for (const count of [10_000, 20_000, 50_000, 100_000]) {
+    const rows = Array.from({ length: count }, (_, i) => [String(i)]);
+    const chunks = chunked(rows, 100, 600, new Chunker(100, count * 100));
+    expectWhole(chunks, rows);
+    expect(chunks.length).toBeLessThanOrEqual(chunkBudget(count, 100));
+  }
 });
 
 test('rows that are very long make small chunks: none is more than a statement should carry', () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkSize, laneOf } from '../../functions/jobs/job.pure.ts';
+import { chunkBudget, chunkSize, laneOf } from '../../functions/jobs/job.pure.ts';
 
 test('a long job leaves invocations free that a small one needs at once', () => {
-  const small = Math.ceil(20 / chunkSize(20, 100));
+  const small = Math.ceil(20 / chunkSize(20, chunkBudget(20, 100)));
   const long = laneOf('u', 20_000, 100);
   expect(long).toEqual({ key: 'user-u', parallelism: 96 });
   expect(100 - long.parallelism).toBeGreaterThanOrEqual(small);
@@ -33,7 +33,7 @@ test('chunks have 6 to 60 rows and fill whole waves of their lane', () => {
       fc.integer({ min: 1, max: 100_000 }),
       fc.integer({ min: 1, max: 1000 }),
       (rows, parallel) => {
-        const size = chunkSize(rows, parallel);
+        const size = chunkSize(rows, chunkBudget(rows, parallel));
         expect(size).toBeGreaterThanOrEqual(6);
         expect(size).toBeLessThanOrEqual(60);
         const lane = laneOf('u', rows, parallel).parallelism;
