@@ -67,7 +67,7 @@ export async function processChunk(
   if (lease.outcome !== 'leased') return { outcome: lease.outcome };
 
   const deadline = createDeadline(ctx.now().getTime(), limits);
-  const toolbox = createToolbox(ctx, slots, deadline);
+  const toolbox = createToolbox(ctx, slots, deadline, `${message.jobId}:${message.chunk}`);
   const progress = createProgress(ctx, slots.run, message, deadline.stop);
   const processor = processors.get(lease.job.processor);
   const { prompt } = lease.job;

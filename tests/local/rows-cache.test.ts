@@ -38,9 +38,9 @@ describe.each(['off', ...(server ? [server] : [])])(
         LLM_BASE_URL: providers.llmUrl,
         ...env,
       });
-    const invocation = (startMs = 20_000, env: Record<string, string> = {}) => {
+    const invocation = (startMs = 20_000, env: Record<string, string> = {}, chunk?: string) => {
       const given = ctx(env);
-      const toolbox = createToolbox(given, createSlots(), deadlineIn(startMs));
+      const toolbox = createToolbox(given, createSlots(), deadlineIn(startMs), chunk);
       return { ...toolbox.tools, ...toolbox, lines: given.lines };
     };
     const searches = () => providers.stats().search.requests;
@@ -155,6 +155,18 @@ describe.each(['off', ...(server ? [server] : [])])(
       expect(await waits).toMatch(/ACME/);
       await two.finish();
       expect(searches()).toBe(1);
+    });
+
+    test('a chunk that is delivered again does not wait for what its dead invocation claimed', async () => {
+      const names = ['A', 'B', 'C'].map(company);
+      await invocation(20_000, {}, 'job:1').prepare(names);
+      const again = invocation(20_000, {}, 'job:1');
+      await again.prepare(names);
+      const before = await redisCommands();
+      await Promise.all(names.map(again.search));
+      expect(searches()).toBe(3);
+      // It stores what it found, and has asked for nothing in between.
+      expect(await redisCommands()).toBeLessThanOrEqual(before + 1);
     });
 
     test('an invocation that died is not waited for beyond the time to begin', async () => {

@@ -10,7 +10,7 @@ const claimMs = 30_000;
 export type Found = { summary: string } | 'ours' | 'theirs';
 
 /**
- * Each key holds `v` and a summary, or `c` and the token of whoever searches. A key that is free is
+ * Each key holds `v` and a summary, or `c` and the name of whoever searches. A key that is free is
  * claimed on the spot.
  */
 const claimScript = `
@@ -44,8 +44,12 @@ export type ResearchCache = {
   settle: (summaries: ReadonlyMap<string, string | undefined>) => Promise<void>;
 };
 
-export function createResearchCache(shared: SharedRedis): ResearchCache {
-  const token = `c${crypto.randomUUID()}`;
+/**
+ * `owner` names who claims: the same chunk delivered again, after an invocation that was killed, finds its
+ * claims its own and does not wait for them to lapse.
+ */
+export function createResearchCache(shared: SharedRedis, owner: string): ResearchCache {
+  const token = `c${owner}`;
   // What stands in a cell cannot be read from a key.
   const keysOf = (names: Iterable<string>): Promise<string[]> =>
     Promise.all(

@@ -7,6 +7,8 @@ import { searchTimeoutMs } from './search.ts';
 const pollMs = 400;
 /** Others may wait for a summary: it is stored when all are there, or when one is this old. */
 const longestUnsavedMs = 3000;
+/** How long a row waits for another invocation's search before it makes its own. */
+const longestWaitMs = 10_000;
 
 export type ResearchOptions = {
   cache: ResearchCache;
@@ -123,11 +125,13 @@ function createClaims(cache: ResearchCache, now: () => number) {
   };
 }
 
+type Waiting = PromiseWithResolvers<string | undefined> & { untilMs: number };
+
 /** What other invocations search for: asked for all together until it is there or time is up. */
 function createWaiting(options: ResearchOptions & { claims: Claims }) {
   const { cache, deadline, now, claims } = options;
   const theirs = new Set<string>();
-  const waiting = new Map<string, PromiseWithResolvers<string | undefined>>();
+  const waiting = new Map<string, Waiting>();
   let polling = false;
 
   const give = (name: string, summary: string | undefined) => {
@@ -135,8 +139,8 @@ function createWaiting(options: ResearchOptions & { claims: Claims }) {
     waiting.delete(name);
   };
   const pollOnce = async (): Promise<void> => {
-    if (now() + pollMs > deadline.startUntil)
-      return [...waiting.keys()].forEach((name) => give(name, undefined));
+    for (const [name, { untilMs }] of waiting) if (now() + pollMs > untilMs) give(name, undefined);
+    if (waiting.size === 0) return;
     await pause(pollMs * (0.75 + Math.random() / 2), deadline.signal);
     const names = [...waiting.keys()];
     const found = await cache.claim(names);
@@ -165,7 +169,8 @@ function createWaiting(options: ResearchOptions & { claims: Claims }) {
     /** Undefined: nobody has found it, or nobody can tell; search. */
     summaryOf: (name: string): Promise<string | undefined> => {
       const one = Promise.withResolvers<string | undefined>();
-      waiting.set(name, one);
+      const untilMs = Math.min(now() + longestWaitMs, deadline.startUntil);
+      waiting.set(name, { ...one, untilMs });
       void poll();
       return one.promise;
     },

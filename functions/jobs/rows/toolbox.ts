@@ -32,6 +32,8 @@ export function createToolbox(
   ctx: Pick<Ctx, 'config' | 'redis' | 'log' | 'now'>,
   slots: Slots,
   deadline: Deadline,
+  /** Whose rows these are, the same whenever they are worked: a chunk. */
+  owner: string = crypto.randomUUID(),
 ): Toolbox {
   const { search: searchConfig, llm: llmConfig, parallelInvocations } = ctx.config;
   const now = () => ctx.now().getTime();
@@ -51,7 +53,7 @@ export function createToolbox(
   const asking = retriesOf('Model', llmConfig.ratePerSecond);
 
   const research = createResearch({
-    cache: createResearchCache(shared),
+    cache: createResearchCache(shared, owner),
     deadline,
     now,
     search: (text) => withRetries(searching, (call) => searchWeb(searchConfig, call, text)),

@@ -1,0 +1,169 @@
+import { expect } from 'vitest';
+import type { Ctx } from '../../functions/deps.ts';
+import { readJob } from '../../functions/jobs/read-job.ts';
+import { readOutput } from '../../functions/jobs/read-output.ts';
+import { audit } from './audit.ts';
+import type { Stage } from './chaos-story.ts';
+
+/** What a story knows of a job. */
+export type Told = {
+  id: string;
+  /** Its rows as they were sent. */
+  rows: string[];
+  /** Lines that were seen `ok`, while the job was running too: they may never change. */
+  ok: Map<string, string>;
+  /** Somebody tried to delete it. */
+  deleted: boolean;
+};
+
+const added = 'research_summary,email_body,row_status,row_error';
+
+async function linesOf(ctx: Ctx, of: { userId: string; jobId: string }): Promise<string[]> {
+  const options = { partial: true, raw: false, bom: false };
+  const { body } = await readOutput(ctx, { ...of, options });
+  const [header, ...lines] = (await new Response(body).text()).split('\r\n').slice(0, -1);
+  expect(header).toBe(`name,city,${added}`);
+  // A row without a result is left out while the job runs; at its end there is none.
+  expect(lines.filter((line) => /,error,(Not processed|Internal error)$/.test(line))).toEqual([]);
+  return lines;
+}
+
+/** Whether a line is its row with its own research and its own letter. */
+function isOk(row: string, line: string): boolean {
+  const [name = ''] = row.split(',');
+  const [before, after] = [`${row},${name}: about ${name},Dear ${name} (`, '),ok,'];
+  const nth = line.slice(before.length, -after.length);
+  return line === before + nth + after && /^\d+$/.test(nth);
+}
+
+const isError = (row: string, line: string): boolean =>
+  line.startsWith(`${row},,,error,`) && line.length > `${row},,,error,`.length;
+
+/** Checks lines against rows, of which some may be missing: in order, each once → those that are ok. */
+function checkLines(lines: string[], rows: string[]): Map<string, string> {
+  const ok = new Map<string, string>();
+  let at = -1;
+  for (const line of lines) {
+    at = rows.findIndex((row, i) => i > at && line.startsWith(`${row},`));
+    const row = rows[at];
+    if (row === undefined) throw new Error(`Not a row, twice or out of order: ${line}`);
+    if (isOk(row, line)) ok.set(row, line);
+    else if (!isError(row, line)) throw new Error(`Neither ok nor an error: ${line}`);
+  }
+  return ok;
+}
+
+/** Somebody looks while the job is in whatever state. */
+export async function checkReading(
+  ctx: Ctx,
+  of: { userId: string; jobId: string },
+  told: Told,
+): Promise<void> {
+  const { rows, credits } = await readJob(ctx, of);
+  expect(rows.done).toBe(rows.succeeded + rows.failed);
+  expect(rows.done).toBeLessThanOrEqual(rows.total);
+  expect(Math.min(credits.held, credits.charged, credits.released)).toBeGreaterThanOrEqual(0);
+  await remember(ctx, of, told);
+}
+
+/** Rows that are ok now were ok before as they are, or are new; they are paid for and stay. */
+export async function remember(
+  ctx: Ctx,
+  of: { userId: string; jobId: string },
+  told: Told,
+): Promise<void> {
+  const seen = checkLines(await linesOf(ctx, of), told.rows);
+  for (const [row, line] of seen) {
+    if (told.ok.has(row)) expect(line, 'what was ok stays').toBe(told.ok.get(row));
+    told.ok.set(row, line);
+  }
+}
+
+export type End = {
+  userId: string;
+  jobs: Told[];
+  /** Credits that the user has had in all. */
+  bought: number;
+  surprises: string[];
+  /** Percent of requests to providers that failed. */
+  failing: number;
+};
+
+/** After the calm: the same books and the same files whatever happened. */
+export async function checkEnd(stage: Stage, end: End): Promise<void> {
+  const { lab, tally } = stage;
+  expect(end.surprises).toEqual([]);
+  let spent = 0;
+  for (const told of end.jobs) spent += await checkJob(stage, end, told);
+  expect(await lab.credits(end.userId)).toEqual({ balance: end.bought - spent, held: 0 });
+  await audit(lab.database.pool);
+  tally.count('stories: checked');
+}
+
+type Books = {
+  status: string;
+  attempt: number;
+  rows_total: number;
+  rows_succeeded: number;
+  deleted: boolean;
+  held: number;
+  released: number;
+  holds: string[];
+  releases: string[];
+};
+
+/** → the credits that the job has cost. */
+async function checkJob({ lab, tally }: Stage, end: End, told: Told): Promise<number> {
+  const [books] = await lab.query<Books>(
+    `select j.status, j.attempt, j.rows_total, j.rows_succeeded, j.deleted_at is not null as deleted,
+        coalesce(-sum(e.amount) filter (where e.kind = 'hold'), 0)::int as held,
+        coalesce(sum(e.amount) filter (where e.kind = 'release'), 0)::int as released,
+        coalesce(array_agg(e.business_key) filter (where e.kind = 'hold'), '{}') as holds,
+        coalesce(array_agg(e.business_key) filter (where e.kind = 'release'), '{}') as releases
+      from jobs j left join credit_entries e on e.job_id = j.id where j.id = $1 group by j.id`,
+    [told.id],
+  );
+  if (!books) throw new Error('A job has gone without a trace.');
+  tally.count(`end: ${books.deleted ? 'deleted' : books.status}`);
+  const spent = books.held - books.released;
+  expect(spent, 'credits charged = rows ok').toBe(books.rows_succeeded);
+  const attempts = Array.from({ length: books.attempt }, (_, i) => `${told.id}:${i + 1}`);
+  expect(books.holds.toSorted(), 'one hold an attempt').toEqual(
+    attempts.map((a) => `hold:${a}`).toSorted(),
+  );
+  expect(
+    attempts.map((a) => `release:${a}`),
+    'at most one release an attempt',
+  ).toEqual(expect.arrayContaining(books.releases));
+  expect(new Set(books.releases).size).toBe(books.releases.length);
+  if (books.deleted) {
+    expect(told.deleted).toBe(true);
+    return spent;
+  }
+  if (books.attempt === 0) {
+    expect(books.status).toMatch(/^(awaiting_credits|cancelled)$/);
+    return spent;
+  }
+  expect(books.status).toMatch(/^(completed|cancelled)$/);
+  const lines = await linesOf(lab.ctx, { userId: end.userId, jobId: told.id });
+  const ok = checkLines(lines, told.rows);
+  expect(lines, 'every row of the file').toHaveLength(told.rows.length);
+  expect(ok.size, 'rows counted ok = rows that are ok').toBe(books.rows_succeeded);
+  for (const [row, line] of told.ok) expect(ok.get(row), 'what was ok stays').toBe(line);
+  tally.count('rows: ok', ok.size);
+  tally.count('rows: error', lines.length - ok.size);
+  checkReasons(lines, end, books.status);
+  return spent;
+}
+
+/** An error that nobody can explain would be a bug's. */
+function checkReasons(lines: string[], end: End, status: string): void {
+  const reasons = lines.flatMap((line) => /,error,(.+)$/.exec(line)?.[1] ?? []);
+  if (end.failing > 0) return;
+  const known = /^(Could not be processed|Took too long|.* took too long)$/;
+  const cancelled = 'The job was cancelled';
+  const unknown = reasons.filter(
+    (reason) => !known.test(reason) && !(status === 'cancelled' && reason === cancelled),
+  );
+  expect(unknown, 'errors without a cause').toEqual([]);
+}

@@ -1,0 +1,314 @@
+import type { Redis } from '@upstash/redis';
+import { cancelJob } from '../../functions/jobs/cancel-job.ts';
+import { createJob } from '../../functions/jobs/create-job.ts';
+import { deleteJob } from '../../functions/jobs/delete-job.ts';
+import { failChunk } from '../../functions/jobs/fail-chunk.ts';
+import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { retryJob } from '../../functions/jobs/retry-job.ts';
+import { startJob } from '../../functions/jobs/start-job.ts';
+import { uploadInput } from '../../functions/jobs/upload-input.ts';
+import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { DomainError, type ErrorCode } from '../../functions/errors.ts';
+import { checkEnd, checkReading, remember, type Told } from './chaos-checks.ts';
+import { Isolate, isStruck, type Life, type World } from './chaos-isolate.ts';
+import type { Act, Fate, Plan, Verb } from './chaos-plan.ts';
+import { chaosProviders } from './chaos-providers.ts';
+import { ChaosQueue, type Delivery } from './chaos-queue.ts';
+import type { Tally } from './chaos-tally.ts';
+import { type JobLab, streamOf } from './job-lab.ts';
+
+export type Stage = { lab: JobLab; now: () => Date; tally: Tally; up: Redis; down: Redis };
+
+/** Who asks: an isolate that dies at this call, or one that lives. */
+type By = Pick<Act, 'strike'>;
+
+/** Rounds of the cron that a job may take to its end once nothing fails any more. */
+const mostRounds = 4;
+const mostUploads = 12;
+
+/** What a user may be told; anything else is wrong. */
+const answers: Record<Verb | 'upload', ErrorCode[]> = {
+  cancel: ['job_not_open', 'not_found'],
+  retry: ['job_not_open', 'job_running', 'nothing_to_retry', 'insufficient_credits', 'not_found'],
+  start: ['job_not_open', 'insufficient_credits', 'not_found'],
+  delete: ['not_found'],
+  upload: [
+    'job_not_open',
+    'upload_superseded',
+    'upload_interrupted',
+    'insufficient_credits',
+    'not_found',
+  ],
+  read: ['not_found', 'no_output', 'rows_expired'],
+  'top up': [],
+  'minutes pass': [],
+};
+
+/** The file of a job: no two rows of a story are alike. */
+const rowsOf = (job: number, rows: number): string[] =>
+  Array.from({ length: rows }, (_, i) => `lead ${job * 1000 + i},"Bonn, ${i}"`);
+
+/** A body that breaks off after some bytes. */
+const cutBody = (text: string, afterBytes: number): ReadableStream<Uint8Array> =>
+  new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text.slice(0, afterBytes)));
+    },
+    pull(controller) {
+      controller.error(new TypeError('the caller went away'));
+    },
+  });
+
+/** Plays a plan on real Postgres, lets it grow calm, and checks what a user and an auditor would. */
+export class Story {
+  readonly #plan: Plan;
+  readonly #stage: Stage;
+  readonly #world: World;
+  readonly #queue: ChaosQueue;
+  readonly #acts: Act[];
+  readonly #beside: Promise<void>[] = [];
+  readonly #jobs: Told[] = [];
+  readonly #failed: unknown[] = [];
+  #userId = '';
+  #bought = 0;
+  #uploading = 0;
+  #isolates = 0;
+
+  constructor(stage: Stage, plan: Plan) {
+    const { lab, tally, now } = stage;
+    this.#plan = plan;
+    this.#stage = stage;
+    this.#queue = new ChaosQueue(plan.fates, tally, this.#bring);
+    this.#acts = plan.acts.toSorted((a, b) => a.at - b.at);
+    this.#world = {
+      ctx: lab.ctx,
+      tally,
+      now,
+      cuts: plan.cuts,
+      seen: new Map(),
+      surprises: [],
+      redis: { current: this.#redis },
+      providers: chaosProviders(plan.providers, tally),
+      publish: this.#queue.publish,
+      recall: this.#queue.recall,
+    };
+  }
+
+  async play(): Promise<void> {
+    const rows = this.#plan.jobs.map((job) => job.rows);
+    const credits = { all: 500, one: Math.max(...rows), none: 0 }[this.#plan.credits];
+    this.#bought = credits;
+    this.#userId = await this.#stage.lab.newUser(credits);
+    for (const [k, { rows }] of this.#plan.jobs.entries()) {
+      const { job } = await createJob(this.#stage.lab.ctx, {
+        userId: this.#userId,
+        filename: 'a.csv',
+      });
+      this.#jobs.push({ id: job.id, rows: rowsOf(k, rows), ok: new Map(), deleted: false });
+    }
+    await this.#chaos();
+    await this.#calm();
+    if (this.#failed.length > 0) throw this.#failed[0];
+    await checkEnd(this.#stage, {
+      userId: this.#userId,
+      jobs: this.#jobs,
+      bought: this.#bought,
+      surprises: this.#world.surprises,
+      failing: this.#plan.providers.failing,
+    });
+  }
+
+  /** Uploads, deliveries and what people do, all beside each other, until nothing is left to do. */
+  async #chaos(): Promise<void> {
+    this.#onStep(0);
+    for (;;) {
+      await Promise.all(this.#beside.splice(0));
+      await this.#queue.run(this.#onStep);
+      if (this.#beside.length > 0) continue;
+      const next = Math.min(this.#acts[0]?.at ?? Infinity, this.#nextUpload());
+      if (next === Infinity) return;
+      this.#onStep(next);
+    }
+  }
+
+  #nextUpload = (): number => this.#plan.jobs[this.#uploading]?.at ?? Infinity;
+
+  #onStep = (begun: number): void => {
+    while (this.#nextUpload() <= begun) {
+      this.#uploading += 1;
+      this.#besides(this.#upload(this.#uploading - 1));
+    }
+    while ((this.#acts[0]?.at ?? Infinity) <= begun) {
+      const act = this.#acts.shift();
+      if (act) this.#besides(this.#act(act));
+    }
+  };
+
+  #besides(work: Promise<void>): void {
+    this.#beside.push(work.catch((error: unknown) => void this.#failed.push(error)));
+  }
+
+  /** Time passes, the cron fires, all arrives: every job ends within a few rounds. */
+  async #calm(): Promise<void> {
+    this.#queue.calm();
+    this.#world.cuts = [];
+    for (let round = 1; ; round += 1) {
+      await this.#queue.run(this.#onStep);
+      await this.#startWaiting();
+      await this.#queue.run(this.#onStep);
+      const open = await this.#stage.lab.query(
+        "select status from jobs where user_id = $1 and status in ('running', 'uploading', 'created')",
+        [this.#userId],
+      );
+      if (open.length === 0) break;
+      if (round > mostRounds)
+        throw new Error(`A job does not end: ${JSON.stringify(open)} after ${mostRounds} rounds`);
+      this.#stage.tally.count(`calm: round ${round}`);
+      await this.#minutesPass({ strike: null });
+    }
+  }
+
+  /** Jobs that await credits are started as far as the credits go. */
+  async #startWaiting(): Promise<void> {
+    for (const [job, { id }] of this.#jobs.entries()) {
+      const [row] = await this.#stage.lab.query('select status from jobs where id = $1', [id]);
+      if (row?.['status'] === 'awaiting_credits')
+        await this.#act({ at: 0, verb: 'start', job, strike: null });
+    }
+  }
+
+  #redis = (): Redis => {
+    const { redis } = this.#plan;
+    this.#isolates += 1;
+    const isUp = redis === 'up' || (redis === 'flaps' && this.#isolates % 2 === 0);
+    this.#stage.tally.count(isUp ? 'redis: up' : 'redis: down');
+    return isUp ? this.#stage.up : this.#stage.down;
+  };
+
+  /** The Worker's answer to a delivery; a rejection is anything but 2xx. */
+  #bring = async (delivery: Delivery, fate: Fate): Promise<void> => {
+    const { message } = delivery;
+    const { query } = this.#stage.lab;
+    const leaseEnds = () =>
+      query(
+        "update job_chunks set lease_until = now() - interval '1 second' where job_id = $1 and index = $2 and lease_until is not null",
+        [message.jobId, message.chunk],
+      );
+    // The second retry comes more than a lease after the first try.
+    if (delivery.retried >= 2) await leaseEnds();
+    const life: Life = fate.kind === 'killed' ? { strike: fate.strike } : {};
+    if (fate.kind === 'hurried') {
+      life.slowMs = fate.limits.stopMs;
+      life.config = { parallelRowsPerInvocation: 2 };
+    }
+    if (fate.kind === 'outlived' && delivery.kind === 'chunk')
+      life.onLease = async () => {
+        this.#stage.tally.count('lease: outlived');
+        await leaseEnds();
+        const { limits } = fate;
+        const next: Fate = limits ? { kind: 'hurried', limits } : { kind: 'arrives' };
+        await this.#bring({ ...delivery, retried: 0 }, next).catch(() => undefined);
+      };
+    const limits = fate.kind === 'hurried' ? fate.limits : undefined;
+    const work = ({ ctx, slots }: Isolate) =>
+      delivery.kind === 'chunk'
+        ? processChunk(ctx, message, slots, limits)
+        : failChunk(ctx, message, 'Could not be processed');
+    await this.#judged(['busy'], () => new Isolate(this.#world, life).run(work));
+    const told = this.#jobs.find(({ id }) => id === message.jobId);
+    const of = { userId: this.#userId, jobId: message.jobId };
+    if (told && !told.deleted)
+      await remember(this.#stage.lab.ctx, of, told).catch((error: unknown) => {
+        if (!told.deleted) this.#failed.push(error);
+      });
+  };
+
+  /** Passes on what fails; an answer that is not among the expected ones fails the story. */
+  async #judged(expected: ErrorCode[], work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const isExpected = error instanceof DomainError && expected.includes(error.code);
+      if (!isExpected && !isStruck(error)) this.#world.surprises.push(`answer: ${String(error)}`);
+      throw error;
+    }
+  }
+
+  async #upload(job: number): Promise<void> {
+    const told = this.#jobs[job];
+    if (!told) return;
+    const text = `name,city\n${told.rows.join('\n')}\n`;
+    const planned = this.#plan.jobs[job]?.sendings ?? [];
+    const of = { userId: this.#userId, jobId: told.id };
+    for (let tries = 0; tries < mostUploads; tries += 1) {
+      const sending = planned[tries] ?? { kind: 'whole' };
+      this.#stage.tally.count(`upload: ${sending.kind}`);
+      const body = () =>
+        sending.kind === 'cut off' ? cutBody(text, sending.afterBytes) : streamOf(text);
+      const send = () =>
+        this.#user('upload', { strike: sending.kind === 'killed' ? sending.strike : null }, (ctx) =>
+          uploadInput(ctx, { ...of, body: body(), contentLength: text.length }),
+        );
+      const ends = await Promise.all(sending.kind === 'twice' ? [send(), send()] : [send()]);
+      const isOver = (end: string) =>
+        ['ok', 'insufficient_credits', 'job_not_open', 'not_found'].includes(end);
+      if (ends.some(isOver)) return;
+    }
+    throw new Error(`The file could not be sent in ${mostUploads} tries.`);
+  }
+
+  /** A user's call on an isolate of its own → `ok`, the code of the refusal, or `struck`. */
+  async #user(
+    verb: Verb | 'upload',
+    { strike }: By,
+    work: (ctx: Isolate['ctx']) => Promise<unknown>,
+  ): Promise<string> {
+    try {
+      await this.#judged(answers[verb], () =>
+        new Isolate(this.#world, { strike }).run(({ ctx }) => work(ctx)),
+      );
+      this.#stage.tally.count(`${verb}: ok`);
+      return 'ok';
+    } catch (error) {
+      const end = isStruck(error) ? 'struck' : error instanceof DomainError ? error.code : 'bug';
+      this.#stage.tally.count(`${verb}: ${end}`);
+      return end;
+    }
+  }
+
+  async #act(act: Act): Promise<void> {
+    const told = this.#jobs[act.job] ?? this.#jobs[0];
+    if (!told) return;
+    const of = { userId: this.#userId, jobId: told.id };
+    const verbs: Record<Verb, (act: By) => Promise<unknown>> = {
+      cancel: (by) => this.#user('cancel', by, (ctx) => cancelJob(ctx, of)),
+      retry: (by) => this.#user('retry', by, (ctx) => retryJob(ctx, of)),
+      start: (by) => this.#user('start', by, (ctx) => startJob(ctx, of)),
+      read: (by) => this.#user('read', by, (ctx) => checkReading(ctx, of, told)),
+      delete: async (by) => {
+        told.deleted = true;
+        await this.#user('delete', by, (ctx) => deleteJob(ctx, of));
+      },
+      'top up': () => this.#topUp(told.rows.length),
+      'minutes pass': (by) => this.#minutesPass(by),
+    };
+    const end = await verbs[act.verb](act);
+    // Whoever hears nothing asks again.
+    if (end === 'struck') await verbs[act.verb]({ strike: null });
+  }
+
+  async #topUp(credits: number): Promise<void> {
+    this.#bought += credits;
+    await this.#stage.lab.topUp(this.#userId, credits);
+  }
+
+  /** Nothing moved for hours: leases are over, and the cron looks at every running job. */
+  async #minutesPass(by: By): Promise<string> {
+    const { query } = this.#stage.lab;
+    for (const { id } of this.#jobs) {
+      await this.#stage.lab.expireLeases(id);
+      await query("update jobs set progress_at = now() - interval '3 hours' where id = $1", [id]);
+    }
+    return this.#user('minutes pass', by, watchJobs);
+  }
+}
