@@ -256,6 +256,17 @@ describe('chunks', () => {
     expect((await text(userId, jobId))[1]).toBe('lead 0,"Bonn, 0",,,error,Could not be processed');
   });
 
+  test('a chunk that somebody works on is not given up', async () => {
+    const { userId, jobId, messages } = await running(6);
+    const [message] = messages as [ChunkMessage];
+    const late: SlotFetch = async (...request) => {
+      expect(await failChunk(ctx, message, 'Could not be processed')).toEqual({ outcome: 'stale' });
+      return providerFetch()(...request);
+    };
+    await processChunk(ctx, message, slotsOf(late));
+    expect(await readJob(ctx, { userId, jobId })).toMatchObject({ rows: { succeeded: 6 } });
+  });
+
   test('output of a running job is refused, or partial', async () => {
     const { userId, jobId, messages } = await running(18);
     await processChunk(ctx, messages[1] as ChunkMessage, providers());
