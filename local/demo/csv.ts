@@ -3,13 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import Papa from 'papaparse';
 
-/** Text of a CSV file, by its byte order mark; without one it is UTF-8. */
+/** Text of a CSV file, by its byte order mark; without one it is UTF-8, or else Windows-1252. */
 async function textOf(file: string): Promise<string> {
   const bytes = await readFile(file);
   const isUtf16 =
     (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
-  const encoding = isUtf16 ? (bytes[0] === 0xff ? 'utf-16le' : 'utf-16be') : 'utf-8';
-  return new TextDecoder(encoding).decode(bytes);
+  if (isUtf16) return new TextDecoder(bytes[0] === 0xff ? 'utf-16le' : 'utf-16be').decode(bytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
 }
 
 /** A table: its header and its rows. */
@@ -50,16 +54,19 @@ const isIntact = (before: string, after: string): boolean =>
 
 /** What is wrong with a result, against its input; empty if every row and cell is in its place. */
 export function compare(input: Table, output: Table): string[] {
-  const wanted = [...input.header, ...added];
+  const width = input.rows.reduce((most, row) => Math.max(most, row.length), input.header.length);
+  // Rows longer than the header give it more columns; they are named by the API.
+  const wanted = [...input.header, ...output.header.slice(input.header.length, width), ...added];
   if (wanted.join('\0') !== output.header.join('\0'))
     return [`columns are ${output.header.join(', ')} instead of ${wanted.join(', ')}`];
+  const columns = output.header.slice(0, width);
   const problems: string[] = [];
   if (input.rows.length !== output.rows.length)
     problems.push(`${output.rows.length} rows came out, ${input.rows.length} went in`);
   for (const [index, before] of input.rows.entries()) {
     const after = output.rows[index] ?? [];
-    const column = input.header.findIndex((_, at) => !isIntact(before[at] ?? '', after[at] ?? ''));
-    if (column >= 0) problems.push(`row ${index + 1}, column ${input.header[column]}: changed`);
+    const column = columns.findIndex((_, at) => !isIntact(before[at] ?? '', after[at] ?? ''));
+    if (column >= 0) problems.push(`row ${index + 1}, column ${columns[column]}: changed`);
     if (problems.length >= 5) break;
   }
   return problems;

@@ -14,8 +14,8 @@ let refused: Command;
 
 // Both at once: most of their time is the start of a stack.
 beforeAll(() => {
-  const csv = join(folder, 'ragged.csv');
-  writeFileSync(csv, 'name,city\nAda,London\nGrace,New York,USA,extra\n');
+  const csv = join(folder, 'broken.csv');
+  writeFileSync(csv, 'name,city\nAda,London\nGrace,"New York\n');
   told = command('local/demo.ts', ['--rows', '20', '--latency', '5', '--out', out, '--json']);
   refused = command('local/demo.ts', ['--csv', csv, '--out', join(folder, 'none.csv')]);
 });
