@@ -8,6 +8,7 @@ import type { Stage } from './chaos-story.ts';
 /** What a story knows of a job. */
 export type Told = {
   id: string;
+  header: string;
   /** Its rows as they were sent. */
   rows: string[];
   /** Lines that were seen `ok`, while the job was running too: they may never change. */
@@ -18,11 +19,15 @@ export type Told = {
 
 const added = 'research_summary,email_body,row_status,row_error';
 
-async function linesOf(ctx: Ctx, of: { userId: string; jobId: string }): Promise<string[]> {
+async function linesOf(
+  ctx: Ctx,
+  of: { userId: string; jobId: string },
+  told: Told,
+): Promise<string[]> {
   const options = { partial: true, raw: false, bom: false };
   const { body } = await readOutput(ctx, { ...of, options });
   const [header, ...lines] = (await new Response(body).text()).split('\r\n').slice(0, -1);
-  expect(header).toBe(`name,city,${added}`);
+  expect(header).toBe(`${told.header},${added}`);
   // A row without a result is left out while the job runs; at its end there is none.
   expect(lines.filter((line) => /,error,(Not processed|Internal error)$/.test(line))).toEqual([]);
   return lines;
@@ -72,7 +77,7 @@ export async function remember(
   of: { userId: string; jobId: string },
   told: Told,
 ): Promise<void> {
-  const seen = checkLines(await linesOf(ctx, of), told.rows);
+  const seen = checkLines(await linesOf(ctx, of, told), told.rows);
   for (const [row, line] of seen) {
     if (told.ok.has(row)) expect(line, 'what was ok stays').toBe(told.ok.get(row));
     told.ok.set(row, line);
@@ -145,7 +150,7 @@ async function checkJob({ lab, tally }: Stage, end: End, told: Told): Promise<nu
     return spent;
   }
   expect(books.status).toMatch(/^(completed|cancelled)$/);
-  const lines = await linesOf(lab.ctx, { userId: end.userId, jobId: told.id });
+  const lines = await linesOf(lab.ctx, { userId: end.userId, jobId: told.id }, told);
   const ok = checkLines(lines, told.rows);
   expect(lines, 'every row of the file').toHaveLength(told.rows.length);
   expect(ok.size, 'rows counted ok = rows that are ok').toBe(books.rows_succeeded);

@@ -44,9 +44,17 @@ const answers: Record<Verb | 'upload', ErrorCode[]> = {
   'minutes pass': [],
 };
 
-/** The file of a job: no two rows of a story are alike. */
-const rowsOf = (job: number, rows: number): string[] =>
-  Array.from({ length: rows }, (_, i) => `lead ${job * 1000 + i},"Bonn, ${i}"`);
+/** Stories so far: each has leads of its own, since all share one Redis. */
+let stories = 0;
+
+/** The file of a job: no two rows are alike. Research about companies goes through the cache. */
+const fileOf = (story: number, job: number, rows: number): Pick<Told, 'header' | 'rows'> => ({
+  header: story % 2 === 0 ? 'name,city' : 'company,city',
+  rows: Array.from(
+    { length: rows },
+    (_, i) => `lead ${story * 10_000 + job * 1000 + i},"Bonn, ${i}"`,
+  ),
+});
 
 /** A body that breaks off after some bytes. */
 const cutBody = (text: string, afterBytes: number): ReadableStream<Uint8Array> =>
@@ -98,13 +106,15 @@ export class Story {
     const rows = this.#plan.jobs.map((job) => job.rows);
     const credits = { all: 500, one: Math.max(...rows), none: 0 }[this.#plan.credits];
     this.#bought = credits;
+    const story = stories;
+    stories += 1;
     this.#userId = await this.#stage.lab.newUser(credits);
     for (const [k, { rows }] of this.#plan.jobs.entries()) {
       const { job } = await createJob(this.#stage.lab.ctx, {
         userId: this.#userId,
         filename: 'a.csv',
       });
-      this.#jobs.push({ id: job.id, rows: rowsOf(k, rows), ok: new Map(), deleted: false });
+      this.#jobs.push({ id: job.id, ...fileOf(story, k, rows), ok: new Map(), deleted: false });
     }
     await this.#chaos();
     await this.#calm();
@@ -237,7 +247,7 @@ export class Story {
   async #upload(job: number): Promise<void> {
     const told = this.#jobs[job];
     if (!told) return;
-    const text = `name,city\n${told.rows.join('\n')}\n`;
+    const text = `${told.header}\n${told.rows.join('\n')}\n`;
     const planned = this.#plan.jobs[job]?.sendings ?? [];
     const of = { userId: this.#userId, jobId: told.id };
     for (let tries = 0; tries < mostUploads; tries += 1) {
