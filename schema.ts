@@ -373,9 +373,11 @@ export const jobs = pgTable(
     /** Start of the present attempt. */
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
-    /** Last sign of life while running; the watchdog looks at it. */
+    /** Last sign of life: of an upload, then while running; the watchdog and the retention look at it. */
     progressAt: instant('progress_at'),
-    /** Times that the watchdog came since the last progress: each makes it wait longer. */
+    /** Last time that chunks were handed to QStash. */
+    dispatchedAt: instant('dispatched_at'),
+    /** Times that the watchdog came in this attempt: each makes it wait longer. */
     revivals: integer('revivals').notNull().default(0),
     /** When rows and results were removed, by retention or with the job. */
     purgedAt: instant('purged_at'),
@@ -390,7 +392,7 @@ export const jobs = pgTable(
       .on(t.progressAt)
       .where(sql`${t.status} = 'running'`),
     index('jobs_expiry_idx')
-      .on(sql`(coalesce(${t.finishedAt}, ${t.createdAt}))`)
+      .on(sql`(coalesce(${t.finishedAt}, ${t.progressAt}, ${t.createdAt}))`)
       .where(sql`${t.purgedAt} is null and ${t.status} <> 'running'`),
     check(
       'jobs_status_known',
@@ -424,6 +426,8 @@ export const jobChunks = pgTable(
     /** Of the results, without errors that a retry is to work again. */
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
+    /** Times that a part of it was committed; a message is about one of them. */
+    part: integer('part').notNull().default(0),
     /** Leases since the last row that was committed. */
     attempts: integer('attempts').notNull().default(0),
     leaseToken: uuid('lease_token'),

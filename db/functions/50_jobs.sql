@@ -23,7 +23,7 @@ begin
   end if;
   delete from job_chunks where job_id = p_job;
   update jobs set status = 'uploading', upload_id = p_upload, header = null, error = null,
-      rows_total = 0, chunks_total = 0
+      rows_total = 0, chunks_total = 0, progress_at = clock_timestamp()
     where id = p_job returning * into j;
   return to_jsonb(j);
 end $$;
@@ -81,7 +81,8 @@ begin
       rows_kept = rows_succeeded, rows_done = rows_succeeded, rows_failed = 0,
       credits_per_row = p_per_row, metered = not v_unlimited,
       credits_held = case when v_unlimited then 0 else v_required end,
-      started_at = clock_timestamp(), progress_at = clock_timestamp(), finished_at = null, error = null
+      started_at = clock_timestamp(), progress_at = clock_timestamp(), dispatched_at = clock_timestamp(),
+      finished_at = null, error = null
     where id = p_job returning * into j;
   return jsonb_build_object('started', true, 'job', to_jsonb(j));
 end $$;
@@ -95,6 +96,7 @@ declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status = 'uploading' and j.upload_id = p_upload then
     update jobs set status = 'awaiting_credits', upload_id = null, header = p_header,
+        progress_at = clock_timestamp(),
         chunks_total = c.chunks, rows_total = c.rows
       from (select count(*) as chunks, coalesce(sum(row_count), 0) as rows
               from job_chunks where job_id = p_job) c
@@ -133,22 +135,25 @@ begin
 end $$;
 
 -- Marks what is published and gives what comes next: pending chunks from p_from on, at most p_limit,
--- in order. → {indexes, from}; from is where the next call goes on. Null once the attempt is over.
+-- in order. → {chunks: [{index, part}], from}; from is where the next call goes on. Null once the
+-- attempt is over.
 create or replace function rowloom.job_dispatch(p_job uuid, p_attempt integer, p_from integer, p_limit integer)
 returns jsonb language plpgsql as $$
 declare
   v_total integer;
-  v_indexes integer[];
+  v_chunks jsonb;
+  v_next integer;
 begin
-  update jobs set chunks_dispatched = greatest(chunks_dispatched, p_from), progress_at = clock_timestamp()
+  update jobs set chunks_dispatched = greatest(chunks_dispatched, p_from), dispatched_at = clock_timestamp()
     where id = p_job and attempt = p_attempt and status = 'running'
     returning chunks_total into v_total;
   if not found then return null; end if;
-  v_indexes := array(
-    select index from job_chunks where job_id = p_job and index >= p_from and status = 'pending'
-      order by index limit p_limit);
-  return jsonb_build_object('indexes', to_jsonb(v_indexes), 'from',
-    case when cardinality(v_indexes) = p_limit then v_indexes[p_limit] + 1 else v_total end);
+  select coalesce(jsonb_agg(jsonb_build_object('index', c.index, 'part', c.part) order by c.index), '[]'),
+      case when count(*) = p_limit then max(c.index) + 1 else v_total end
+    into v_chunks, v_next
+    from (select index, part from job_chunks where job_id = p_job and index >= p_from and status = 'pending'
+            order by index limit p_limit) c;
+  return jsonb_build_object('chunks', v_chunks, 'from', v_next);
 end $$;
 
 -- Ends a running job, once: rows that have not succeeded give their credits back. Its row is locked.
@@ -201,7 +206,7 @@ begin
 end $$;
 
 -- Takes a job and its rows away. The row stays for the ledger's sake, without content.
--- → {stopped: whether it was running}
+-- → {stopped: whether it was running, attempt}
 create or replace function rowloom.job_delete(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
@@ -213,7 +218,7 @@ begin
       finished_at = coalesce(finished_at, clock_timestamp()), upload_id = null,
       filename = '', prompt = '', columns = null, header = null, idempotency_key = null, request_hash = null
     where id = p_job;
-  return jsonb_build_object('stopped', j.status = 'running');
+  return jsonb_build_object('stopped', j.status = 'running', 'attempt', j.attempt);
 end $$;
 
 -- Removes rows and results of at most p_limit jobs that ended, or were left lying, p_days ago.
@@ -225,10 +230,10 @@ begin
   v_jobs := array(
     select id from jobs
       where purged_at is null and status <> 'running'
-        and coalesce(finished_at, created_at) < clock_timestamp() - p_days * interval '1 day'
-      order by coalesce(finished_at, created_at) limit p_limit for update skip locked);
+        and coalesce(finished_at, progress_at, created_at) < clock_timestamp() - p_days * interval '1 day'
+      order by coalesce(finished_at, progress_at, created_at) limit p_limit for update skip locked);
   delete from job_chunks where job_id = any(v_jobs);
-  update jobs set purged_at = clock_timestamp(), upload_id = null, header = null,
+  update jobs set purged_at = clock_timestamp(), upload_id = null, header = null, columns = null,
       status = case when status in ('created', 'uploading', 'awaiting_credits') then 'cancelled' else status end,
       finished_at = coalesce(finished_at, clock_timestamp())
     where id = any(v_jobs);

@@ -1,5 +1,5 @@
 -- Takes the lease on a chunk.
--- → {outcome: leased, chunk {rows, results, attempts}, job {…}} | {outcome: done | gone}
+-- → {outcome: leased, chunk {rows, results, attempts, part}, job {…}} | {outcome: done | gone}
 --   | {outcome: busy, retryAfterSeconds}
 create or replace function rowloom.chunk_lease(
   p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_seconds integer
@@ -19,7 +19,7 @@ begin
     returning * into c;
   if found then
     return json_build_object('outcome', 'leased',
-      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'attempts', c.attempts),
+      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'attempts', c.attempts, 'part', c.part),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
         'header', j.header, 'prompt', j.prompt, 'processor', j.processor));
   end if;
@@ -54,7 +54,7 @@ begin
       status = case when p_succeeded + p_failed = c.row_count then 'done' else 'pending' end,
       attempts = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
         then 0 else c.attempts end,
-      lease_token = null, lease_until = null
+      part = c.part + 1, lease_token = null, lease_until = null
     from (select rows_succeeded, rows_failed from job_chunks
             where job_id = p_job and index = p_index for update) before
     where c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.lease_token = p_token
@@ -67,10 +67,11 @@ begin
   return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, v_succeeded, v_failed));
 end $$;
 
--- Turns what is left of a chunk that cannot be processed into error rows; changes nothing once it is
--- done or while somebody holds its lease.
-create or replace function rowloom.chunk_fail(p_job uuid, p_attempt integer, p_index integer, p_reason text)
-returns json language plpgsql as $$
+-- Turns what is left of a chunk that cannot be processed into error rows; changes nothing once it is done,
+-- while somebody holds its lease, or if a part was committed after p_part: its rest has a message of its own.
+create or replace function rowloom.chunk_fail(
+  p_job uuid, p_attempt integer, p_index integer, p_part integer, p_reason text
+) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
   v_failed integer;
@@ -85,7 +86,7 @@ begin
             else json_build_object('status', 'error', 'error', p_reason, 'attempt', p_attempt) end order by i)
           from generate_series(0, c.row_count - 1) i)
     from (select rows_failed from job_chunks where job_id = p_job and index = p_index for update) before
-    where c.job_id = p_job and c.index = p_index and c.status = 'pending'
+    where c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.part = p_part
       and (c.lease_until is null or c.lease_until < clock_timestamp())
     returning c.rows_failed - before.rows_failed into v_failed;
   if not found then
@@ -100,7 +101,7 @@ language plpgsql as $$
 declare j jobs%rowtype;
 begin
   update jobs set rows_succeeded = rows_succeeded + p_succeeded, rows_failed = rows_failed + p_failed,
-      rows_done = rows_done + p_succeeded + p_failed, revivals = 0, progress_at = clock_timestamp()
+      rows_done = rows_done + p_succeeded + p_failed, progress_at = clock_timestamp()
     where id = p_job returning * into j;
   if j.rows_done = j.rows_total then
     perform rowloom.job_end(p_job, 'completed');

@@ -1,17 +1,19 @@
--- Running jobs without a sign of life: 20 s while their dispatch is not finished, else 2 minutes, twice
--- as long after each time that brought nothing. A job that has not begun because another one of its user
--- is being worked waits its turn. Touches them, so that the next run leaves them alone for as long.
--- → {job, pending: chunk indexes to publish, spent: chunk indexes that lost p_attempts leases}
+-- Running jobs whose dispatch stands still for 20 s, or that show no sign of life for 2 minutes, twice as
+-- long after each time in this attempt: a queue that is only slow is not flooded. A job that has not begun
+-- because another one of its user is being worked waits its turn. Touches them, so that the next run
+-- leaves them alone for as long.
+-- → {job, pending: [{index, part}] to publish, spent: the same of those that lost p_attempts leases}
 create or replace function rowloom.jobs_stalled(p_attempts integer, p_limit integer) returns setof jsonb
 language sql as $$
   with stalled as (
-    update jobs set progress_at = clock_timestamp(), revivals = revivals + 1
+    update jobs set progress_at = clock_timestamp(), dispatched_at = clock_timestamp(),
+        revivals = revivals + (chunks_dispatched = chunks_total)::integer
       where id in (
         select j.id from jobs j
           where j.status = 'running'
-            and j.progress_at < clock_timestamp()
-              - case when j.chunks_dispatched < j.chunks_total then interval '20 seconds' else interval '2 minutes' end
-                * power(2, least(j.revivals, 6))
+            and case when j.chunks_dispatched < j.chunks_total
+              then coalesce(j.dispatched_at, j.progress_at) < clock_timestamp() - interval '20 seconds'
+              else j.progress_at < clock_timestamp() - interval '2 minutes' * power(2, least(j.revivals, 5)) end
             and not (j.rows_done = j.rows_kept and j.chunks_dispatched = j.chunks_total and exists (
               select 1 from jobs other
                 where other.user_id = j.user_id and other.id <> j.id and other.status = 'running'
@@ -23,9 +25,9 @@ language sql as $$
   select jsonb_build_object('job', to_jsonb(s), 'pending', c.pending, 'spent', c.spent)
     from stalled s
     cross join lateral (
-      select coalesce(jsonb_agg(index order by index) filter (where attempts < p_attempts), '[]') as pending,
-             coalesce(jsonb_agg(index order by index) filter (where attempts >= p_attempts), '[]') as spent
-        from job_chunks
+      select coalesce(jsonb_agg(chunk order by index) filter (where attempts < p_attempts), '[]') as pending,
+             coalesce(jsonb_agg(chunk order by index) filter (where attempts >= p_attempts), '[]') as spent
+        from job_chunks, lateral (select jsonb_build_object('index', index, 'part', part) as chunk) as described
         where job_id = s.id and status = 'pending'
           and (lease_until is null or lease_until < clock_timestamp())
     ) c

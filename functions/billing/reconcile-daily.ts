@@ -1,3 +1,4 @@
+import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../deps.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -5,13 +6,14 @@ import { reconcile } from './reconcile.ts';
 export type ReconcileMessage = { run: string; cursor: string };
 
 async function publish(ctx: Ctx, message: ReconcileMessage): Promise<void> {
-  await ctx.qstash.publishJSON({
+  const published = ctx.qstash.publishJSON({
     url: `${ctx.config.publicUrl}/queue/reconcile`,
     body: message,
     retries: 3,
     deduplicationId: `reconcile-${message.run}-${message.cursor.replace(/[^\w]/g, '-')}`,
     flowControl: { key: 'reconcile', parallelism: 1 },
   });
+  await timeLimit(queueTimeoutMs, published);
 }
 
 /** Begins the walk of a day. The same day twice is one walk. */

@@ -1,5 +1,6 @@
 import type { Ctx } from '../deps.ts';
-import { jobLabel } from './dispatch-job.ts';
+import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
+import { attemptLabel } from './dispatch-job.ts';
 import { jobView, type JobRow } from './job.pure.ts';
 import { announceCancel } from './progress.ts';
 
@@ -12,17 +13,18 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
     p_job: input.jobId,
     p_user: input.userId,
   });
-  if (stopped) await stopWork(ctx, input.jobId);
+  if (stopped) await stopWork(ctx, input.jobId, job.attempt);
   return jobView(job, ctx.now());
 }
 
 /**
- * Takes back what is queued of a job that has ended, and tells who works on it. If either fails, what
+ * Takes back what is queued of an attempt that has ended, and tells who works on it. If either fails, what
  * still comes finds that there is nothing to do.
  */
-export async function stopWork(ctx: Ctx, jobId: string): Promise<void> {
-  const takeBack = ctx.qstash.messages
-    .cancel({ filter: { label: jobLabel(jobId) } })
-    .catch(() => ctx.log('cancel_messages_failed', { jobId }));
+export async function stopWork(ctx: Ctx, jobId: string, attempt: number): Promise<void> {
+  const cancelled = ctx.qstash.messages.cancel({ filter: { label: attemptLabel(jobId, attempt) } });
+  const takeBack = timeLimit(queueTimeoutMs, cancelled).catch(() => {
+    ctx.log('cancel_messages_failed', { jobId });
+  });
   await Promise.all([announceCancel(ctx, jobId), takeBack]);
 }

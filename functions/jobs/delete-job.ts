@@ -6,9 +6,12 @@ import { stopWork } from './cancel-job.ts';
  * entries stay. Throws `not_found`, a second time too.
  */
 export async function deleteJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<void> {
-  const { stopped } = await ctx.db.call<{ stopped: boolean }>('job_delete', {
-    p_job: input.jobId,
-    p_user: input.userId,
-  });
-  if (stopped) await stopWork(ctx, input.jobId);
+  const { stopped, attempt } = await ctx.db.call<{ stopped: boolean; attempt: number }>(
+    'job_delete',
+    {
+      p_job: input.jobId,
+      p_user: input.userId,
+    },
+  );
+  if (stopped) await stopWork(ctx, input.jobId, attempt);
 }

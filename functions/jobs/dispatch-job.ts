@@ -1,3 +1,4 @@
+import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../deps.ts';
 import { laneOf } from './job.pure.ts';
 
@@ -8,51 +9,59 @@ const batchMessages = 100;
 const retries = 3;
 const retryDelay = '10000 * pow(3, retried)';
 
-export type ChunkMessage = { jobId: string; attempt: number; chunk: number };
+/** `part`: how often a part of the chunk was committed when the message was made. */
+export type ChunkMessage = { jobId: string; attempt: number; chunk: number; part: number };
+
+/** A chunk to publish. */
+export type ChunkRef = { index: number; part: number };
 
 /** What a job's messages are addressed by: its id, the attempt, and whose lane they take. */
 export type Dispatch = { jobId: string; attempt: number; userId: string; rows: number };
 
-type Next = { indexes: number[]; from: number } | null;
-
-/** By this label a job's messages are found, and taken back. */
-export const jobLabel = (jobId: string): string => `job-${jobId}`;
+type Next = { chunks: ChunkRef[]; from: number } | null;
 
 /**
- * Publishes chunks by index. `round` tells a repeated publication from QStash's memory of the first:
+ * By this label the messages of a job's attempt are found, and taken back: those of a retry that begins
+ * meanwhile are others.
+ */
+export const attemptLabel = (jobId: string, attempt: number): string => `job-${jobId}-${attempt}`;
+
+/**
+ * Publishes chunks. `round` tells a repeated publication from QStash's memory of the first:
  * the same round twice is one delivery.
  */
 export async function publishChunks(
   ctx: Ctx,
   { jobId, attempt, userId, rows }: Dispatch,
-  indexes: number[],
+  chunks: ChunkRef[],
   { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
 ): Promise<void> {
   const { publicUrl, parallelInvocations } = ctx.config;
-  await ctx.qstash.batchJSON(
-    indexes.map((chunk) => ({
+  const published = ctx.qstash.batchJSON(
+    chunks.map(({ index: chunk, part }) => ({
       url: `${publicUrl}/queue/chunks`,
-      body: { jobId, attempt, chunk } satisfies ChunkMessage,
+      body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
       retries,
       retryDelay,
       ...(delaySeconds > 0 && { delay: delaySeconds }),
-      label: jobLabel(jobId),
+      label: attemptLabel(jobId, attempt),
       deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
       flowControl: laneOf(userId, rows, parallelInvocations),
       failureCallback: `${publicUrl}/queue/chunk-failures`,
     })),
   );
+  await timeLimit(queueTimeoutMs, published);
 }
 
 /** Publishes any number of chunks, batch by batch. */
 export async function publishAll(
   ctx: Ctx,
   dispatch: Dispatch,
-  indexes: number[],
+  chunks: ChunkRef[],
   round: string,
 ): Promise<void> {
-  for (let at = 0; at < indexes.length; at += batchMessages)
-    await publishChunks(ctx, dispatch, indexes.slice(at, at + batchMessages), { round });
+  for (let at = 0; at < chunks.length; at += batchMessages)
+    await publishChunks(ctx, dispatch, chunks.slice(at, at + batchMessages), { round });
 }
 
 /**
@@ -67,8 +76,8 @@ export async function dispatchJob(ctx: Ctx, dispatch: Dispatch, from: number): P
       p_from: at,
       p_limit: batchMessages,
     });
-  for (let batch = await next(from); batch && batch.indexes.length > 0;) {
-    await publishChunks(ctx, dispatch, batch.indexes, { round: 'first' });
+  for (let batch = await next(from); batch && batch.chunks.length > 0;) {
+    await publishChunks(ctx, dispatch, batch.chunks, { round: 'first' });
     batch = await next(batch.from);
   }
 }

@@ -8,5 +8,6 @@ export const failChunk = (ctx: Ctx, message: ChunkMessage, reason: string): Prom
     p_job: message.jobId,
     p_attempt: message.attempt,
     p_index: message.chunk,
+    p_part: message.part,
     p_reason: reason,
   });

@@ -1,7 +1,7 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { eventId, notBefore, seenBy } from './job-stream.pure.ts';
-import { hasEnded, jobView, type JobRow, type JobView, withLive } from './job.pure.ts';
+import { hasEnded, jobView, type JobSummary, type JobView, withLive } from './job.pure.ts';
 import { noLiveRows } from './live.pure.ts';
 import { readLive } from './progress.ts';
 import { findJob } from './read-job.ts';
@@ -23,7 +23,7 @@ export type JobEvent =
 
 export type Follow = {
   /** As it was found just now. */
-  job: JobRow;
+  job: JobSummary;
   /** The id of the last event that the client has; it is not sent that again. */
   lastEventId: string | undefined;
   /** Aborted when the client has gone. */
@@ -88,6 +88,6 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(stop, ms);
-    signal.addEventListener('abort', stop);
+    signal.addEventListener('abort', stop, { once: true });
   });
 }

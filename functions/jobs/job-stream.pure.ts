@@ -1,7 +1,7 @@
-import type { JobRow, JobStatus } from './job.pure.ts';
+import type { JobStatus, JobSummary } from './job.pure.ts';
 
 /** What of a job tells whether it has moved. */
-export type Seen = Pick<JobRow, 'attempt' | 'rows_succeeded' | 'rows_failed' | 'status'>;
+export type Seen = Pick<JobSummary, 'attempt' | 'rows_succeeded' | 'rows_failed' | 'status'>;
 
 /** The id of an event: all that a client has seen, so that any isolate can go on from it. */
 export const eventId = (seen: Seen): string =>
@@ -24,7 +24,7 @@ export function seenBy(lastEventId: string | undefined): Seen | undefined {
  * The job with no fewer rows than the client has seen of this attempt: between a chunk's end and its
  * commit, or when it has to be worked again, its rows are in neither count. The end is always the truth.
  */
-export function notBefore(job: JobRow, seen: Seen | undefined): JobRow {
+export function notBefore(job: JobSummary, seen: Seen | undefined): JobSummary {
   if (job.status !== 'running' || seen?.attempt !== job.attempt) return job;
   const done = seen.rows_succeeded + seen.rows_failed;
   if (done <= job.rows_done || done >= job.rows_total) return job;

@@ -10,15 +10,12 @@ export type JobStatus =
   | 'cancelled'
   | 'failed';
 
-/** A job's row as the database gives it; times as text. */
-export type JobRow = {
+/** A job's row as the database gives it, without what a user wrote into it; times as text. */
+export type JobSummary = {
   id: string;
   user_id: string;
   filename: string;
   processor: string;
-  prompt: string;
-  columns: string[] | null;
-  header: string[] | null;
   status: JobStatus;
   attempt: number;
   /** Rows that had succeeded before this attempt began. */
@@ -33,18 +30,30 @@ export type JobRow = {
   credits_charged: number;
   credits_released: number;
   error: string | null;
-  request_hash: string | null;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
   purged_at: string | null;
 };
 
+/** The whole row: a header of a thousand columns is no small thing to read. */
+export type JobRow = JobSummary & {
+  prompt: string;
+  columns: string[] | null;
+  header: string[] | null;
+  request_hash: string | null;
+};
+
+/** The columns of a `JobSummary`. */
+export const summaryColumns = `id, user_id, filename, processor, status, attempt, rows_kept, rows_total,
+  rows_done, rows_succeeded, rows_failed, chunks_total, chunks_dispatched, credits_held, credits_charged,
+  credits_released, error, created_at, started_at, finished_at, purged_at`;
+
 /**
  * The job with the rows that ended but are not committed; what it was charged stays. A running job
  * never shows all its rows as done: that would be a job at 100 % whose result is not there.
  */
-export function withLive(job: JobRow, live: LiveRows): JobRow {
+export function withLive(job: JobSummary, live: LiveRows): JobSummary {
   if (job.status !== 'running') return job;
   const room = Math.max(0, job.rows_total - 1 - job.rows_done);
   const failed = Math.min(live.failed, room);
@@ -58,7 +67,7 @@ export function withLive(job: JobRow, live: LiveRows): JobRow {
 }
 
 /** Seconds until the end at the speed of this attempt so far; null while there is none to go by. */
-function etaSeconds(job: JobRow, now: Date): number | null {
+function etaSeconds(job: JobSummary, now: Date): number | null {
   if (job.status !== 'running' || job.started_at === null) return null;
   const done = job.rows_done - job.rows_kept;
   if (done <= 0) return null;
@@ -67,7 +76,7 @@ function etaSeconds(job: JobRow, now: Date): number | null {
 }
 
 /** A job as the API shows it. `credits.held` is what is on hold now: 0 once the job has ended. */
-export const jobView = (job: JobRow, now: Date) => ({
+export const jobView = (job: JobSummary, now: Date) => ({
   id: job.id,
   status: job.status,
   filename: job.filename,
@@ -108,7 +117,7 @@ const isShort = (rows: number, parallelInvocations: number): boolean =>
   rows <= shortRows * parallelInvocations;
 
 /** What a job's messages are addressed by. */
-export const dispatchOf = (job: JobRow) => ({
+export const dispatchOf = (job: JobSummary) => ({
   jobId: job.id,
   attempt: job.attempt,
   userId: job.user_id,

@@ -19,12 +19,18 @@ import { workRows, type RowOutcome } from './work-rows.ts';
 
 /** Deliveries in a row that may bring no row to its end because a provider is over its limit. */
 const mostPostponed = 2;
-const longestPauseSeconds = 60;
+/** The longest that a provider's own word puts a chunk off. */
+const longestPauseSeconds = 900;
 
 type Lease =
   | {
       outcome: 'leased';
-      chunk: { rows: string[][]; results: StoredResults | null; attempts: number };
+      chunk: {
+        rows: string[][];
+        results: StoredResults | null;
+        attempts: number;
+        part: number;
+      };
       job: {
         userId: string;
         rowsTotal: number;
@@ -86,11 +92,12 @@ export async function processChunk(
     });
     // Before the commit, or its rows would be shown twice.
     await progress.end();
-    const [outcome] = await Promise.all([
-      settle(ctx, message, token, lease, outcomes),
-      toolbox.finish(),
-    ]);
-    return outcome;
+    const finished = toolbox.finish();
+    try {
+      return await settle(ctx, message, token, lease, outcomes);
+    } finally {
+      await finished;
+    }
   } finally {
     deadline.clear();
   }
@@ -122,7 +129,8 @@ async function settle(
   if (left === 0 || outcome.outcome === 'gone') return outcome;
   const dispatch = { ...message, userId: job.userId, rows: job.rowsTotal - job.rowsKept };
   const delaySeconds = Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000));
-  await publishChunks(ctx, dispatch, [message.chunk], { round: token, delaySeconds }).catch(
+  const rest = { index: message.chunk, part: chunk.part + 1 };
+  await publishChunks(ctx, dispatch, [rest], { round: token, delaySeconds }).catch(
     (cause: unknown) => {
       // This delivery is tried again instead, and finds the rest of the chunk.
       throw new DomainError('busy', 'The rest of the chunk could not be queued.', {

@@ -1,12 +1,16 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { jobView, type JobRow, withLive } from './job.pure.ts';
+import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
 import { readLive } from './progress.ts';
 
 /** A user's job as it stands; another user's is `not_found`. */
-export async function findJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<JobRow> {
-  const [row] = await ctx.db.rows<{ job: JobRow }>(
-    'select to_jsonb(j) as job from jobs j where id = $1 and user_id = $2 and deleted_at is null',
+export async function findJob(
+  ctx: Ctx,
+  input: { userId: string; jobId: string },
+): Promise<JobSummary> {
+  const [row] = await ctx.db.rows<{ job: JobSummary }>(
+    `select to_jsonb(j) as job from (
+        select ${summaryColumns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
     [input.jobId, input.userId],
   );
   if (!row) throw new DomainError('not_found', 'There is no such job.');
@@ -27,11 +31,13 @@ export async function listJobs(
   ctx: Ctx,
   input: { userId: string; limit: number; cursor?: { at: string; id: string } | undefined },
 ) {
-  const rows = await ctx.db.rows<{ job: JobRow }>(
-    `select to_jsonb(j) as job from jobs j
-      where user_id = $1 and deleted_at is null
-        and (created_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, $1))
-      order by created_at desc, id desc limit $4`,
+  const rows = await ctx.db.rows<{ job: JobSummary }>(
+    `select to_jsonb(j) as job from (
+        select ${summaryColumns} from jobs
+          where user_id = $1 and deleted_at is null
+            and (created_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, $1))
+          order by created_at desc, id desc limit $4) j
+      order by created_at desc, id desc`,
     [input.userId, input.cursor?.at ?? null, input.cursor?.id ?? null, input.limit + 1],
   );
   const page = rows.slice(0, input.limit).map((row) => row.job);

@@ -3,11 +3,11 @@ import { DomainError } from '../errors.ts';
 import { isFinal, type StoredResult, type StoredResults } from './chunk.pure.ts';
 import { csvRecord } from './csv/write.pure.ts';
 import { hasEnded, type JobRow } from './job.pure.ts';
-import { findJob } from './read-job.ts';
 import { processors } from './rows/processors.ts';
 
-/** Chunks in one read: a few hundred rows, so that memory stays flat however long the file. */
+/** Chunks and stored bytes in one read, so that memory stays flat however long the file or its rows. */
 const pageChunks = 20;
+const pageBytes = 4_000_000;
 
 export type OutputOptions = { partial: boolean; raw: boolean; bom: boolean };
 
@@ -39,7 +39,12 @@ export async function readOutput(
   ctx: Ctx,
   input: { userId: string; jobId: string; options: OutputOptions },
 ): Promise<Output> {
-  const job = await findJob(ctx, input);
+  const [found] = await ctx.db.rows<{ job: JobRow }>(
+    'select to_jsonb(j) as job from jobs j where id = $1 and user_id = $2 and deleted_at is null',
+    [input.jobId, input.userId],
+  );
+  if (!found) throw new DomainError('not_found', 'There is no such job.');
+  const { job } = found;
   const { options } = input;
   if (job.status === 'running' && !options.partial)
     throw new DomainError('job_running', 'Wait for the end, or ask with ?partial=true.');
@@ -71,19 +76,32 @@ async function* recordsOf(ctx: Ctx, job: JobRow, options: OutputOptions): AsyncG
   };
   const names = csvRecord([...header, ...added, 'row_status', 'row_error'], options.raw);
   yield (options.bom ? '\ufeff' : '') + names;
-  for (let after = -1; ;) {
-    const page = await ctx.db.rows<ChunkRow>(
-      `select index, rows, results from job_chunks
-        where job_id = $1 and index > $2 ${form.partialOf === null ? '' : 'and results is not null'}
-        order by index limit ${pageChunks}`,
-      [job.id, after],
-    );
-    if (page.length === 0) return;
+  let count = 0;
+  for (let after = -1; after < job.chunks_total - 1;) {
+    const page = await readPage(ctx, job, after, form.partialOf !== null);
+    if (page.length === 0) break;
     yield page.map((chunk) => chunkRecords(chunk, form)).join('');
+    count += page.reduce((sum, { rows }) => sum + rows.length, 0);
     after = page.at(-1)?.index ?? after;
-    if (page.length < pageChunks) return;
   }
+  // It was deleted or worked again meanwhile: whoever reads must not take the rest for the whole.
+  if (form.partialOf === null && count !== job.rows_total)
+    throw new DomainError('rows_expired', 'The rows went while they were read.');
 }
+
+/** Chunks of this attempt behind `after`, in order: at least one, if there is any. */
+const readPage = (ctx: Ctx, job: JobRow, after: number, isPartial: boolean): Promise<ChunkRow[]> =>
+  ctx.db.rows<ChunkRow>(
+    `select index, rows, results from (
+        select index, rows, results, row_number() over (order by index) as nth,
+            sum(pg_column_size(rows) + coalesce(pg_column_size(results), 0)) over (order by index) as bytes
+          from job_chunks
+          where job_id = $1 and index > $2 ${isPartial ? 'and results is not null' : ''}
+            and exists (select 1 from jobs where id = $1 and attempt = $3)
+          order by index limit ${pageChunks}) page
+      where bytes < ${pageBytes} or nth = 1 order by index`,
+    [job.id, after, job.attempt],
+  );
 
 function chunkRecords({ rows, results }: ChunkRow, form: Form): string {
   const { partialOf } = form;

@@ -1,5 +1,5 @@
 import type { Ctx } from '../deps.ts';
-import { dispatchJob, publishAll } from './dispatch-job.ts';
+import { type ChunkRef, dispatchJob, publishAll } from './dispatch-job.ts';
 import { failChunk } from './fail-chunk.ts';
 import { dispatchOf, type JobRow } from './job.pure.ts';
 
@@ -7,7 +7,7 @@ import { dispatchOf, type JobRow } from './job.pure.ts';
 const mostAttempts = 8;
 const perRun = 20;
 
-type Stalled = { job: JobRow; pending: number[]; spent: number[] };
+type Stalled = { job: JobRow; pending: ChunkRef[]; spent: ChunkRef[] };
 
 /**
  * Finds running jobs that show no sign of life: goes on with a dispatch that died, publishes lost
@@ -31,7 +31,11 @@ async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void>
   ctx.log('job_stalled', { jobId: job.id, pending: pending.length, spent: spent.length });
   if (job.chunks_dispatched < job.chunks_total)
     return dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched);
-  for (const chunk of spent)
-    await failChunk(ctx, { jobId: job.id, attempt: job.attempt, chunk }, 'Could not be processed');
+  for (const { index: chunk, part } of spent)
+    await failChunk(
+      ctx,
+      { jobId: job.id, attempt: job.attempt, chunk, part },
+      'Could not be processed',
+    );
   await publishAll(ctx, dispatchOf(job), pending, String(ctx.now().getTime()));
 }

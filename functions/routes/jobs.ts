@@ -12,19 +12,23 @@ import { idempotencyHeader, jsonBody } from './request.ts';
 import { jobCreatedSchema, jobParam, jobSchema, jobsSchema, limitQuery } from './schemas.ts';
 import type { Session, UserEnv } from './session.ts';
 
+const isWhole = (text: string): boolean => text.isWellFormed();
+
 const name = z
   .string()
   .trim()
   .min(1)
   .max(255)
-  .regex(/^[^\p{Cc}]*$/u, 'has control characters');
+  .regex(/^[^\p{Cc}]*$/u, 'has control characters')
+  .refine(isWhole, 'has half a character');
 
 /** Text that Postgres can store. */
 const text = (longest: number) =>
   z
     .string()
     .max(longest)
-    .regex(/^[^\0]*$/, 'has a NUL character');
+    .regex(/^[^\0]*$/, 'has a NUL character')
+    .refine(isWhole, 'has half a character');
 
 const createBody = z.strictObject({
   filename: name,

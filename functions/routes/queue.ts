@@ -15,6 +15,7 @@ const chunkMessage = z.object({
   jobId: z.uuid(),
   attempt: z.number().int().positive(),
   chunk: z.number().int().nonnegative(),
+  part: z.number().int().nonnegative().default(0),
 });
 
 const reconcileMessage = z.object({

@@ -7,6 +7,7 @@ import { failChunk } from '../../functions/jobs/fail-chunk.ts';
 import { processChunk } from '../../functions/jobs/process-chunk.ts';
 import { purgeJobs } from '../../functions/jobs/purge-jobs.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
+import { readOutput } from '../../functions/jobs/read-output.ts';
 import { retryJob } from '../../functions/jobs/retry-job.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
@@ -46,7 +47,7 @@ describe('cancel', () => {
       credits: { held: 0, charged: 6, released: 12 },
     });
     expect(await lab.credits(userId)).toEqual({ balance: 494, held: 0 });
-    expect(lab.cancelled).toContain(`job-${jobId}`);
+    expect(lab.cancelled).toContain(`job-${jobId}-1`);
     const lines = await lab.output(userId, jobId);
     expect(statuses(lines)).toEqual([...Array(6).fill('ok'), ...Array(12).fill('error')]);
     expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,error,The job was cancelled');
@@ -109,8 +110,8 @@ describe('retry', () => {
       credits: { held: 2, charged: 16, released: 2 },
     });
     expect(lab.messages()).toEqual([
-      { jobId, attempt: 2, chunk: 0 },
-      { jobId, attempt: 2, chunk: 1 },
+      { jobId, attempt: 2, chunk: 0, part: 1 },
+      { jobId, attempt: 2, chunk: 1, part: 1 },
     ]);
     await work(lab.messages(), ['lead 7']);
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
@@ -221,7 +222,7 @@ describe('delete and retention', () => {
     await work(messages.slice(0, 1));
     await deleteJob(ctx, { userId, jobId });
     expect(await lab.credits(userId)).toEqual({ balance: 494, held: 0 });
-    expect(lab.cancelled).toContain(`job-${jobId}`);
+    expect(lab.cancelled).toContain(`job-${jobId}-1`);
     expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
       outcome: 'gone',
     });
@@ -243,7 +244,8 @@ describe('delete and retention', () => {
     await lab.upload(userId, waiting.job.id, csvOf(9)).catch(() => undefined);
     const old = [ended.jobId, running.jobId, waiting.job.id];
     await lab.query(
-      `update jobs set created_at = created_at - interval '31 days', finished_at = finished_at - interval '31 days'
+      `update jobs set created_at = created_at - interval '31 days', finished_at = finished_at - interval '31 days',
+             progress_at = progress_at - interval '31 days'
          where id = any($1)`,
       [old],
     );
@@ -263,6 +265,42 @@ describe('delete and retention', () => {
     await work(running.messages);
     expect(await lab.output(running.userId, running.jobId)).toHaveLength(7);
   });
+});
+
+test('an output that is being read breaks off when its rows go, rather than end early', async () => {
+  const { userId, jobId } = await endedWithFailures();
+  const { body } = await readOutput(ctx, {
+    userId,
+    jobId,
+    options: { partial: false, raw: false, bom: false },
+  });
+  await deleteJob(ctx, { userId, jobId });
+  await expect(new Response(body).text()).rejects.toMatchObject({ code: 'rows_expired' });
+});
+
+test('a job under way for longer than the retention is left alone', async () => {
+  const userId = await lab.newUser(1);
+  const { job } = await createJob(ctx, { userId, filename: 'a.csv' });
+  await lab.query("update jobs set created_at = created_at - interval '31 days' where id = $1", [
+    job.id,
+  ]);
+  await lab.upload(userId, job.id, csvOf(9)).catch(() => undefined);
+  expect(await purgeJobs(ctx)).toEqual({ purged: 0 });
+  expect(await readJob(ctx, { userId, jobId: job.id })).toMatchObject({
+    status: 'awaiting_credits',
+    rows: { total: 9 },
+  });
+});
+
+test('a retry with another price charges each row at its own', async () => {
+  const { userId, jobId } = await endedWithFailures();
+  const dearer = { ...ctx, config: { ...ctx.config, creditsPerRow: 3 } };
+  await retryJob(dearer, { userId, jobId });
+  await work(lab.messages());
+  expect(await readJob(ctx, { userId, jobId })).toMatchObject({
+    credits: { held: 0, charged: 16 + 2 * 3, released: 2 },
+  });
+  expect(await lab.credits(userId)).toEqual({ balance: 500 - 22, held: 0 });
 });
 
 describe('the time limit of an invocation', () => {
@@ -288,8 +326,10 @@ describe('the time limit of an invocation', () => {
     expect(status).toBe('running');
     expect(rows.done).toBeGreaterThan(0);
     expect(rows.done).toBeLessThan(6);
-    expect(lab.messages()).toEqual([message]);
+    expect(lab.messages()).toEqual([{ ...message, part: 1 }]);
     expect(await lab.output(userId, jobId, true)).toHaveLength(1 + rows.done);
+    // The queue gives the first message up, for all that it knows: its rest has one of its own.
+    expect(await failChunk(ctx, message, 'Could not be processed')).toEqual({ outcome: 'stale' });
     for (let i = 0; i < 6; i += 1) await processChunk(slow, message, waits, limits);
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
       status: 'completed',
@@ -336,10 +376,11 @@ test('an empty row is an error row that asks nobody and costs nothing', async ()
 
 describe('the watchdog', () => {
   const quiet = (jobId: string, minutes: number) =>
-    lab.query("update jobs set progress_at = now() - $2 * interval '1 minute' where id = $1", [
-      jobId,
-      minutes,
-    ]);
+    lab.query(
+      `update jobs set progress_at = now() - $2 * interval '1 minute',
+          dispatched_at = now() - $2 * interval '1 minute' where id = $1`,
+      [jobId, minutes],
+    );
 
   test('waits twice as long after each time that brought nothing', async () => {
     const { jobId } = await lab.running(6);
@@ -356,6 +397,19 @@ describe('the watchdog', () => {
         )[0]?.id ?? '',
       jobId,
     });
+  });
+
+  test('does not flood a queue that is only slow', async () => {
+    const { userId, jobId, messages } = await lab.running(60);
+    lab.published = [];
+    for (const message of messages.slice(0, 5)) {
+      await quiet(jobId, 2.5);
+      await watchJobs(ctx);
+      await work([message]);
+    }
+    // Once; the next time it waits twice as long.
+    expect(lab.published).toHaveLength(10);
+    await cancelJob(ctx, { userId, jobId });
   });
 
   test('leaves a job alone that waits behind another one of its user', async () => {
@@ -376,8 +430,8 @@ describe('the watchdog', () => {
     await quiet(jobId, 1);
     await watchJobs(ctx);
     expect(lab.messages().filter((message) => message.jobId === jobId)).toEqual([
-      { jobId, attempt: 2, chunk: 0 },
-      { jobId, attempt: 2, chunk: 1 },
+      { jobId, attempt: 2, chunk: 0, part: 1 },
+      { jobId, attempt: 2, chunk: 1, part: 1 },
     ]);
   });
 });

@@ -313,7 +313,7 @@ describe('the watchdog', () => {
     lab.published = [];
     expect(await watchJobs(ctx)).toEqual({ stalled: 0 });
     await database.pool.query(
-      "update jobs set progress_at = now() - interval '30 seconds' where id = $1",
+      "update jobs set dispatched_at = now() - interval '30 seconds' where id = $1",
       [job.id],
     );
     await watchJobs(ctx);

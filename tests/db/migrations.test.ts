@@ -118,7 +118,7 @@ describe('indexes', () => {
     ],
     [
       'jobs_expiry_idx',
-      "select * from jobs where purged_at is null and status <> 'running' and coalesce(finished_at, created_at) < now() order by coalesce(finished_at, created_at) limit 5",
+      "select * from jobs where purged_at is null and status <> 'running' and coalesce(finished_at, progress_at, created_at) < now() order by coalesce(finished_at, progress_at, created_at) limit 5",
     ],
     [
       'job_chunks_pkey',

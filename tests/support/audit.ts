@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 /**
  * What an auditor would check of every user: the ledger sums up to the balance and chains, never below
  * zero; every entry is the sum of its movements; every lot holds what its movements left; the lots of
- * a kind add up to the user's column; a job charges the rows that are ok, and counts what its chunks count;
+ * a kind add up to the user's column; a job charges what the ledger took
+ * for it, the rows that are ok, and counts what its chunks count;
  * what is held is what running jobs hold (`holds: false` where a test holds credits without a job).
  */
 export async function audit(pool: Pool, options = { holds: true }): Promise<void> {
@@ -60,10 +61,18 @@ export async function audit(pool: Pool, options = { holds: true }): Promise<void
     'a chunk counts what its results say',
   ).toEqual([]);
   expect(
-    await faults(`select id, rows_succeeded, credits_charged, credits_held from jobs
-      where metered and status <> 'running'
-        and (credits_charged <> rows_succeeded * credits_per_row or credits_held <> 0)`),
-    'credits charged = rows that are ok',
+    await faults(`select j.id, j.credits_charged, j.credits_held, e.spent from jobs j
+      cross join lateral (
+        select coalesce(-sum(amount), 0) as spent from credit_entries where job_id = j.id) e
+      where j.credits_charged + j.credits_held <> e.spent
+        or (j.status <> 'running' and j.credits_held <> 0)`),
+    'a job charges and holds what the ledger took for it',
+  ).toEqual([]);
+  expect(
+    await faults(`select id, rows_succeeded, credits_charged from jobs
+      where attempt = 1 and metered and status <> 'running'
+        and credits_charged <> rows_succeeded * credits_per_row`),
+    'credits charged = rows that are ok, at the price of their attempt',
   ).toEqual([]);
   if (!options.holds) return;
   expect(

@@ -19,14 +19,25 @@ export type Told = {
 
 const added = 'research_summary,email_body,row_status,row_error';
 
+/** The output; a reading during which a retry began broke off, and is made again. */
+async function textOf(ctx: Ctx, of: { userId: string; jobId: string }): Promise<string> {
+  const options = { partial: true, raw: false, bom: false };
+  for (let tries = 0; ; tries += 1) {
+    const { body } = await readOutput(ctx, { ...of, options });
+    try {
+      return await new Response(body).text();
+    } catch (error) {
+      if (!String(error).includes('went while they were read') || tries === 5) throw error;
+    }
+  }
+}
+
 async function linesOf(
   ctx: Ctx,
   of: { userId: string; jobId: string },
   told: Told,
 ): Promise<string[]> {
-  const options = { partial: true, raw: false, bom: false };
-  const { body } = await readOutput(ctx, { ...of, options });
-  const [header, ...lines] = (await new Response(body).text()).split('\r\n').slice(0, -1);
+  const [header, ...lines] = (await textOf(ctx, of)).split('\r\n').slice(0, -1);
   expect(header).toBe(`${told.header},${added}`);
   // A row without a result is left out while the job runs; at its end there is none.
   expect(lines.filter((line) => /,error,(Not processed|Internal error)$/.test(line))).toEqual([]);

@@ -317,7 +317,11 @@ export class Story {
     const { query } = this.#stage.lab;
     for (const { id } of this.#jobs) {
       await this.#stage.lab.expireLeases(id);
-      await query("update jobs set progress_at = now() - interval '3 hours' where id = $1", [id]);
+      await query(
+        `update jobs set progress_at = now() - interval '3 hours',
+            dispatched_at = now() - interval '3 hours' where id = $1`,
+        [id],
+      );
     }
     return this.#user('minutes pass', by, watchJobs);
   }

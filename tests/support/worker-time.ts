@@ -8,7 +8,8 @@ export const everyMinute = (rig: Rig): Promise<void> => rig.worker.scheduled('* 
 /** Lets time pass for a job as the database measures it: leases run out, and it shows no sign of life. */
 export async function minutesPass({ database: { pool } }: Rig, id: string): Promise<void> {
   await pool.query(
-    "update jobs set progress_at = progress_at - interval '6 minutes' where id = $1",
+    `update jobs set progress_at = progress_at - interval '6 minutes',
+        dispatched_at = dispatched_at - interval '6 minutes' where id = $1`,
     [id],
   );
   await pool.query(

@@ -38,6 +38,11 @@ test.each([
   expect(neutralise(cell)).toBe(cell);
 });
 
+test('a long cell that begins like a number is a formula like any other', () => {
+  const cell = `+${'1'.repeat(200_000)}x`;
+  expect(neutralise(cell)).toBe(`'${cell}`);
+});
+
 test('a raw record reads back as its cells, whatever they hold', () => {
   fc.assert(
     fc.property(

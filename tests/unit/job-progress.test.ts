@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventId, notBefore, seenBy } from '../../functions/jobs/job-stream.pure.ts';
-import { type JobRow, jobView, withLive } from '../../functions/jobs/job.pure.ts';
+import { type JobRow, type JobSummary, jobView, withLive } from '../../functions/jobs/job.pure.ts';
 import { liveField, noLiveRows, sumLive } from '../../functions/jobs/live.pure.ts';
 import { jobRow } from '../support/job-row.ts';
 
@@ -134,7 +134,7 @@ describe('what a client has seen', () => {
   test('never goes back within an attempt, and never shows what cannot be', () => {
     fc.assert(
       fc.property(running, fc.array(live, { maxLength: 20 }), (job, polls) => {
-        let seen: JobRow | undefined;
+        let seen: JobSummary | undefined;
         for (const rows of polls) {
           const shown = notBefore(withLive(job, rows), seen);
           expect(shown.rows_done).toBeGreaterThanOrEqual(seen?.rows_done ?? 0);

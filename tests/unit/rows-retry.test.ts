@@ -139,6 +139,16 @@ describe('429', () => {
     expect(calls[1]).toBeGreaterThanOrEqual(5000);
   });
 
+  test.each(['0', new Date(0).toUTCString()])(
+    'a wait of nothing (%s) is no leave to ask without end',
+    async (retryAfter) => {
+      const { search, calls } = rig(() => limited(retryAfter), 20_000, 27_000);
+      expect((await outcomeOf(search(acme))).error).toBeInstanceOf(RowPostponed);
+      expect(calls.length).toBeGreaterThan(1);
+      expect(calls.length).toBeLessThan(40);
+    },
+  );
+
   test('refusals are no tries: ten of them do no harm while there is time', async () => {
     const { search, calls } = rig(
       (call) => (call <= 10 ? limited('1') : found()),

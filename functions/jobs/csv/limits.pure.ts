@@ -4,6 +4,8 @@ import { DomainError } from '../../errors.ts';
 export const csvLimits = {
   /** Cells in any row, the header included. */
   columns: 1000,
+  /** The name of a column. */
+  nameCharacters: 1000,
   /** A row with its line end, or a cell that never ends for want of a closing quote. */
   rowCharacters: 1_048_576,
 } as const;

@@ -86,6 +86,15 @@ export class CsvReader {
     return dialect;
   }
 
+  #takeHeader(cells: string[], line: number): void {
+    if (cells.some((name) => name.length > csvLimits.nameCharacters))
+      throw csvInvalid(
+        line,
+        `The name of a column is longer than ${csvLimits.nameCharacters} characters; is the header missing?`,
+      );
+    this.header = cells;
+  }
+
   /** Parses whole rows off the beginning of `#rest`; gives how many characters they took. */
   #parsePart(input: string, dialect: Dialect, last: boolean, rows: string[][]): number {
     const parsed = new Papa.Parser(configOf(dialect)).parse(input, 0, !last) as Parsed;
@@ -110,7 +119,7 @@ export class CsvReader {
         starts ??= rowStarts(input, dialect, last);
         if (input[starts[i] ?? 0] !== '"') continue;
       }
-      if (this.header === undefined) this.header = cells;
+      if (this.header === undefined) this.#takeHeader(cells, lineOf(i));
       else {
         if (cells.length > this.header.length) this.header = widenHeader(this.header, cells.length);
         rows.push(cells);

@@ -96,7 +96,8 @@ function createReservations(options: BucketOptions) {
   const { provider, ratePerSecond, parallelInvocations, shared, deadline, now } = options;
   const intervalMs = 1000 / ratePerSecond;
   const ownIntervalMs = intervalMs * parallelInvocations;
-  let ownFreeAt = 0;
+  // Others are alone as well: they must not all begin at once.
+  let ownFreeAt = now() + Math.random() * ownIntervalMs;
 
   const evaluate = (turns: number, aheadMs: number, delayMs: number) =>
     shared.ask((redis) =>

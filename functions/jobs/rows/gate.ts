@@ -15,6 +15,9 @@ export type Gate = {
   close: (waitMs: number) => void;
 };
 
+/** How long one refusal holds up other invocations: what a provider says may be a day, or wrong. */
+const longestSharedWaitMs = 60_000;
+
 /** A gate for one provider; `bucket` is the rate that invocations share, if the operator set one. */
 export function createGate(options: {
   deadline: Deadline;
@@ -43,7 +46,7 @@ export function createGate(options: {
       // Twenty rows that hear the same say so once.
       if (!wasOpen) return;
       options.onClosed(waitMs);
-      void bucket?.delay(waitMs);
+      void bucket?.delay(Math.min(waitMs, longestSharedWaitMs));
     },
   };
 }

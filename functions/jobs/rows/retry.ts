@@ -61,11 +61,12 @@ export async function withRetries<T>(
   const accept = (response: Response): void => {
     const refusal = refusalOf(provider, response, now());
     if (refusal?.refusal === 'limited')
-      gate.close(refusal.retryAfterMs ?? Math.random() * jitterWindowMs(refusals + 1));
+      gate.close(Math.max(refusal.retryAfterMs ?? 0, Math.random() * jitterWindowMs(refusals + 1)));
     if (refusal) throw refusal;
   };
   const call = { fetch, signal: deadline.signal, check: gate.check, accept };
   for (let failures = 0; ;) {
+    if (refusals > 0 && now() >= deadline.startUntil) throw failed ?? new RowPostponed();
     await gate.enter(jitterWindowMs(refusals));
     try {
       return await work(call);

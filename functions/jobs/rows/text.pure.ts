@@ -6,8 +6,8 @@ const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 // oxlint-disable-next-line no-control-regex -- those are the very characters to remove
 const lineBreaking = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
-/** What could begin a tag, in the forms that a model may take for one. */
-const tagStart = /[<＜﹤](?=\s*[/!a-z])/giu;
+/** What could begin a tag, in the forms that a model may take for one; what is invisible may be in between. */
+const tagStart = /[<＜﹤](?=[\s\p{Cf}]*[/!a-z])/giu;
 
 /** At most `longest` UTF-16 units, never half a character. */
 export function cut(text: string, longest: number): string {
