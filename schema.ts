@@ -377,6 +377,8 @@ export const jobs = pgTable(
     progressAt: instant('progress_at'),
     /** Last time that chunks were handed to QStash. */
     dispatchedAt: instant('dispatched_at'),
+    /** Since when a cancel waits for invocations at work to commit what is finished; nobody begins anew. */
+    cancelAt: instant('cancel_at'),
     /** Times that the watchdog came in this attempt: each makes it wait longer. */
     revivals: integer('revivals').notNull().default(0),
     /** When rows and results were removed, by retention or with the job. */

@@ -82,7 +82,7 @@ begin
       credits_per_row = p_per_row, metered = not v_unlimited,
       credits_held = case when v_unlimited then 0 else v_required end,
       started_at = clock_timestamp(), progress_at = clock_timestamp(), dispatched_at = clock_timestamp(),
-      finished_at = null, error = null
+      cancel_at = null, finished_at = null, error = null
     where id = p_job returning * into j;
   return jsonb_build_object('started', true, 'job', to_jsonb(j));
 end $$;
@@ -181,6 +181,29 @@ begin
       credits_released = credits_released + v_released,
       credits_held = 0
     where id = p_job;
+end $$;
+
+-- Begins to cancel a running job: no chunk is begun any more. → how many are being worked; what is finished
+-- of them can still be committed.
+create or replace function rowloom.job_cancel_begin(p_job uuid, p_user uuid) returns integer
+language plpgsql as $$
+declare j jobs := rowloom.job_lock(p_job, p_user);
+begin
+  if j.status <> 'running' then return 0; end if;
+  update jobs set cancel_at = coalesce(cancel_at, clock_timestamp()) where id = p_job;
+  return (select count(*) from job_chunks
+    where job_id = p_job and status = 'pending' and lease_until > clock_timestamp());
+end $$;
+
+-- Ends jobs whose cancel was begun and never finished. → their {job, attempt}
+create or replace function rowloom.jobs_cancel_overdue() returns setof jsonb language plpgsql as $$
+declare j jobs%rowtype;
+begin
+  for j in select * from jobs where status = 'running' and cancel_at < clock_timestamp() - interval '30 seconds'
+      for update skip locked loop
+    perform rowloom.job_end(j.id, 'cancelled');
+    return next jsonb_build_object('job', j.id, 'attempt', j.attempt);
+  end loop;
 end $$;
 
 -- Ends a job on its user's word, whatever its state; a second time changes nothing. Rows that are

@@ -9,7 +9,7 @@ declare
   j jobs%rowtype;
 begin
   select * into j from jobs where id = p_job;
-  if not found or j.status <> 'running' or j.attempt <> p_attempt then
+  if not found or j.status <> 'running' or j.attempt <> p_attempt or j.cancel_at is not null then
     return '{"outcome":"gone"}';
   end if;
   update job_chunks set lease_token = p_token, attempts = attempts + 1,

@@ -2,7 +2,8 @@
 -- long after each time in this attempt: a queue that is only slow is not flooded. A job that has not begun
 -- because another one of its user is being worked waits its turn. Touches them, so that the next run
 -- leaves them alone for as long.
--- → {job, pending: [{index, part}] to publish, spent: the same of those that lost p_attempts leases}
+-- → {job, pending: [{index, part}] to publish, spent: the same of those that lost p_attempts leases, or of
+-- all when it was found for the ninth time: nobody will ever come for them}
 create or replace function rowloom.jobs_stalled(p_attempts integer, p_limit integer) returns setof jsonb
 language sql as $$
   with stalled as (
@@ -10,10 +11,10 @@ language sql as $$
         revivals = revivals + (chunks_dispatched = chunks_total)::integer
       where id in (
         select j.id from jobs j
-          where j.status = 'running'
+          where j.status = 'running' and j.cancel_at is null
             and case when j.chunks_dispatched < j.chunks_total
               then coalesce(j.dispatched_at, j.progress_at) < clock_timestamp() - interval '20 seconds'
-              else j.progress_at < clock_timestamp() - interval '2 minutes' * power(2, least(j.revivals, 5)) end
+              else j.progress_at < clock_timestamp() - interval '2 minutes' * power(2, least(j.revivals, 3)) end
             and not (j.rows_done = j.rows_kept and j.chunks_dispatched = j.chunks_total and exists (
               select 1 from jobs other
                 where other.user_id = j.user_id and other.id <> j.id and other.status = 'running'
@@ -25,8 +26,8 @@ language sql as $$
   select jsonb_build_object('job', to_jsonb(s), 'pending', c.pending, 'spent', c.spent)
     from stalled s
     cross join lateral (
-      select coalesce(jsonb_agg(chunk order by index) filter (where attempts < p_attempts), '[]') as pending,
-             coalesce(jsonb_agg(chunk order by index) filter (where attempts >= p_attempts), '[]') as spent
+      select coalesce(jsonb_agg(chunk order by index) filter (where attempts < p_attempts and s.revivals <= 8), '[]') as pending,
+             coalesce(jsonb_agg(chunk order by index) filter (where attempts >= p_attempts or s.revivals > 8), '[]') as spent
         from job_chunks, lateral (select jsonb_build_object('index', index, 'part', part) as chunk) as described
         where job_id = s.id and status = 'pending'
           and (lease_until is null or lease_until < clock_timestamp())

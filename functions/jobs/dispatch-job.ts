@@ -20,6 +20,9 @@ export type Dispatch = { jobId: string; attempt: number; userId: string; rows: n
 
 type Next = { chunks: ChunkRef[]; from: number } | null;
 
+/** Between tries to publish. */
+const pausesMs = [200, 800];
+
 /**
  * By this label the messages of a job's attempt are found, and taken back: those of a retry that begins
  * meanwhile are others.
@@ -37,20 +40,27 @@ export async function publishChunks(
   { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
 ): Promise<void> {
   const { publicUrl, parallelInvocations } = ctx.config;
-  const published = ctx.qstash.batchJSON(
-    chunks.map(({ index: chunk, part }) => ({
-      url: `${publicUrl}/queue/chunks`,
-      body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
-      retries,
-      retryDelay,
-      ...(delaySeconds > 0 && { delay: delaySeconds }),
-      label: attemptLabel(jobId, attempt),
-      deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
-      flowControl: laneOf(userId, rows, parallelInvocations),
-      failureCallback: `${publicUrl}/queue/chunk-failures`,
-    })),
-  );
-  await timeLimit(queueTimeoutMs, published);
+  const messages = chunks.map(({ index: chunk, part }) => ({
+    url: `${publicUrl}/queue/chunks`,
+    body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
+    retries,
+    retryDelay,
+    ...(delaySeconds > 0 && { delay: delaySeconds }),
+    label: attemptLabel(jobId, attempt),
+    deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
+    flowControl: laneOf(userId, rows, parallelInvocations),
+    failureCallback: `${publicUrl}/queue/chunk-failures`,
+  }));
+  // Under the same deduplication ids: one whose answer was lost is not published twice.
+  for (const pauseMs of pausesMs) {
+    try {
+      await timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages));
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+  await timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages));
 }
 
 /** Publishes any number of chunks, batch by batch. */

@@ -17,7 +17,7 @@ import { createToolbox } from './rows/toolbox.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { workRows, type RowOutcome } from './work-rows.ts';
 
-/** Deliveries in a row that may bring no row to its end because a provider is over its limit. */
+/** Deliveries in a row that may bring no row to its end because providers are slow or over their limit. */
 const mostPostponed = 2;
 /** The longest that a provider's own word puts a chunk off. */
 const longestPauseSeconds = 900;
@@ -94,7 +94,7 @@ export async function processChunk(
     await progress.end();
     const finished = toolbox.finish();
     try {
-      return await settle(ctx, message, token, lease, outcomes);
+      return await settle(ctx, message, token, lease, outcomes, progress.cancelled);
     } finally {
       await finished;
     }
@@ -110,6 +110,7 @@ async function settle(
   token: string,
   { chunk, job }: Leased,
   outcomes: Map<number, RowOutcome>,
+  isCancelled: boolean,
 ): Promise<ChunkOutcome> {
   const { attempt } = message;
   const { added, waitMs, inTurn } = sortOut(outcomes, chunk.attempts);
@@ -126,7 +127,7 @@ async function settle(
     p_waited: inTurn,
   });
   // `stale` after an answer that was lost may be our own commit: one delivery too many does no harm.
-  if (left === 0 || outcome.outcome === 'gone') return outcome;
+  if (left === 0 || isCancelled || outcome.outcome === 'gone') return outcome;
   const dispatch = { ...message, userId: job.userId, rows: job.rowsTotal - job.rowsKept };
   const delaySeconds = Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000));
   const rest = { index: message.chunk, part: chunk.part + 1 };
@@ -143,8 +144,9 @@ async function settle(
 }
 
 /**
- * Parts results from what was postponed. Rows that were refused by a provider over its limit fail when
- * their chunk got nowhere for several deliveries; rows that only await their turn do not.
+ * Parts results from what was postponed. Rows that were refused by a provider over its limit, or cut by
+ * the deadline, fail when their chunk got nowhere for several deliveries; rows that only await their turn
+ * do not.
  */
 function sortOut(outcomes: Map<number, RowOutcome>, attempts: number) {
   const added = new Map<number, RowResult>();
@@ -154,8 +156,12 @@ function sortOut(outcomes: Map<number, RowOutcome>, attempts: number) {
     return [];
   });
   if (added.size === 0 && attempts >= mostPostponed)
-    for (const { at, inTurn } of postponed)
-      if (!inTurn) added.set(at, { status: 'error', error: 'The provider is over its rate limit' });
+    for (const { at, inTurn, waitMs } of postponed)
+      if (!inTurn)
+        added.set(at, {
+          status: 'error',
+          error: waitMs > 0 ? 'The provider is over its rate limit' : 'Took too long',
+        });
   return {
     added,
     waitMs: Math.max(0, ...postponed.map(({ waitMs }) => waitMs)),

@@ -8,6 +8,8 @@ export type SlotFetch = <T>(
   read: (response: Response) => Promise<T>,
   /** Asked when the slot is taken, before the request; what it throws is thrown, the slot is free. */
   check?: () => void,
+  /** Goes before what is not: a row that is half done, so that it is whole when the time is up. */
+  urgent?: boolean,
 ) => Promise<T>;
 
 export type Slots = {
@@ -29,9 +31,9 @@ export function createSlots(size = headerSlots, fetcher: typeof fetch = fetch): 
       await queue.take();
       return work().finally(queue.give);
     },
-    fetch: async (url, init, timeoutMs, read, check) => {
+    fetch: async (url, init, timeoutMs, read, check, urgent) => {
       const outer = init.signal ?? undefined;
-      await queue.take(outer);
+      await queue.take(outer, urgent);
       try {
         check?.();
       } catch (error) {
@@ -77,18 +79,19 @@ async function started<T>(
   return reading;
 }
 
-/** So many turns at once, first come, first served; who gives up waiting does not get one. */
+/** So many turns at once, the urgent first, else first come; who gives up waiting does not get one. */
 function createQueue(size: number) {
   let free = size;
-  const waiting = new Set<() => void>();
+  const [pressing, others] = [new Set<() => void>(), new Set<() => void>()];
   return {
-    take: (signal?: AbortSignal): Promise<void> =>
+    take: (signal?: AbortSignal, urgent = false): Promise<void> =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error);
         if (free > 0) {
           free -= 1;
           return resolve();
         }
+        const waiting = urgent ? pressing : others;
         const leave = () => {
           waiting.delete(turn);
           reject(signal?.reason as Error);
@@ -101,10 +104,11 @@ function createQueue(size: number) {
         signal?.addEventListener('abort', leave, { once: true });
       }),
     give: (): void => {
-      const [next] = waiting;
+      const [next] = pressing.size > 0 ? pressing : others;
       if (!next) free += 1;
       else {
-        waiting.delete(next);
+        pressing.delete(next);
+        others.delete(next);
         next();
       }
     },

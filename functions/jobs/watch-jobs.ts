@@ -1,5 +1,6 @@
 import type { Ctx } from '../deps.ts';
 import { type ChunkRef, dispatchJob, publishAll } from './dispatch-job.ts';
+import { stopWork } from './cancel-job.ts';
 import { failChunk } from './fail-chunk.ts';
 import { dispatchOf, type JobRow } from './job.pure.ts';
 
@@ -15,6 +16,10 @@ type Stalled = { job: JobRow; pending: ChunkRef[]; spent: ChunkRef[] };
  * by side do not take the same one.
  */
 export async function watchJobs(ctx: Ctx): Promise<{ stalled: number }> {
+  const cancelled = await ctx.db.rows<{ ended: { job: string; attempt: number } }>(
+    'select e as ended from rowloom.jobs_cancel_overdue() e',
+  );
+  for (const { ended } of cancelled) await stopWork(ctx, ended.job, ended.attempt);
   const stalled = await ctx.db.rows<{ job: Stalled }>(
     'select j as job from rowloom.jobs_stalled($1, $2) j',
     [mostAttempts, perRun],

@@ -4,9 +4,6 @@ import type { Lead } from './chunk.pure.ts';
 import { ProviderError, RowPostponed } from './rows/errors.pure.ts';
 import type { RowProcessor, RowResult, RowTools } from './rows/processor.ts';
 
-/** A row that had this long and is not finished at the deadline has failed; a younger one gets another go. */
-const rowMs = 15_000;
-
 /** What became of a row: its result, or why it has none yet. */
 export type RowOutcome = RowResult | { status: 'postponed'; waitMs: number; inTurn: boolean };
 
@@ -43,20 +40,15 @@ export async function workRows(ctx: Ctx, work: RowWork): Promise<Map<number, Row
 
 /** A row that fails becomes an error row: it never fails its chunk. */
 async function workRow(ctx: Ctx, work: RowWork, { row }: Lead): Promise<RowOutcome> {
-  const { processor, header, prompt, tools, deadline } = work;
+  const { processor, header, prompt, tools } = work;
   if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
   if (row.every((cell) => cell.trim() === ''))
     return { status: 'error', error: 'The row is empty' };
-  const began = ctx.now().getTime();
   try {
     return { status: 'ok', cells: await processor.process({ header, prompt, row, tools }) };
   } catch (error) {
-    if (error instanceof RowPostponed) {
-      const spent = ctx.now().getTime() - began;
-      if (deadline.signal.aborted && spent >= rowMs)
-        return { status: 'error', error: 'Took too long' };
+    if (error instanceof RowPostponed)
       return { status: 'postponed', waitMs: error.retryAfterMs, inTurn: error.inTurn };
-    }
     if (error instanceof ProviderError) return { status: 'error', error: error.message };
     ctx.log('row_failed', {
       processor: processor.name,

@@ -75,7 +75,6 @@ const troubles = [
   'redis: down',
   'lease: outlived',
   'queue: deduplicated',
-  'queue: recalled',
   'queue: gave up',
   'chunk_commit: of a part',
   'chunk_commit: stale',

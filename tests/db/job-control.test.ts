@@ -412,6 +412,19 @@ describe('the watchdog', () => {
     await cancelJob(ctx, { userId, jobId });
   });
 
+  test('ends a job in the end whose deliveries never come', async () => {
+    const { userId, jobId } = await lab.running(6);
+    for (let i = 0; i < 9; i += 1) {
+      await quiet(jobId, 60);
+      await watchJobs(ctx);
+    }
+    expect(await readJob(ctx, { userId, jobId })).toMatchObject({
+      status: 'completed',
+      rows: { failed: 6 },
+      credits: { held: 0, released: 6 },
+    });
+  });
+
   test('leaves a job alone that waits behind another one of its user', async () => {
     const first = await lab.running(12);
     const { job } = await createJob(ctx, { userId: first.userId, filename: 'second.csv' });

@@ -63,7 +63,8 @@ export async function audit(pool: Pool, options = { holds: true }): Promise<void
   expect(
     await faults(`select j.id, j.credits_charged, j.credits_held, e.spent from jobs j
       cross join lateral (
-        select coalesce(-sum(amount), 0) as spent from credit_entries where job_id = j.id) e
+        select coalesce(-sum(amount + coalesce((details ->> 'lapsed')::integer, 0)), 0) as spent
+          from credit_entries where job_id = j.id) e
       where j.credits_charged + j.credits_held <> e.spent
         or (j.status <> 'running' and j.credits_held <> 0)`),
     'a job charges and holds what the ledger took for it',

@@ -319,7 +319,8 @@ export class Story {
       await this.#stage.lab.expireLeases(id);
       await query(
         `update jobs set progress_at = now() - interval '3 hours',
-            dispatched_at = now() - interval '3 hours' where id = $1`,
+            dispatched_at = now() - interval '3 hours', cancel_at = cancel_at - interval '3 hours'
+          where id = $1`,
         [id],
       );
     }

@@ -9,7 +9,8 @@ export const everyMinute = (rig: Rig): Promise<void> => rig.worker.scheduled('* 
 export async function minutesPass({ database: { pool } }: Rig, id: string): Promise<void> {
   await pool.query(
     `update jobs set progress_at = progress_at - interval '6 minutes',
-        dispatched_at = dispatched_at - interval '6 minutes' where id = $1`,
+        dispatched_at = dispatched_at - interval '6 minutes',
+        cancel_at = cancel_at - interval '6 minutes' where id = $1`,
     [id],
   );
   await pool.query(

@@ -21,6 +21,9 @@ function readChunk(data: string): StreamChunk {
   }
 }
 
+/** An answer that ran into its limit, up to its last whole sentence if it has one. */
+const wholeSentences = (text: string): string => /^[^]*[.!?…](?=\s|$)/.exec(text)?.[0] ?? text;
+
 /** Joins the text of a streamed answer. One that ends without `[DONE]` or a finish reason was cut. */
 export async function readStream(response: Response): Promise<string> {
   let text = '';
@@ -39,6 +42,7 @@ export async function readStream(response: Response): Promise<string> {
     const content = choice?.delta?.content;
     if (typeof content === 'string') text += content;
     if (choice?.finish_reason) finished = true;
+    if (choice?.finish_reason === 'length') return wholeSentences(text);
     if (text.length > longestAnswer) return text;
   }
   if (!finished) throw new ProviderError('Model broke off', 'retryable');
@@ -61,6 +65,7 @@ export const askModel = (
       method: 'POST',
       headers: { authorization: `Bearer ${config.apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({ model: config.model, messages, stream: true, max_tokens: maxTokens }),
+      redirect: 'manual',
       signal: call.signal,
     },
     timeoutMs,
@@ -71,4 +76,5 @@ export const askModel = (
       return text;
     },
     call.check,
+    true,
   );

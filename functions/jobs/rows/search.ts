@@ -4,7 +4,7 @@ import type { ProviderCall } from './retry.ts';
 import { cleanText, oneLine } from './text.pure.ts';
 
 /** One try, from the moment it has its slot. */
-export const searchTimeoutMs = 8000;
+export const searchTimeoutMs = 12_000;
 const longestSummary = 2000;
 const longestLine = 500;
 
@@ -50,6 +50,7 @@ export const searchWeb = (
       method: 'POST',
       headers: { 'x-api-key': config.apiKey, 'content-type': 'application/json' },
       body: JSON.stringify({ q: text, num: 5 }),
+      redirect: 'manual',
       signal: call.signal,
     },
     searchTimeoutMs,
