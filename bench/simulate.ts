@@ -36,17 +36,17 @@ class Agenda {
 /**
  * Milliseconds that one invocation needs for a chunk: each row searches (a slot until the answer's
  * headers), then asks the model (a slot until its first byte), then reads the stream without a slot.
- * Slots go to letters first, then first come, first served, as the Worker does. Nothing else takes time.
+ * Slots are handed out first come, first served, as the Worker does. Nothing else takes time.
  */
 export function chunkMs(rows: number, limits: Limits): number {
   const agenda = new Agenda();
-  const [pressing, others]: [(() => void)[], (() => void)[]] = [[], []];
+  const waiting: (() => void)[] = [];
   let free = limits.slots;
   let next = 0;
-  const withSlot = (waiting: (() => void)[], ms: number, then: () => void): void => {
+  const withSlot = (ms: number, then: () => void): void => {
     const begin = (): void =>
       agenda.after(ms, () => {
-        const other = pressing.shift() ?? others.shift();
+        const other = waiting.shift();
         if (other) other();
         else free += 1;
         then();
@@ -61,8 +61,8 @@ export function chunkMs(rows: number, limits: Limits): number {
   const work = (): void => {
     if (next === rows) return;
     next += 1;
-    withSlot(others, limits.searchMs, () =>
-      withSlot(pressing, limits.llmFirstByteMs, () => agenda.after(limits.llmStreamMs, work)),
+    withSlot(limits.searchMs, () =>
+      withSlot(limits.llmFirstByteMs, () => agenda.after(limits.llmStreamMs, work)),
     );
   };
   for (let i = 0; i < Math.min(limits.rowsAtOnce, rows); i += 1) work();

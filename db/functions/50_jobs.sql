@@ -183,16 +183,17 @@ begin
     where id = p_job;
 end $$;
 
--- Begins to cancel a running job: no chunk is begun any more. → how many are being worked; what is finished
--- of them can still be committed.
-create or replace function rowloom.job_cancel_begin(p_job uuid, p_user uuid) returns integer
+-- Begins to cancel a running job: no chunk is begun any more; what is finished of those being worked can
+-- still be committed. → {attempt, atWork: how many those are}, null when the job is not running
+create or replace function rowloom.job_cancel_begin(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
-  if j.status <> 'running' then return 0; end if;
+  if j.status <> 'running' then return null; end if;
   update jobs set cancel_at = coalesce(cancel_at, clock_timestamp()) where id = p_job;
-  return (select count(*) from job_chunks
-    where job_id = p_job and status = 'pending' and lease_until > clock_timestamp());
+  return jsonb_build_object('attempt', j.attempt, 'atWork', (
+    select count(*) from job_chunks
+      where job_id = p_job and status = 'pending' and lease_until > clock_timestamp()));
 end $$;
 
 -- Ends jobs whose cancel was begun and never finished. → their {job, attempt}
@@ -207,7 +208,7 @@ begin
 end $$;
 
 -- Ends a job on its user's word, whatever its state; a second time changes nothing. Rows that are
--- finished stay, rows of an upload that was under way go. → {job, stopped: whether it was running}
+-- finished stay, rows of an upload that was under way go. → the job row
 create or replace function rowloom.job_cancel(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare
@@ -225,7 +226,7 @@ begin
     update jobs set status = 'cancelled', upload_id = null, finished_at = clock_timestamp() where id = p_job;
   end if;
   select * into j from jobs where id = p_job;
-  return jsonb_build_object('job', to_jsonb(j), 'stopped', v_was = 'running');
+  return to_jsonb(j);
 end $$;
 
 -- Takes a job and its rows away. The row stays for the ledger's sake, without content.

@@ -15,21 +15,22 @@ const lookMs = 150;
  */
 export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string }) {
   const of = { p_job: input.jobId, p_user: input.userId };
-  const atWork = (): Promise<number> => ctx.db.call<number>('job_cancel_begin', of);
   const began = ctx.now().getTime();
-  if ((await atWork()) > 0) {
-    await announceCancel(ctx, input.jobId);
-    do await new Promise((resolve) => setTimeout(resolve, lookMs));
-    while ((await atWork()) > 0 && ctx.now().getTime() - began < patienceMs);
+  let stopping = await begin(ctx, of);
+  if (stopping) await stopWork(ctx, input.jobId, stopping.attempt);
+  while (stopping && stopping.atWork > 0 && ctx.now().getTime() - began < patienceMs) {
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
+    stopping = await begin(ctx, of);
   }
-  const { job, stopped } = await ctx.db.call<{ job: JobRow; stopped: boolean }>('job_cancel', of);
-  if (stopped) await stopWork(ctx, input.jobId, job.attempt);
-  return jobView(job, ctx.now());
+  return jobView(await ctx.db.call<JobRow>('job_cancel', of), ctx.now());
 }
 
+const begin = (ctx: Ctx, of: { p_job: string; p_user: string }) =>
+  ctx.db.call<{ attempt: number; atWork: number } | null>('job_cancel_begin', of);
+
 /**
- * Takes back what is queued of an attempt that has ended, and tells who works on it. If either fails, what
- * still comes finds that there is nothing to do.
+ * Takes back what is queued of an attempt that ends, and tells who works on it. If either fails, what still
+ * comes finds that there is nothing to do.
  */
 export async function stopWork(ctx: Ctx, jobId: string, attempt: number): Promise<void> {
   const cancelled = ctx.qstash.messages.cancel({ filter: { label: attemptLabel(jobId, attempt) } });

@@ -35,6 +35,28 @@ describe('the six connections of an invocation', () => {
     expect(meter.most).toBe(6);
   });
 
+  test('what is urgent goes before what waited longer', async () => {
+    const { fetcher } = meteredFetch(1);
+    const slots = createSlots(1, fetcher);
+    const order: string[] = [];
+    const ask = (name: string, urgent: boolean) =>
+      slots.fetch(
+        'http://x',
+        {},
+        1000,
+        async () => void order.push(name),
+        () => undefined,
+        urgent,
+      );
+    await Promise.all([
+      ask('first', false),
+      ask('second', false),
+      ask('third', false),
+      ask('letter', true),
+    ]);
+    expect(order).toEqual(['first', 'letter', 'second', 'third']);
+  });
+
   test('a slot is free at the headers, not at the end of the body', async () => {
     const { fetcher } = meteredFetch(1);
     const slots = createSlots(1, fetcher);

@@ -58,6 +58,7 @@ export const askModel = (
   call: ProviderCall,
   messages: Message[],
   maxTokens: number,
+  urgent: boolean,
 ): Promise<string> =>
   call.fetch(
     `${config.baseUrl}/chat/completions`,
@@ -76,5 +77,5 @@ export const askModel = (
       return text;
     },
     call.check,
-    true,
+    urgent,
   );

@@ -16,6 +16,9 @@ export { ProviderError, RowPostponed } from './errors.pure.ts';
 
 const defaultMaxTokens = 600;
 
+/** A chunk that takes longer than most finishes rows before it begins others: the time may not do for all. */
+const hurryMs = 14_000;
+
 export type Toolbox = {
   tools: RowTools;
   /** Asks the cache for everything that a chunk will search for: one Redis call. Never throws. */
@@ -37,6 +40,7 @@ export function createToolbox(
 ): Toolbox {
   const { search: searchConfig, llm: llmConfig, parallelInvocations } = ctx.config;
   const now = () => ctx.now().getTime();
+  const hurryFrom = deadline.startUntil - hurryMs;
   const shared = createSharedRedis(ctx, slots);
 
   const retriesOf = (provider: string, ratePerSecond: number | undefined): Retries => {
@@ -62,7 +66,9 @@ export function createToolbox(
     tools: {
       search: research.search,
       complete: (messages, { maxTokens = defaultMaxTokens } = {}) =>
-        withRetries(asking, (call) => askModel(llmConfig, call, messages, maxTokens)),
+        withRetries(asking, (call) =>
+          askModel(llmConfig, call, messages, maxTokens, now() > hurryFrom),
+        ),
     },
     prepare: research.prepare,
     finish: research.finish,
