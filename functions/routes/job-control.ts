@@ -19,7 +19,7 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Cancel a job',
         description:
-          'Ends it at once. Finished rows stay in the output and are charged; the others come out as errors and their credits go back. Cancelling twice changes nothing.',
+          'Nothing new is begun; what is being finished has a moment (2.5 s at most) to get in. Finished rows stay in the output and are charged; the others come out as errors and their credits go back. Cancelling twice changes nothing.',
         auth: 'user',
         ok: { status: 200, description: 'The job, cancelled', schema: jobAnswer },
         errors: ['not_found', 'job_not_open'],
