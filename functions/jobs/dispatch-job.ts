@@ -1,5 +1,6 @@
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../deps.ts';
+import { again } from './again.ts';
 import { laneOf } from './job.pure.ts';
 
 /** Messages in one publish: QStash takes more, but a batch that fails is sent again as a whole. */
@@ -52,15 +53,7 @@ export async function publishChunks(
     failureCallback: `${publicUrl}/queue/chunk-failures`,
   }));
   // Under the same deduplication ids: one whose answer was lost is not published twice.
-  for (const pauseMs of pausesMs) {
-    try {
-      await timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages));
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
-  }
-  await timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages));
+  await again(pausesMs, () => timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages)));
 }
 
 /** Publishes any number of chunks, batch by batch. */

@@ -1,5 +1,6 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { again } from './again.ts';
 import {
   countResults,
   leadsOf,
@@ -172,14 +173,9 @@ function sortOut(outcomes: Map<number, RowOutcome>, attempts: number) {
 const pausesMs = [300, 1000];
 
 /** Commits; an answer that was lost is asked for again, since the rows are paid for. */
-async function commit(ctx: Ctx, args: Record<string, unknown>): Promise<ChunkOutcome> {
-  for (const pauseMs of pausesMs) {
-    try {
-      return await ctx.db.call<ChunkOutcome>('chunk_commit', args);
-    } catch (error) {
-      if (!(error instanceof DomainError && error.code === 'service_unavailable')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
-  }
-  return ctx.db.call<ChunkOutcome>('chunk_commit', args);
-}
+const commit = (ctx: Ctx, args: Record<string, unknown>): Promise<ChunkOutcome> =>
+  again(
+    pausesMs,
+    () => ctx.db.call<ChunkOutcome>('chunk_commit', args),
+    (error) => error instanceof DomainError && error.code === 'service_unavailable',
+  );

@@ -1,3 +1,4 @@
+import { timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../deps.ts';
 import { liveField, type LiveRows, noLiveRows, sumLive } from './live.pure.ts';
 
@@ -98,22 +99,12 @@ export function createProgress(
     },
     end: () => {
       ended = true;
-      return within(longestEndMs, remove());
+      return timeLimit(longestEndMs, remove()).catch(() => undefined);
     },
     get cancelled() {
       return cancelled;
     },
   };
-}
-
-/** Waits for work whose failure does not matter, but not longer than `ms`. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => undefined), late]);
-  clearTimeout(timer);
 }
 
 /**

@@ -48,6 +48,8 @@ export function fillPrompt(
   header: readonly string[],
   row: readonly string[],
 ): string {
+  // Most prompts name no column, and this is done for every row.
+  if (!template.includes('{{')) return template;
   const cells = new Map(columnNames(header).map((name, i) => [foldName(name), row[i] ?? '']));
   return template.replace(placeholder, (whole, name: string) =>
     name.trim() === '' ? whole : dataLine(cells.get(foldName(name)) ?? ''),

@@ -1,24 +1,29 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
+import { type JobRow, jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
 import { readLive } from './progress.ts';
 
-/** A user's job as it stands; another user's is `not_found`. */
-export async function findJob(
-  ctx: Ctx,
-  input: { userId: string; jobId: string },
-): Promise<JobSummary> {
-  const [row] = await ctx.db.rows<{ job: JobSummary }>(
+type Of = { userId: string; jobId: string };
+
+async function find<T>(ctx: Ctx, { userId, jobId }: Of, columns: string): Promise<T> {
+  const [row] = await ctx.db.rows<{ job: T }>(
     `select to_jsonb(j) as job from (
-        select ${summaryColumns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
-    [input.jobId, input.userId],
+        select ${columns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
+    [jobId, userId],
   );
   if (!row) throw new DomainError('not_found', 'There is no such job.');
   return row.job;
 }
 
+/** A user's job as it stands; another user's is `not_found`. */
+export const findJob = (ctx: Ctx, of: Of): Promise<JobSummary> =>
+  find<JobSummary>(ctx, of, summaryColumns);
+
+/** The same with what its user wrote into it. */
+export const findWholeJob = (ctx: Ctx, of: Of): Promise<JobRow> => find<JobRow>(ctx, of, '*');
+
 /** A user's job as the API shows it, with the rows of chunks still at work. Throws `not_found`. */
-export async function readJob(ctx: Ctx, input: { userId: string; jobId: string }) {
+export async function readJob(ctx: Ctx, input: Of) {
   const job = await findJob(ctx, input);
   // Redis after Postgres: a chunk leaves Redis before it is committed, so that in this order one that
   // ends in between is missed for a moment; the other way round its rows would count twice.

@@ -3,6 +3,7 @@ import { DomainError } from '../errors.ts';
 import { isFinal, type StoredResult, type StoredResults } from './chunk.pure.ts';
 import { csvRecord } from './csv/write.pure.ts';
 import { hasEnded, type JobRow } from './job.pure.ts';
+import { findWholeJob } from './read-job.ts';
 import { processors } from './rows/processors.ts';
 
 /** Chunks and stored bytes in one read, so that memory stays flat however long the file or its rows. */
@@ -39,12 +40,7 @@ export async function readOutput(
   ctx: Ctx,
   input: { userId: string; jobId: string; options: OutputOptions },
 ): Promise<Output> {
-  const [found] = await ctx.db.rows<{ job: JobRow }>(
-    'select to_jsonb(j) as job from jobs j where id = $1 and user_id = $2 and deleted_at is null',
-    [input.jobId, input.userId],
-  );
-  if (!found) throw new DomainError('not_found', 'There is no such job.');
-  const { job } = found;
+  const job = await findWholeJob(ctx, input);
   const { options } = input;
   if (job.status === 'running' && !options.partial)
     throw new DomainError('job_running', 'Wait for the end, or ask with ?partial=true.');

@@ -1,17 +1,8 @@
+import type { EntryRow } from './entry-view.pure.ts';
+
 /** A ledger entry as the database gives it, with what it did to the lots; times as text. */
-export type ExplainedRow = {
-  id: number;
-  at: string;
-  kind: string;
-  amount: number;
-  plan: number;
-  bonus: number;
-  purchased: number;
-  balance_after: number;
+export type ExplainedRow = EntryRow & {
   business_key: string;
-  source_type: string;
-  source_id: string;
-  job_id: string | null;
   details: Record<string, unknown>;
   /** Stripe ids of the payment that the entry is about. */
   refs: string[];

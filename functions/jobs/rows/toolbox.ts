@@ -16,7 +16,10 @@ export { ProviderError, RowPostponed } from './errors.pure.ts';
 
 const defaultMaxTokens = 600;
 
-/** A chunk that takes longer than most finishes rows before it begins others: the time may not do for all. */
+/**
+ * So long before the last row may begin, a chunk that still has rows to begin is a slow one: it finishes
+ * rows before it begins others, since the time may not do for all.
+ */
 const hurryMs = 14_000;
 
 export type Toolbox = {
