@@ -5,7 +5,7 @@ import { Problem } from './core/problem.ts';
 import type { Card } from './core/store.ts';
 import type { StripeEvent } from './core/types.ts';
 import type { World } from './core/world.ts';
-import { renewNow } from './families/cycle.ts';
+import { renewNow } from './resources/billing-cycle.ts';
 import { storyRoutes } from './story-routes.ts';
 import { playUntil } from './timeline.ts';
 

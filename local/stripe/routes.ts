@@ -1,17 +1,17 @@
 import type { Route } from './core/route.ts';
-import { checkoutRoutes } from './families/checkout-routes.ts';
-import { customerRoutes } from './families/customers.ts';
-import { disputeRoutes } from './families/disputes.ts';
-import { eventRoutes } from './families/events.ts';
-import { invoiceRoutes } from './families/invoice-routes.ts';
-import { paymentRoutes } from './families/payment-routes.ts';
-import { portalRoutes } from './families/portal.ts';
-import { priceRoutes } from './families/prices.ts';
-import { productRoutes } from './families/products.ts';
-import { refundRoutes } from './families/refunds.ts';
-import { scheduleRoutes } from './families/schedule-routes.ts';
-import { subscriptionRoutes } from './families/subscription-routes.ts';
-import { webhookEndpointRoutes } from './families/webhook-endpoints.ts';
+import { checkoutRoutes } from './resources/checkout-routes.ts';
+import { customerRoutes } from './resources/customers.ts';
+import { disputeRoutes } from './resources/disputes.ts';
+import { eventRoutes } from './resources/events.ts';
+import { invoiceRoutes } from './resources/invoice-routes.ts';
+import { paymentRoutes } from './resources/payment-routes.ts';
+import { portalRoutes } from './resources/portal.ts';
+import { priceRoutes } from './resources/prices.ts';
+import { productRoutes } from './resources/products.ts';
+import { refundRoutes } from './resources/refunds.ts';
+import { scheduleRoutes } from './resources/schedule-routes.ts';
+import { subscriptionRoutes } from './resources/subscription-routes.ts';
+import { webhookEndpointRoutes } from './resources/webhook-endpoints.ts';
 
 /** Every route of the API that the stand-in knows. */
 export const routes: Route[] = [

@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import type { World } from './core/world.ts';
-import { settleSession } from './families/checkout-pay.ts';
-import { closeDispute, escalateDispute, openDispute } from './families/disputes.ts';
-import { settleRefund } from './families/refunds.ts';
+import { settleSession } from './resources/checkout-pay.ts';
+import { closeDispute, escalateDispute, openDispute } from './resources/disputes.ts';
+import { settleRefund } from './resources/refunds.ts';
 
 type Body = Record<string, unknown>;
 const outcomes = ['won', 'lost', 'warning_closed'];

@@ -1,7 +1,7 @@
 import type { World } from './core/world.ts';
-import { expireSession, settleSession } from './families/checkout-pay.ts';
-import { billingDue, type Due } from './families/cycle.ts';
-import { schedulesDue } from './families/schedules.ts';
+import { expireSession, settleSession } from './resources/checkout-pay.ts';
+import { billingDue, type Due } from './resources/billing-cycle.ts';
+import { schedulesDue } from './resources/schedules.ts';
 
 /** Steps that one advance may take: ten years of a thousand daily subscriptions. */
 const MAX_STEPS = 4_000_000;

@@ -62,17 +62,3 @@ export function isWithin(moment: number | undefined, range: Moments | undefined)
     value <= (range.lte ?? Infinity)
   );
 }
-
-type OfPayment = { charge?: unknown; payment_intent?: unknown; created?: number | undefined };
-
-/** The filters that refunds and disputes are listed by. */
-export const isOfPayment =
-  (params: {
-    charge?: string | undefined;
-    payment_intent?: string | undefined;
-    created?: Moments | undefined;
-  }) =>
-  (one: OfPayment): boolean =>
-    (params.charge === undefined || one.charge === params.charge) &&
-    (params.payment_intent === undefined || one.payment_intent === params.payment_intent) &&
-    isWithin(one.created, params.created);

@@ -21,7 +21,7 @@ export type Tables = {
   charge: T.Charge;
   refund: T.Refund;
   dispute: T.Dispute;
-  balance_transaction: T.Thing;
+  balance_transaction: T.BalanceTransaction;
   'billing_portal.configuration': T.PortalConfiguration;
   'billing_portal.session': T.PortalSession;
   webhook_endpoint: T.WebhookEndpoint;
@@ -125,6 +125,12 @@ export class Store {
     const found = this.find(kind, id);
     if (!found) throw missing(names[kind], id, param);
     return found;
+  }
+
+  /** Puts another object, such as the stub of a deleted one, in an object's place. */
+  replace<O extends T.Thing>(kind: keyof Tables, id: string, object: O): O {
+    this.#table(kind).set(id, object);
+    return object;
   }
 
   remove(kind: keyof Tables, id: string): void {

@@ -2,8 +2,8 @@ import { type Context, Hono } from 'hono';
 import { Problem } from '../core/problem.ts';
 import type { Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { linesOf, press, successUrl, type Press } from '../families/checkout-pay.ts';
-import { money } from '../families/invoice-lines.ts';
+import { linesOf, press, successUrl, type Press } from '../resources/checkout-pay.ts';
+import { money } from '../resources/invoice-lines.ts';
 import { escapeHtml, htmlPage } from './html.ts';
 
 const actions = ['pay', 'decline', 'async'];

@@ -2,8 +2,8 @@ import { Hono } from 'hono';
 import { Problem } from '../core/problem.ts';
 import type { Invoice } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { payInvoice } from '../families/collect.ts';
-import { money } from '../families/invoice-lines.ts';
+import { payInvoice } from '../resources/payment-collection.ts';
+import { money } from '../resources/invoice-lines.ts';
 import { escapeHtml, htmlPage } from './html.ts';
 
 function render(world: World, invoice: Invoice): string {

@@ -2,14 +2,14 @@ import { type Context, Hono } from 'hono';
 import { Problem } from '../core/problem.ts';
 import type { PortalSession, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { money } from '../families/invoice-lines.ts';
+import { money } from '../resources/invoice-lines.ts';
 import {
   cancelInPortal,
   keepInPortal,
   offered,
   switchInPortal,
-} from '../families/portal-actions.ts';
-import { periodOf } from '../families/subscriptions.ts';
+} from '../resources/portal-actions.ts';
+import { periodOf } from '../resources/subscriptions.ts';
 import { escapeHtml, htmlPage } from './html.ts';
 
 const day = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 10);

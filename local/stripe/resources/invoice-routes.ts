@@ -1,10 +1,11 @@
 import { invalid } from '../core/problem.ts';
-import { isWithin, listInOrder, listOf } from '../core/list.ts';
+import { listInOrder } from '../core/list.ts';
 import { bool, hash, metadata, moments, need, oneOf, page, str } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Invoice } from '../core/types.ts';
-import { payInvoice } from './collect.ts';
-import { finalizeAndCollect } from './cycle.ts';
+import { payInvoice } from './payment-collection.ts';
+import { finalizeAndCollect } from './billing-cycle.ts';
 import { giveUpInvoice, voidInvoice } from './invoices.ts';
 import { mergeMetadata } from './metadata.ts';
 
@@ -17,15 +18,6 @@ function needStatus(invoice: Invoice, allowed: string[], verb: string): Invoice 
   return invoice;
 }
 
-const listRules = {
-  ...page,
-  collection_method: oneOf('charge_automatically', 'send_invoice'),
-  created: moments,
-  customer: str,
-  status: oneOf('draft', 'open', 'paid', 'uncollectible', 'void'),
-  subscription: str,
-};
-
 /** Invoices. Source: https://docs.stripe.com/api/invoices */
 export const invoiceRoutes: Route[] = [
   route(
@@ -35,11 +27,8 @@ export const invoiceRoutes: Route[] = [
     ({ world, id, params }) => {
       const invoice = world.store.need('invoice', id);
       return world.change('invoice.updated', invoice, (one) => {
-        one['metadata'] = mergeMetadata(
-          (one['metadata'] ?? {}) as Record<string, string>,
-          params.metadata,
-        );
-        one.auto_advance = params.auto_advance ?? one.auto_advance;
+        one.metadata = mergeMetadata(one.metadata, params.metadata);
+        if (params.auto_advance !== undefined) one.auto_advance = params.auto_advance;
       });
     },
   ),
@@ -65,55 +54,34 @@ export const invoiceRoutes: Route[] = [
     giveUpInvoice(world, invoice);
     return invoice;
   }),
-  route('GET', '/v1/invoices/:invoice', {}, ({ world, id }) => world.store.need('invoice', id)),
   route('GET', '/v1/invoices/:invoice/lines', page, ({ world, id, params }) => {
     world.store.need('invoice', id);
     const lines = world.store.all('line_item').filter((line) => line.invoice === id);
     return listInOrder(lines, params, `/v1/invoices/${id}/lines`);
   }),
-  route('GET', '/v1/invoices', listRules, ({ world, params }) =>
-    listOf(
-      world.store
-        .all('invoice')
-        .filter(
-          (one) =>
-            (params.customer === undefined || one.customer === params.customer) &&
-            (params.status === undefined || one.status === params.status) &&
-            (params.subscription === undefined ||
-              one.parent?.subscription_details?.subscription === params.subscription) &&
-            isWithin(one.created, params.created),
-        ),
-      params,
-      '/v1/invoices',
-    ),
+  ...reads(
+    'invoice',
+    '/v1/invoices',
+    {
+      collection_method: oneOf('charge_automatically', 'send_invoice'),
+      created: moments,
+      customer: str,
+      status: oneOf('draft', 'open', 'paid', 'uncollectible', 'void'),
+      subscription: str,
+    },
+    {
+      subscription: (one, id) => one.parent?.subscription_details?.subscription === id,
+    },
   ),
-  route('GET', '/v1/invoice_payments/:payment', {}, ({ world, id }) =>
-    world.store.need('invoice_payment', id),
-  ),
-  route(
-    'GET',
+  ...reads(
+    'invoice_payment',
     '/v1/invoice_payments',
     {
-      ...page,
       created: moments,
       invoice: str,
       payment: hash({ payment_intent: str, type: need(oneOf('payment_intent')) }),
       status: oneOf('canceled', 'open', 'paid'),
     },
-    ({ world, params }) =>
-      listOf(
-        world.store
-          .all('invoice_payment')
-          .filter(
-            (one) =>
-              (params.invoice === undefined || one.invoice === params.invoice) &&
-              (params.payment?.payment_intent === undefined ||
-                one.payment.payment_intent === params.payment.payment_intent) &&
-              (params.status === undefined || one.status === params.status) &&
-              isWithin(one.created, params.created),
-          ),
-        params,
-        '/v1/invoice_payments',
-      ),
+    { payment: (one, by) => one.payment.payment_intent === by.payment_intent },
   ),
 ];

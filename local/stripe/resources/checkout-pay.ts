@@ -3,7 +3,7 @@ import type { Card, SessionNote } from '../core/store.ts';
 import type { LineItem, PaymentIntent, Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { detailsOf } from './checkout.ts';
-import { markPaid, PAYMENT_ORDER, paymentOf, settleInvoice } from './collect.ts';
+import { markPaid, PAYMENT_ORDER, paymentOf, settleInvoice } from './payment-collection.ts';
 import { createCustomer } from './customers.ts';
 import { beginSlowPayment, confirmIntent, createIntent, settleSlowPayment } from './payments.ts';
 import { openSubscription, startSubscription } from './subscriptions.ts';

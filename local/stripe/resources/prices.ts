@@ -1,5 +1,4 @@
 import { invalid, missingParameter } from '../core/problem.ts';
-import { isWithin, listOf } from '../core/list.ts';
 import {
   bool,
   decimal,
@@ -10,11 +9,11 @@ import {
   natural,
   need,
   oneOf,
-  page,
   str,
   strOrUnset,
   type Values,
 } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -132,36 +131,28 @@ const update = route(
   },
 );
 
-const listRules = {
-  ...page,
-  active: bool,
-  created: moments,
-  currency: str,
-  lookup_keys: list(str, 10),
-  product: str,
-  recurring: hash({ interval, usage_type: oneOf('licensed', 'metered') }),
-  type: oneOf('one_time', 'recurring'),
-};
-
-const isListed = (price: Price, by: Values<typeof listRules>): boolean =>
-  (by.active === undefined || price.active === by.active) &&
-  (by.currency === undefined || price.currency === by.currency) &&
-  (by.lookup_keys === undefined || by.lookup_keys.includes(price.lookup_key ?? '')) &&
-  (by.product === undefined || price.product === by.product) &&
-  (by.type === undefined || price.type === by.type) &&
-  (by.recurring?.interval === undefined || price.recurring?.interval === by.recurring.interval) &&
-  isWithin(price.created, by.created);
-
 /** Prices. Source: https://docs.stripe.com/api/prices */
 export const priceRoutes: Route[] = [
   route('POST', '/v1/prices', createRules, ({ world, params }) => createPrice(world, params)),
   update,
-  route('GET', '/v1/prices/:price', {}, ({ world, id }) => world.store.need('price', id)),
-  route('GET', '/v1/prices', listRules, ({ world, params }) =>
-    listOf(
-      world.store.all('price').filter((price) => isListed(price, params)),
-      params,
-      '/v1/prices',
-    ),
+  ...reads(
+    'price',
+    '/v1/prices',
+    {
+      active: bool,
+      created: moments,
+      currency: str,
+      lookup_keys: list(str, 10),
+      product: str,
+      recurring: hash({ interval, usage_type: oneOf('licensed') }),
+      type: oneOf('one_time', 'recurring'),
+    },
+    {
+      lookup_keys: (one, keys) => keys.includes(one.lookup_key ?? ''),
+      recurring: (one, by) =>
+        one.recurring !== null &&
+        by.interval !== undefined &&
+        one.recurring.interval === by.interval,
+    },
   ),
 ];

@@ -1,3 +1,4 @@
+import { newId } from '../core/ids.ts';
 import type { Invoice, InvoiceLine, Period, Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 
@@ -44,29 +45,32 @@ export function describeProration(
   return `${isCredit ? 'Unused' : 'Remaining'} time on ${productName(world, price)} after ${day}`;
 }
 
-export const pricing = (price: Price): Record<string, unknown> => ({
+export const pricing = (price: Price): NonNullable<InvoiceLine['pricing']> => ({
   price_details: { price: price.id, product: price.product },
   type: 'price_details',
-  unit_amount_decimal: price['unit_amount_decimal'],
+  unit_amount_decimal: price.unit_amount_decimal,
 });
 
 /** The parent of a line: its subscription item, or the invoice item of a one-time price. */
-function parentOf(draft: LineDraft): Record<string, unknown> {
+function parentOf(draft: LineDraft): NonNullable<InvoiceLine['parent']> {
   const shared = {
-    invoice_item: draft.invoiceItem,
     proration: draft.isProration,
     proration_details: draft.isProration ? { credited_items: null } : null,
     subscription: draft.subscription,
   };
   if (draft.item === null)
     return {
-      invoice_item_details: shared,
+      invoice_item_details: { ...shared, invoice_item: draft.invoiceItem ?? newId('invoiceitem') },
       subscription_item_details: null,
       type: 'invoice_item_details',
     };
   return {
     invoice_item_details: null,
-    subscription_item_details: { ...shared, subscription_item: draft.item },
+    subscription_item_details: {
+      ...shared,
+      invoice_item: draft.invoiceItem,
+      subscription_item: draft.item,
+    },
     type: 'subscription_item_details',
   };
 }

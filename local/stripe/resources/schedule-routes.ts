@@ -1,6 +1,16 @@
 import { invalid } from '../core/problem.ts';
-import { listOf } from '../core/list.ts';
-import { either, hash, list, metadata, natural, need, oneOf, page, str } from '../core/params.ts';
+import {
+  either,
+  hash,
+  list,
+  metadata,
+  moments,
+  natural,
+  need,
+  oneOf,
+  str,
+} from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { SchedulePhase } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -107,16 +117,8 @@ export const scheduleRoutes: Route[] = [
       return (verb === 'release' ? releaseSchedule : cancelSchedule)(world, schedule);
     }),
   ),
-  route('GET', '/v1/subscription_schedules/:schedule', {}, ({ world, id }) =>
-    world.store.need('subscription_schedule', id),
-  ),
-  route('GET', '/v1/subscription_schedules', { ...page, customer: str }, ({ world, params }) =>
-    listOf(
-      world.store
-        .all('subscription_schedule')
-        .filter((one) => params.customer === undefined || one.customer === params.customer),
-      params,
-      '/v1/subscription_schedules',
-    ),
-  ),
+  ...reads('subscription_schedule', '/v1/subscription_schedules', {
+    created: moments,
+    customer: str,
+  }),
 ];

@@ -1,5 +1,4 @@
 import { declined, invalid, missing, missingParameter } from '../core/problem.ts';
-import { isWithin, listOf } from '../core/list.ts';
 import {
   bool,
   hash,
@@ -9,14 +8,14 @@ import {
   natural,
   need,
   oneOf,
-  page,
   str,
   strOrUnset,
 } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Price, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { collectInvoice } from './collect.ts';
+import { collectInvoice } from './payment-collection.ts';
 import { needCustomer } from './customers.ts';
 import { draftInvoice, finalizeInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
@@ -187,11 +186,18 @@ const statuses = oneOf(
 );
 
 /** Without a status Stripe lists all that are not canceled. */
-function hasStatus(one: Subscription, status: string | undefined): boolean {
-  if (status === 'all') return true;
-  if (status === 'ended') return ['canceled', 'incomplete_expired'].includes(one.status);
-  return status === undefined ? one.status !== 'canceled' : one.status === status;
-}
+const subscriptionReads = reads(
+  'subscription',
+  '/v1/subscriptions',
+  { created: moments, customer: str, price: str, status: statuses },
+  {
+    price: (one, id) => one.items.data.some(({ price }) => price.id === id),
+    status: (one, status) =>
+      status === 'all' ||
+      (status === 'ended' ? ['canceled', 'incomplete_expired'] : [status]).includes(one.status),
+  },
+  (one, { status }) => status === undefined && one.status === 'canceled',
+);
 
 /** Subscriptions. Source: https://docs.stripe.com/api/subscriptions */
 export const subscriptionRoutes: Route[] = [
@@ -201,27 +207,5 @@ export const subscriptionRoutes: Route[] = [
   route('POST', '/v1/subscriptions/:subscription', updateRules, ({ world, id, params }) =>
     updateSubscription(world, world.store.need('subscription', id), params),
   ),
-  route('GET', '/v1/subscriptions/:subscription', {}, ({ world, id }) =>
-    world.store.need('subscription', id),
-  ),
-  route(
-    'GET',
-    '/v1/subscriptions',
-    { ...page, created: moments, customer: str, price: str, status: statuses },
-    ({ world, params }) =>
-      listOf(
-        world.store
-          .all('subscription')
-          .filter(
-            (one) =>
-              hasStatus(one, params.status) &&
-              (params.customer === undefined || one.customer === params.customer) &&
-              (params.price === undefined ||
-                one.items.data.some((item) => item.price.id === params.price)) &&
-              isWithin(one.created, params.created),
-          ),
-        params,
-        '/v1/subscriptions',
-      ),
-  ),
+  ...subscriptionReads,
 ];

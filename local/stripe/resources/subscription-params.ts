@@ -10,11 +10,25 @@ import {
   oneOf,
   str,
   strOrUnset,
+  type Rule,
   type Values,
 } from '../core/params.ts';
+import type { Subscription } from '../core/types.ts';
 import { itemList } from './subscription-plan.ts';
 
 export const behaviours = oneOf('always_invoice', 'create_prorations', 'none');
+
+const endings = hash({
+  end_behavior: need(
+    hash({ missing_payment_method: need(oneOf('cancel', 'create_invoice', 'pause')) }),
+  ),
+});
+/** What becomes of a trial without a card. Source: https://docs.stripe.com/billing/subscriptions/trials */
+export const trialSettings: Rule<Subscription['trial_settings']> = {
+  read: (raw, name) => ({
+    end_behavior: { billing_cycle_anchor: null, ...endings.read(raw, name).end_behavior },
+  }),
+};
 
 /** Parameters of an update. Source: https://docs.stripe.com/api/subscriptions/update */
 export const updateRules = {
@@ -43,10 +57,6 @@ export const updateRules = {
   proration_behavior: behaviours,
   proration_date: natural,
   trial_end: either(oneOf('now'), natural),
-  trial_settings: hash({
-    end_behavior: need(
-      hash({ missing_payment_method: need(oneOf('cancel', 'create_invoice', 'pause')) }),
-    ),
-  }),
+  trial_settings: trialSettings,
 };
 export type Update = Values<typeof updateRules>;

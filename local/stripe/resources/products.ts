@@ -1,16 +1,6 @@
 import { invalid } from '../core/problem.ts';
-import { isWithin, listOf } from '../core/list.ts';
-import {
-  bool,
-  hash,
-  list,
-  metadata,
-  moments,
-  need,
-  page,
-  str,
-  strOrUnset,
-} from '../core/params.ts';
+import { bool, hash, list, metadata, moments, need, str, strOrUnset } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { createProduct } from './create-product.ts';
@@ -61,26 +51,11 @@ const update = route(
 export const productRoutes: Route[] = [
   create,
   update,
-  route('GET', '/v1/products/:product', {}, ({ world, id }) => world.store.need('product', id)),
-  route(
-    'GET',
+  ...reads(
+    'product',
     '/v1/products',
-    { ...page, active: bool, created: moments, ids: list(str), url: str },
-    ({ world, params }) =>
-      listOf(
-        world.store
-          .all('product')
-          .filter(
-            (one) =>
-              one['deleted'] !== true &&
-              (params.active === undefined || one.active === params.active) &&
-              (params.ids === undefined || params.ids.includes(one.id)) &&
-              (params.url === undefined || one['url'] === params.url) &&
-              isWithin(one.created, params.created),
-          ),
-        params,
-        '/v1/products',
-      ),
+    { active: bool, created: moments, ids: list(str), url: str },
+    { ids: (one, ids) => ids.includes(one.id) },
   ),
   route('DELETE', '/v1/products/:product', {}, ({ world, id }) => {
     const product = world.store.need('product', id);

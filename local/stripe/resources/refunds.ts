@@ -1,7 +1,7 @@
 import { newId } from '../core/ids.ts';
 import { invalid, missingParameter } from '../core/problem.ts';
-import { isOfPayment, listOf } from '../core/list.ts';
-import { metadata, moments, natural, oneOf, page, str } from '../core/params.ts';
+import { metadata, moments, natural, oneOf, str } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Charge, Meta, Refund } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -151,12 +151,5 @@ export const refundRoutes: Route[] = [
       one.metadata = mergeMetadata(one.metadata, params.metadata);
     }),
   ),
-  route('GET', '/v1/refunds/:refund', {}, ({ world, id }) => world.store.need('refund', id)),
-  route(
-    'GET',
-    '/v1/refunds',
-    { ...page, charge: str, created: moments, payment_intent: str },
-    ({ world, params }) =>
-      listOf(world.store.all('refund').filter(isOfPayment(params)), params, '/v1/refunds'),
-  ),
+  ...reads('refund', '/v1/refunds', { charge: str, created: moments, payment_intent: str }),
 ];

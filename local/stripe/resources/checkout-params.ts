@@ -11,12 +11,7 @@ import {
   strOrUnset,
   type Values,
 } from '../core/params.ts';
-
-const trialSettings = hash({
-  end_behavior: need(
-    hash({ missing_payment_method: need(oneOf('cancel', 'create_invoice', 'pause')) }),
-  ),
-});
+import { trialSettings } from './subscription-params.ts';
 
 /** Parameters of a new session. Source: https://docs.stripe.com/api/checkout/sessions/create */
 export const sessionRules = {

@@ -1,7 +1,7 @@
 import { random } from '../core/ids.ts';
-import { isWithin, listOf } from '../core/list.ts';
-import { hash, int, metadata, moments, page, str, strOrUnset } from '../core/params.ts';
+import { hash, int, metadata, moments, str, strOrUnset } from '../core/params.ts';
 import { missing } from '../core/problem.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Customer, Meta } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -48,7 +48,7 @@ export function createCustomer(world: World, fields: NewCustomer): Customer {
 /** The customer; one that was deleted or never was is `resource_missing`. */
 export function needCustomer(world: World, id: string, param?: string): Customer {
   const customer = world.store.need('customer', id, param);
-  if (customer['deleted'] === true) throw missing('customer', id, param);
+  if ('deleted' in customer) throw missing('customer', id, param);
   return customer;
 }
 
@@ -68,9 +68,7 @@ const remove = route('DELETE', '/v1/customers/:customer', {}, ({ world, id }) =>
     if (subscription.customer === id && subscription.ended_at === null)
       endSubscription(world, subscription, 'cancellation_requested');
   world.emit('customer.deleted', customer);
-  const stub = { id, object: 'customer', deleted: true };
-  for (const key of Object.keys(customer)) delete customer[key];
-  return Object.assign(customer, stub);
+  return world.store.replace('customer', id, { id, object: 'customer', deleted: true });
 });
 
 /** Customers. Source: https://docs.stripe.com/api/customers */
@@ -78,19 +76,5 @@ export const customerRoutes: Route[] = [
   route('POST', '/v1/customers', rules, ({ world, params }) => createCustomer(world, params)),
   update,
   remove,
-  route('GET', '/v1/customers/:customer', {}, ({ world, id }) => world.store.need('customer', id)),
-  route('GET', '/v1/customers', { ...page, created: moments, email: str }, ({ world, params }) =>
-    listOf(
-      world.store
-        .all('customer')
-        .filter(
-          (one) =>
-            one['deleted'] !== true &&
-            (params.email === undefined || one.email === params.email) &&
-            isWithin(one.created, params.created),
-        ),
-      params,
-      '/v1/customers',
-    ),
-  ),
+  ...reads('customer', '/v1/customers', { created: moments, email: str }),
 ];

@@ -29,7 +29,7 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
     currency: draft.currency,
     customer: draft.customer,
     customer_email: customer.email,
-    customer_name: customer.name,
+    customer_name: customer.name ?? null,
     metadata: {},
     next_payment_attempt: draft.finalizesAt,
     parent: subscription && {
@@ -75,7 +75,7 @@ function applyBalance(world: World, invoice: Invoice): void {
   });
 }
 
-const reasons: Record<BillingReason, string> = {
+const reasons: Record<string, string> = {
   manual: 'Payment for Invoice',
   subscription_create: 'Subscription creation',
   subscription_cycle: 'Subscription update',
@@ -102,7 +102,7 @@ export function finalizeInvoice(world: World, invoice: Invoice): void {
       amount: invoice.amount_due,
       currency: invoice.currency,
       customer: invoice.customer,
-      description: reasons[invoice.billing_reason],
+      description: reasons[invoice.billing_reason] ?? null,
     });
     store.add('invoice_payment', clock.now(), {
       amount_requested: invoice.amount_due,

@@ -55,7 +55,10 @@ export function addPendingLines(
       description: line.description,
       net_amount: line.amount,
       parent: {
-        subscription_details: { subscription: subscription.id, subscription_item: line.item },
+        subscription_details: {
+          subscription: subscription.id,
+          ...(line.item !== null && { subscription_item: line.item }),
+        },
         type: 'subscription_details',
       },
       period: line.period,
@@ -74,6 +77,7 @@ export const pendingLines = (world: World, subscription: Subscription): LineDraf
     .all('invoiceitem')
     .filter(
       (item) =>
-        item.invoice === null && item.parent?.subscription_details.subscription === subscription.id,
+        item.invoice === null &&
+        item.parent?.subscription_details?.subscription === subscription.id,
     )
     .map((item) => world.store.notes.drafts[item.id] as LineDraft);

@@ -1,6 +1,6 @@
 import type { Invoice, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { collectInvoice } from './collect.ts';
+import { collectInvoice } from './payment-collection.ts';
 import { draftInvoice, finalizeInvoice, giveUpInvoice, voidInvoice } from './invoices.ts';
 import { periodFrom } from './periods.ts';
 import { pendingLines } from './prorations.ts';

@@ -2,16 +2,16 @@ import type { Price, SubscriptionItem } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 
 /** The legacy `plan` that Stripe still shows beside a price. */
-const planOf = (price: Price, template: Record<string, unknown>): Record<string, unknown> => ({
+const planOf = (price: Price, template: SubscriptionItem['plan']): SubscriptionItem['plan'] => ({
   ...template,
   active: price.active,
   amount: price.unit_amount,
-  amount_decimal: price['unit_amount_decimal'],
+  amount_decimal: price.unit_amount_decimal,
   created: price.created,
   currency: price.currency,
   id: price.id,
-  interval: price.recurring?.interval,
-  interval_count: price.recurring?.interval_count,
+  interval: price.recurring?.interval ?? template.interval,
+  interval_count: price.recurring?.interval_count ?? template.interval_count,
   metadata: price.metadata,
   nickname: price.nickname,
   product: price.product,

@@ -1,6 +1,6 @@
 import { invalid } from '../core/problem.ts';
-import { isOfPayment, listOf } from '../core/list.ts';
-import { metadata, moments, page, str } from '../core/params.ts';
+import { metadata, moments, str } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Charge, Dispute } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -106,12 +106,5 @@ export const disputeRoutes: Route[] = [
       dispute.status.startsWith('warning_') ? 'warning_closed' : 'lost',
     );
   }),
-  route('GET', '/v1/disputes/:dispute', {}, ({ world, id }) => world.store.need('dispute', id)),
-  route(
-    'GET',
-    '/v1/disputes',
-    { ...page, charge: str, created: moments, payment_intent: str },
-    ({ world, params }) =>
-      listOf(world.store.all('dispute').filter(isOfPayment(params)), params, '/v1/disputes'),
-  ),
+  ...reads('dispute', '/v1/disputes', { charge: str, created: moments, payment_intent: str }),
 ];

@@ -1,7 +1,7 @@
 import { invalid } from '../core/problem.ts';
 import type { Price, Schedule, SchedulePhase, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import type { Due } from './cycle.ts';
+import type { Due } from './billing-cycle.ts';
 import { addIntervals } from './periods.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
@@ -133,7 +133,7 @@ export function cancelSchedule(world: World, schedule: Schedule): Schedule {
 /** Puts a phase into force on the subscription. */
 function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): void {
   const one = world.store.need('subscription', schedule.subscription ?? '');
-  const items = phase.items.map(({ price, quantity }, index) => {
+  const items = phase.items.map(({ price, quantity = 1 }, index) => {
     const id = one.items.data[index]?.id;
     return id === undefined ? { price, quantity } : { id, price, quantity };
   });

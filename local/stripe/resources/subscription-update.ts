@@ -1,7 +1,7 @@
 import { declined, invalid } from '../core/problem.ts';
 import type { Invoice, PendingUpdate, Period, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { collectInvoice } from './collect.ts';
+import { collectInvoice } from './payment-collection.ts';
 import type { LineDraft } from './invoice-lines.ts';
 import { draftInvoice, finalizeInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';

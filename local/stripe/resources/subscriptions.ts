@@ -1,7 +1,7 @@
 import { invalid } from '../core/problem.ts';
 import type { Invoice, Meta, Period, Price, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { collectInvoice } from './collect.ts';
+import { collectInvoice } from './payment-collection.ts';
 import { describe, type LineDraft } from './invoice-lines.ts';
 import { draftInvoice, finalizeInvoice } from './invoices.ts';
 import { periodFrom } from './periods.ts';

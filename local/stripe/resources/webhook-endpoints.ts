@@ -1,8 +1,8 @@
 import eventTypes from '../event-types.json' with { type: 'json' };
 import { random } from '../core/ids.ts';
-import { listOf } from '../core/list.ts';
-import { bool, list, metadata, need, page, str, strOrUnset } from '../core/params.ts';
+import { bool, list, metadata, need, str, strOrUnset } from '../core/params.ts';
 import { invalid } from '../core/problem.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import { mergeMetadata } from './metadata.ts';
 
@@ -83,12 +83,7 @@ const update = route(
 export const webhookEndpointRoutes: Route[] = [
   create,
   update,
-  route('GET', '/v1/webhook_endpoints/:endpoint', {}, ({ world, id }) =>
-    world.store.need('webhook_endpoint', id),
-  ),
-  route('GET', '/v1/webhook_endpoints', page, ({ world, params }) =>
-    listOf(world.store.all('webhook_endpoint'), params, '/v1/webhook_endpoints'),
-  ),
+  ...reads('webhook_endpoint', '/v1/webhook_endpoints', {}),
   route('DELETE', '/v1/webhook_endpoints/:endpoint', {}, ({ world, id }) => {
     world.store.need('webhook_endpoint', id);
     world.store.remove('webhook_endpoint', id);

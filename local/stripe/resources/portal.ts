@@ -1,5 +1,4 @@
 import { invalid } from '../core/problem.ts';
-import { listOf } from '../core/list.ts';
 import {
   bool,
   hash,
@@ -8,10 +7,10 @@ import {
   natural,
   need,
   oneOf,
-  page,
   str,
   strOrUnset,
 } from '../core/params.ts';
+import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { PortalConfiguration } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -100,7 +99,7 @@ function edit(world: World, one: PortalConfiguration, input: Input): void {
   Object.assign(one, given(fields));
   Object.assign(one['business_profile'] as object, given(profile ?? {}));
   for (const [name, values] of Object.entries(wanted ?? {}))
-    Object.assign((one.features[name] ??= {}), given(values as object));
+    Object.assign(one.features[name as keyof typeof one.features], given(values as object));
   if (login_page)
     one['login_page'] = {
       enabled: login_page.enabled,
@@ -201,25 +200,9 @@ export const portalRoutes: Route[] = [
       );
     },
   ),
-  route('GET', '/v1/billing_portal/configurations/:configuration', {}, ({ world, id }) =>
-    world.store.need('billing_portal.configuration', id),
-  ),
-  route(
-    'GET',
-    '/v1/billing_portal/configurations',
-    { ...page, active: bool, is_default: bool },
-    ({ world, params }) =>
-      listOf(
-        world.store
-          .all('billing_portal.configuration')
-          .filter(
-            (one) =>
-              (params.active === undefined || one.active === params.active) &&
-              (params.is_default === undefined || one.is_default === params.is_default),
-          ),
-        params,
-        '/v1/billing_portal/configurations',
-      ),
-  ),
+  ...reads('billing_portal.configuration', '/v1/billing_portal/configurations', {
+    active: bool,
+    is_default: bool,
+  }),
   createPortalSession,
 ];

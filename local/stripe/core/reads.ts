@@ -1,0 +1,44 @@
+import { isWithin, listOf, type Moments } from './list.ts';
+import { page, type Rule } from './params.ts';
+import { route, type Route } from './route.ts';
+import type { Tables } from './store.ts';
+
+type Rules = Record<string, Rule<unknown>>;
+type Of<R> = R extends Rule<infer T> ? T : never;
+type Matches<T, S extends Rules> = { [P in keyof S]?: (one: T, wanted: Of<S[P]>) => boolean };
+
+/**
+ * `GET path/:id` and `GET path`, newest first. Each filter compares the field of its own name, and
+ * `created` is a range, unless `matches` says how a filter is read; `isHidden` leaves objects out.
+ */
+export function reads<K extends keyof Tables, S extends Rules>(
+  kind: K,
+  path: string,
+  filters: S,
+  matches: Matches<Tables[K], S> = {},
+  isHidden: (one: Tables[K], params: Record<string, unknown>) => boolean = () => false,
+): Route[] {
+  const test = (one: Tables[K], name: string, wanted: unknown): boolean => {
+    const match = matches[name] as ((one: Tables[K], wanted: unknown) => boolean) | undefined;
+    if (match) return match(one, wanted);
+    const value = (one as Record<string, unknown>)[name];
+    return name === 'created'
+      ? isWithin(value as number, wanted as Moments)
+      : (value ?? null) === wanted;
+  };
+  return [
+    route('GET', `${path}/:id`, {}, ({ world, id }) => world.store.need(kind, id)),
+    route('GET', path, { ...page, ...filters }, ({ world, params }) => {
+      const wanted = Object.entries(params).filter(([name]) => Object.hasOwn(filters, name));
+      const things = world.store
+        .all(kind)
+        .filter(
+          (one) =>
+            !('deleted' in one) &&
+            !isHidden(one, params) &&
+            wanted.every(([name, value]) => test(one, name, value)),
+        );
+      return listOf(things, params as { limit?: number }, path);
+    }),
+  ];
+}
