@@ -75,6 +75,13 @@ export function localRoutes(world: World, deliveries: Deliveries, faults: Faults
       world.store.notes.cards[customer.id] = card as Card;
       return c.json({ id: customer.id, card });
     })
+    .post('/dunning', async (c) => {
+      const { afterRetries: after } = await c.req.json<Body>();
+      if (after !== 'cancel' && after !== 'past_due' && after !== 'unpaid')
+        return c.json({ error: 'afterRetries must be cancel, past_due or unpaid' }, 422);
+      world.store.notes.afterRetries = after;
+      return c.json({ afterRetries: after });
+    })
     .post('/renew/:subscription', (c) => {
       const id = c.req.param('subscription');
       const subscription = world.store.need('subscription', id);

@@ -2,6 +2,7 @@ import templates from '../objects.json' with { type: 'json' };
 import { type Kind, newId } from './ids.ts';
 import { missing } from './problem.ts';
 import type * as T from './types.ts';
+import type { LineDraft } from '../resources/invoice-lines.ts';
 
 /** What is kept of each kind of object. */
 export type Tables = {
@@ -51,8 +52,12 @@ export type Notes = {
   secrets: Record<string, string>;
   /** Charges whose next refund stays pending, until it is settled over `/_local`. */
   pendingRefunds: Record<string, true>;
+  /** The open invoice of each subscription's pending update. */
+  pendingInvoices: Record<string, string>;
   /** What each pending invoice item will bill, as a line. */
-  drafts: Record<string, unknown>;
+  drafts: Record<string, LineDraft>;
+  /** What becomes of a subscription after the last retry of a payment; a setting of the account. */
+  afterRetries: 'cancel' | 'past_due' | 'unpaid';
   /** Subscriptions whose `trial_will_end` has been told. */
   trialsTold: Record<string, true>;
 };
@@ -87,8 +92,10 @@ const names: Record<keyof Tables, string> = {
 export class Store {
   #tables = new Map<keyof Tables, Map<string, T.Thing>>();
   notes: Notes = {
+    afterRetries: 'cancel',
     cards: {},
     drafts: {},
+    pendingInvoices: {},
     pendingRefunds: {},
     secrets: {},
     sessions: {},

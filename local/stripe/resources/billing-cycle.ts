@@ -2,6 +2,7 @@ import type { Invoice, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { draftInvoice, finalizeInvoice, giveUpInvoice, voidInvoice } from './invoices.ts';
+import { dropPendingUpdate, pendingInvoice } from './pending-update.ts';
 import { periodFrom } from './periods.ts';
 import { pendingLines } from './prorations.ts';
 import { endSubscription } from './subscription-end.ts';
@@ -39,7 +40,8 @@ export function renew(world: World, subscription: Subscription): Invoice | undef
   if (!recurring) return undefined;
   const ended = periodOf(subscription);
   const period = periodFrom(subscription.billing_cycle_anchor, recurring, ended.end);
-  const isKept = subscription.pause_collection?.behavior === 'keep_as_draft';
+  const isKept =
+    subscription.status === 'unpaid' || subscription.pause_collection?.behavior === 'keep_as_draft';
   return world.inOrder(['customer.subscription.updated', 'invoice.created'], () => {
     let invoice: Invoice | undefined;
     world.change('customer.subscription.updated', subscription, (one) => {
@@ -49,6 +51,7 @@ export function renew(world: World, subscription: Subscription): Invoice | undef
         currency: one.currency,
         customer: one.customer,
         finalizesAt: isKept ? null : world.clock.now() + HOUR,
+        isHeld: isKept,
         lines: [...pendingLines(world, one), ...itemLines(world, one, period)],
         period: ended,
         reason: 'subscription_cycle',
@@ -86,15 +89,9 @@ function expireIncomplete(world: World, subscription: Subscription): void {
 }
 
 function expirePendingUpdate(world: World, subscription: Subscription): void {
-  const invoice = world.store.find('invoice', subscription.latest_invoice ?? '');
-  if (invoice?.status === 'open') {
-    voidInvoice(world, invoice);
-    return;
-  }
-  world.change('customer.subscription.updated', subscription, (one) => {
-    one.pending_update = null;
-  });
-  world.emit('customer.subscription.pending_update_expired', subscription);
+  const invoice = pendingInvoice(world, subscription);
+  if (invoice?.status === 'open') voidInvoice(world, invoice);
+  else dropPendingUpdate(world, subscription);
 }
 
 function tellTrialEnd(world: World, subscription: Subscription): void {

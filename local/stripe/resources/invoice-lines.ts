@@ -14,6 +14,8 @@ export type LineDraft = {
   /** The subscription item, or null for a one-time price. */
   item: string | null;
   invoiceItem: string | null;
+  /** What a credit gives back: a line of an invoice, or an invoice item that waits for one. */
+  credits?: { debit: string; invoice: string | null; line: string };
 };
 
 /** $20.00 */
@@ -55,7 +57,14 @@ export const pricing = (price: Price): NonNullable<InvoiceLine['pricing']> => ({
 function parentOf(draft: LineDraft): NonNullable<InvoiceLine['parent']> {
   const shared = {
     proration: draft.isProration,
-    proration_details: draft.isProration ? { credited_items: null } : null,
+    proration_details: draft.isProration
+      ? {
+          credited_items:
+            draft.credits?.invoice == null
+              ? null
+              : { invoice: draft.credits.invoice, invoice_line_items: [draft.credits.line] },
+        }
+      : null,
     subscription: draft.subscription,
   };
   if (draft.item === null)

@@ -2,6 +2,7 @@ import type { BillingReason, Invoice, Period, Subscription } from '../core/types
 import type { World } from '../core/world.ts';
 import { addLine, type LineDraft } from './invoice-lines.ts';
 import { createIntent } from './payments.ts';
+import { dropPendingUpdate, isPendingFor } from './pending-update.ts';
 
 export type InvoiceDraft = {
   customer: string;
@@ -13,6 +14,8 @@ export type InvoiceDraft = {
   period: Period;
   /** When it finalizes by itself, in unix seconds; null for at once, by the caller. */
   finalizesAt: number | null;
+  /** Left as a draft until somebody finalizes it. */
+  isHeld?: boolean;
 };
 
 /** Makes a draft invoice and tells of it. Source: https://docs.stripe.com/api/invoices/object */
@@ -24,6 +27,7 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
   const invoice = store.add('invoice', clock.now(), {
     amount_due: Math.max(0, total),
     amount_remaining: Math.max(0, total),
+    auto_advance: draft.isHeld !== true,
     automatically_finalizes_at: draft.finalizesAt,
     billing_reason: draft.reason,
     currency: draft.currency,
@@ -122,19 +126,8 @@ export function voidInvoice(world: World, invoice: Invoice): void {
   invoice.next_payment_attempt = null;
   invoice.status_transitions['voided_at'] = world.clock.now();
   world.emit('invoice.voided', invoice);
-  dropPendingUpdate(world, invoice);
-}
-
-/** An update that waited for this invoice to be paid is discarded with it. */
-function dropPendingUpdate(world: World, invoice: Invoice): void {
-  const waiting = world.store
-    .all('subscription')
-    .find((one) => one.latest_invoice === invoice.id && one.pending_update !== null);
-  if (!waiting) return;
-  world.change('customer.subscription.updated', waiting, (one) => {
-    one.pending_update = null;
-  });
-  world.emit('customer.subscription.pending_update_expired', waiting);
+  for (const one of world.store.all('subscription'))
+    if (isPendingFor(world, one, invoice)) dropPendingUpdate(world, one);
 }
 
 /** Gives an open invoice up as a bad debt; it can still be paid. */

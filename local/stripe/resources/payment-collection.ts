@@ -2,11 +2,11 @@ import { declined, invalid } from '../core/problem.ts';
 import type { Invoice, PaymentIntent, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { confirmIntent, type Outcome } from './payments.ts';
-import { applyPendingUpdate } from './pending-update.ts';
+import { applyPendingUpdate, isPendingFor } from './pending-update.ts';
 import { endSubscription } from './subscription-end.ts';
 
 const DAY = 86_400;
-/** Days until each retry of a failed payment; after the last one the subscription ends. */
+/** Days until each retry of a failed payment; what follows the last one is a setting. */
 const RETRY_DAYS = [3, 5, 7];
 
 /** The order in which Stripe tells of a payment. */
@@ -57,8 +57,12 @@ export function paymentOf(world: World, invoice: Invoice) {
   return payment && intent ? { payment, intent } : undefined;
 }
 
-/** Marks an invoice as paid, with all that follows for its subscription. */
-export function markPaid(world: World, invoice: Invoice): void {
+/** Marks an invoice as paid and tells of it; `revived` runs before the others hear. */
+function payInFull(
+  world: World,
+  invoice: Invoice,
+  revived: (intent: PaymentIntent | undefined) => void,
+): void {
   const now = world.clock.now();
   const open = paymentOf(world, invoice);
   Object.assign(invoice, {
@@ -70,14 +74,21 @@ export function markPaid(world: World, invoice: Invoice): void {
     status: 'paid',
   });
   invoice.status_transitions['paid_at'] = now;
-  const subscription = subscriptionOf(world, invoice);
-  if (subscription) revive(world, subscription, invoice, open?.intent);
+  revived(open?.intent);
   world.emit('invoice.paid', invoice);
   world.emit('invoice.payment_succeeded', invoice);
   if (!open) return;
   Object.assign(open.payment, { amount_paid: invoice.amount_due, status: 'paid' });
   open.payment.status_transitions['paid_at'] = now;
   world.emit('invoice_payment.paid', open.payment);
+}
+
+/** Marks an invoice as paid, with all that follows for its subscription. */
+export function markPaid(world: World, invoice: Invoice): void {
+  const subscription = subscriptionOf(world, invoice);
+  payInFull(world, invoice, (intent) => {
+    if (subscription) revive(world, subscription, invoice, intent);
+  });
 }
 
 /** A paid latest invoice makes an incomplete or overdue subscription active again. */
@@ -87,16 +98,16 @@ function revive(
   invoice: Invoice,
   intent?: PaymentIntent,
 ): void {
-  if (subscription.pending_update && subscription.latest_invoice === invoice.id)
-    applyPendingUpdate(world, subscription);
-  const isOverdue = ['incomplete', 'past_due', 'unpaid'].includes(subscription.status);
-  const isLatest = subscription.latest_invoice === invoice.id;
+  if (isPendingFor(world, subscription, invoice)) applyPendingUpdate(world, subscription);
   if (subscription.ended_at !== null) return;
   world.change('customer.subscription.updated', subscription, (one) => {
-    if (isOverdue && isLatest) one.status = 'active';
+    if (isOverdue(one) && one.latest_invoice === invoice.id) one.status = 'active';
     one.default_payment_method ??= intent?.payment_method ?? null;
   });
 }
+
+export const isOverdue = ({ status }: Subscription): boolean =>
+  ['incomplete', 'past_due', 'unpaid'].includes(status);
 
 /** Tells of a failed try; unless it was made by hand, the next one is planned. */
 function markFailed(world: World, invoice: Invoice, outcome: Outcome, isByHand: boolean): void {
@@ -113,16 +124,35 @@ function planRetry(world: World, invoice: Invoice): void {
   const willRetry = invoice.auto_advance && !isFirst && retryDays !== undefined;
   invoice.next_payment_attempt = willRetry ? clock.now() + retryDays * DAY : null;
   world.emit('invoice.payment_failed', invoice);
-  if (!subscription || subscription.ended_at !== null || isFirst || subscription.pending_update)
-    return;
-  if (!willRetry && invoice.auto_advance) {
-    endSubscription(world, subscription, 'payment_failed');
-    return;
-  }
-  if (subscription.status === 'active' || subscription.status === 'trialing')
+  if (!subscription || subscription.ended_at !== null || isFirst) return;
+  if (isPendingFor(world, subscription, invoice)) return;
+  const after = !willRetry && invoice.auto_advance ? world.store.notes.afterRetries : 'past_due';
+  if (after === 'cancel') endSubscription(world, subscription, 'payment_failed');
+  else if (after === 'unpaid' || subscription.status !== 'unpaid')
     world.change('customer.subscription.updated', subscription, (one) => {
-      one.status = 'past_due';
+      one.status = after;
     });
+}
+
+/** The order in which the customer's card will let things happen. */
+export const orderFor = (world: World, customer: string): readonly string[] =>
+  (world.store.notes.cards[customer] ?? 'ok') === 'ok' ? PAYMENT_ORDER : FAILURE_ORDER;
+
+/**
+ * Tries to pay an invoice of an update that waits for its money; what becomes of the subscription is
+ * the caller's. Gives whether it was paid.
+ */
+export function payUpdate(world: World, invoice: Invoice): boolean {
+  const open = paymentOf(world, invoice);
+  Object.assign(invoice, { attempt_count: open ? 1 : 0, attempted: true });
+  const card = world.store.notes.cards[invoice.customer] ?? 'ok';
+  const outcome = open ? confirmIntent(world, open.intent, card) : 'paid';
+  if (outcome === 'paid') payInFull(world, invoice, () => undefined);
+  else {
+    if (outcome === 'action') world.emit('invoice.payment_action_required', invoice);
+    world.emit('invoice.payment_failed', invoice);
+  }
+  return outcome === 'paid';
 }
 
 /**
@@ -136,7 +166,7 @@ export function collectInvoice(world: World, invoice: Invoice, isAsked = false):
     return 'paid';
   }
   const card = world.store.notes.cards[invoice.customer] ?? 'ok';
-  return world.inOrder(card === 'ok' ? PAYMENT_ORDER : FAILURE_ORDER, () => {
+  return world.inOrder(orderFor(world, invoice.customer), () => {
     const isByHand = isAsked && invoice.attempted;
     if (!isByHand) invoice.attempt_count += 1;
     invoice.attempted = true;

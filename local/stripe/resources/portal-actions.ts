@@ -6,13 +6,13 @@ import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
 import { periodOf } from './subscriptions.ts';
 
-type CancelFeature = { enabled: boolean; mode: 'at_period_end' | 'immediately' };
-type UpdateFeature = {
-  enabled: boolean;
-  default_allowed_updates: string[];
-  products: { product: string; prices: string[] }[] | null;
-  proration_behavior: 'always_invoice' | 'create_prorations' | 'none';
-  schedule_at_period_end: { conditions: { type: string }[] };
+const YEARLY_MONTHS = 12;
+
+/** Whether the next period would be shorter. */
+const isShorter = (next: Price, now: Price): boolean => {
+  const months = ({ recurring }: Price): number =>
+    (recurring?.interval === 'year' ? YEARLY_MONTHS : 1) * (recurring?.interval_count ?? 1);
+  return months(next) < months(now);
 };
 
 /** Cancels as the portal does: newer portals set `cancel_at` and leave `cancel_at_period_end` false. */
@@ -21,7 +21,7 @@ export function cancelInPortal(
   configuration: PortalConfiguration,
   one: Subscription,
 ): void {
-  const feature = configuration.features['subscription_cancel'] as CancelFeature;
+  const feature = configuration.features.subscription_cancel;
   if (!feature.enabled) throw invalid('This portal does not let customers cancel.');
   if (feature.mode === 'immediately') {
     endSubscription(world, one, 'cancellation_requested');
@@ -42,7 +42,7 @@ export function keepInPortal(world: World, one: Subscription): void {
 
 /** The prices that a portal lets customers switch to. */
 export function offered(world: World, configuration: PortalConfiguration): Price[] {
-  const feature = configuration.features['subscription_update'] as UpdateFeature;
+  const feature = configuration.features.subscription_update;
   if (!feature.enabled || !feature.default_allowed_updates.includes('price')) return [];
   return (feature.products ?? [])
     .flatMap(({ prices }) => prices)
@@ -57,20 +57,25 @@ export function switchInPortal(
   one: Subscription,
   priceId: string,
 ): void {
-  const feature = configuration.features['subscription_update'] as UpdateFeature;
+  const feature = configuration.features.subscription_update;
   const price = offered(world, configuration).find(({ id }) => id === priceId);
   const [item] = one.items.data;
   if (!price || !item) throw invalid('This portal does not offer that price.');
   const isCheaper = (price.unit_amount ?? 0) < (item.price.unit_amount ?? 0);
   const isLater = feature.schedule_at_period_end.conditions.some(
-    ({ type }) => type === 'decreasing_item_amount' && isCheaper,
+    ({ type }) =>
+      (type === 'decreasing_item_amount' && isCheaper) ||
+      (type === 'shortening_interval' && isShorter(price, item.price)),
   );
   if (isLater) {
     scheduleSwitch(world, one, price);
     return;
   }
   updateSubscription(world, one, {
+    billing_cycle_anchor: { type: feature.billing_cycle_anchor === 'now' ? 'now' : 'unchanged' },
     items: [{ id: item.id, price: price.id }],
-    proration_behavior: feature.proration_behavior,
+    proration_behavior: feature.proration_behavior as 'none',
+    ...(one.status === 'trialing' &&
+      feature.trial_update_behavior === 'end_trial' && { trial_end: 'now' as const }),
   });
 }

@@ -119,14 +119,8 @@ export function releaseSchedule(world: World, schedule: Schedule): Schedule {
 
 /** Ends a schedule together with its subscription. */
 export function cancelSchedule(world: World, schedule: Schedule): Schedule {
-  const one = world.store.find('subscription', schedule.subscription ?? '');
-  Object.assign(schedule, {
-    canceled_at: world.clock.now(),
-    current_phase: null,
-    status: 'canceled',
-  });
-  world.emit('subscription_schedule.canceled', schedule);
-  if (one && one.ended_at === null) endSubscription(world, one, 'cancellation_requested');
+  const one = world.store.need('subscription', schedule.subscription ?? '');
+  endSubscription(world, one, 'cancellation_requested');
   return schedule;
 }
 

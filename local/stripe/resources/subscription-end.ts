@@ -1,5 +1,7 @@
 import type { Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { voidInvoice } from './invoices.ts';
+import { pendingInvoice } from './pending-update.ts';
 
 export type EndReason = 'cancellation_requested' | 'payment_failed';
 
@@ -11,9 +13,15 @@ export function endSubscription(world: World, subscription: Subscription, reason
   subscription.canceled_at ??= now;
   subscription.ended_at = now;
   subscription.status = 'canceled';
+  const waiting = pendingInvoice(world, subscription);
   subscription.pending_update = null;
   stopCollection(world, subscription);
   world.emit('customer.subscription.deleted', subscription);
+  if (waiting?.status === 'open') voidInvoice(world, waiting);
+  const schedule = world.store.find('subscription_schedule', subscription.schedule ?? '');
+  if (schedule?.status !== 'active') return;
+  Object.assign(schedule, { canceled_at: now, current_phase: null, status: 'canceled' });
+  world.emit('subscription_schedule.canceled', schedule);
 }
 
 /** Unpaid invoices stay as they are and can still be paid, but no longer by themselves. */

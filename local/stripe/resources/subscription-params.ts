@@ -32,7 +32,8 @@ export const trialSettings: Rule<Subscription['trial_settings']> = {
 
 /** Parameters of an update. Source: https://docs.stripe.com/api/subscriptions/update */
 export const updateRules = {
-  billing_cycle_anchor: oneOf('now', 'unchanged'),
+  // An object since 2026-09-30: https://docs.stripe.com/changelog/endive/2026-09-30/polymorphic-billing-cycle-anchor
+  billing_cycle_anchor: hash({ type: need(oneOf('now', 'unchanged')) }),
   cancel_at: intOrUnset,
   cancel_at_period_end: bool,
   cancellation_details: hash({ comment: strOrUnset, feedback: strOrUnset }),
@@ -40,7 +41,6 @@ export const updateRules = {
   description: strOrUnset,
   items: itemList,
   metadata,
-  off_session: bool,
   pause_collection: either(
     hash({
       behavior: need(oneOf('keep_as_draft', 'mark_uncollectible', 'void')),

@@ -13,7 +13,7 @@ import {
 } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
-import type { Price, Subscription } from '../core/types.ts';
+import type { Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { needCustomer } from './customers.ts';
@@ -23,6 +23,7 @@ import { periodFrom } from './periods.ts';
 import { addPendingLines, pendingLines, prorationLines } from './prorations.ts';
 import { endSubscription } from './subscription-end.ts';
 import {
+  billingMode,
   checkItems,
   itemLines,
   openSubscription,
@@ -30,8 +31,8 @@ import {
   setPeriod,
   startSubscription,
 } from './subscriptions.ts';
-import { behaviours, updateRules } from './subscription-params.ts';
-import { updateSubscription } from './subscription-update.ts';
+import { updateRules } from './subscription-params.ts';
+import { endings, updateSubscription } from './subscription-update.ts';
 
 const DAY = 86_400;
 
@@ -53,13 +54,14 @@ const create = route(
   'POST',
   '/v1/subscriptions',
   {
-    cancel_at_period_end: bool,
+    automatic_tax: hash({ enabled: need(bool) }),
+    billing_mode: hash({ type: need(oneOf('classic', 'flexible')) }),
     customer: need(str),
-    default_payment_method: str,
+    description: str,
     items: need(list(hash({ metadata, price: need(str), quantity: natural }), 20)),
     metadata,
-    off_session: bool,
-    payment_behavior: updateRules.payment_behavior,
+    // Only an update can be pending. Source: https://docs.stripe.com/api/subscriptions/create
+    payment_behavior: oneOf('allow_incomplete', 'default_incomplete', 'error_if_incomplete'),
     trial_end: natural,
     trial_period_days: natural,
     trial_settings: updateRules.trial_settings,
@@ -71,6 +73,9 @@ const create = route(
     const input = {
       customer: customer.id,
       items: readItems(world, params.items),
+      billingMode: params.billing_mode?.type,
+      description: params.description,
+      isTaxed: params.automatic_tax?.enabled,
       metadata: mergeMetadata({}, params.metadata),
       trialEnd: params.trial_end ?? (days === undefined ? null : now + days * DAY),
       trialSettings: params.trial_settings ?? null,
@@ -92,18 +97,6 @@ const create = route(
   },
 );
 
-/** The credit for time that a cancellation leaves unused. */
-const unusedLines = (world: World, one: Subscription) =>
-  prorationLines(world, one, {
-    changes: one.items.data.map(({ id, price, quantity }) => ({
-      after: null,
-      before: { price, quantity },
-      item: id,
-    })),
-    now: world.clock.now(),
-    period: periodOf(one),
-  });
-
 const cancel = route(
   'DELETE',
   '/v1/subscriptions/:subscription',
@@ -117,7 +110,10 @@ const cancel = route(
     if (one.ended_at !== null) throw missing('subscription', id);
     Object.assign(one.cancellation_details, given(params.cancellation_details ?? {}));
     const now = world.clock.now();
-    if (params.prorate) addPendingLines(world, one, unusedLines(world, one));
+    if (params.prorate) {
+      const unused = { changes: endings(one), now, period: periodOf(one) };
+      addPendingLines(world, one, prorationLines(world, one, unused));
+    }
     endSubscription(world, one, 'cancellation_requested');
     const lines = pendingLines(world, one);
     if (!params.invoice_now || lines.length === 0) return one;
@@ -141,9 +137,7 @@ const resume = route(
   'POST',
   '/v1/subscriptions/:subscription/resume',
   {
-    billing_cycle_anchor: oneOf('now', 'unchanged'),
-    proration_behavior: behaviours,
-    proration_date: natural,
+    billing_cycle_anchor: hash({ type: need(oneOf('now')) }),
   },
   ({ world, id }) => {
     const one = world.store.need('subscription', id);
@@ -170,6 +164,20 @@ const resume = route(
     collectInvoice(world, invoice);
     return one;
   },
+);
+
+/** There is no way back to classic. Source: https://docs.stripe.com/api/subscriptions/migrate */
+const migrate = route(
+  'POST',
+  '/v1/subscriptions/:subscription/migrate',
+  { billing_mode: need(hash({ type: need(oneOf('flexible')) })) },
+  ({ world, id, params }) =>
+    world.change('customer.subscription.updated', world.store.need('subscription', id), (one) => {
+      if (one.billing_mode.type === 'flexible')
+        throw invalid('The subscription is already in flexible billing mode.');
+      const mode = billingMode(params.billing_mode.type);
+      one.billing_mode = { ...mode, updated_at: world.clock.now() };
+    }),
 );
 
 const statuses = oneOf(
@@ -204,6 +212,7 @@ export const subscriptionRoutes: Route[] = [
   create,
   cancel,
   resume,
+  migrate,
   route('POST', '/v1/subscriptions/:subscription', updateRules, ({ world, id, params }) =>
     updateSubscription(world, world.store.need('subscription', id), params),
   ),

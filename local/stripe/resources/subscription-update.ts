@@ -1,12 +1,13 @@
 import { declined, invalid } from '../core/problem.ts';
 import type { Invoice, PendingUpdate, Period, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { collectInvoice } from './payment-collection.ts';
+import { collectInvoice, isOverdue, orderFor, payUpdate } from './payment-collection.ts';
 import type { LineDraft } from './invoice-lines.ts';
-import { draftInvoice, finalizeInvoice } from './invoices.ts';
+import { draftInvoice, finalizeInvoice, voidInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
+import { pendingInvoice } from './pending-update.ts';
 import { periodFrom } from './periods.ts';
-import { addPendingLines, pendingLines, prorationLines } from './prorations.ts';
+import { addPendingLines, type ItemChange, pendingLines, prorationLines } from './prorations.ts';
 import { changesOf, type ItemPlan, plannedItems, planItems } from './subscription-plan.ts';
 import type { Update } from './subscription-params.ts';
 import { itemLines, periodOf, setPeriod } from './subscriptions.ts';
@@ -19,7 +20,6 @@ const pendable = new Set<string>([
   'cancel_at_period_end',
   'items',
   'metadata',
-  'off_session',
   'payment_behavior',
   'proration_behavior',
   'proration_date',
@@ -77,41 +77,53 @@ function editFields(world: World, one: Subscription, params: Update): void {
   }
 }
 
-/** How an update bills: whether the period begins anew, and the prorations. */
-type Billing = { period: Period; anchor: number; isReset: boolean; prorations: LineDraft[] };
+/** How an update bills: whether a period begins anew, and the prorations. */
+type Billing = {
+  period: Period;
+  anchor: number;
+  /** What the invoice charges beside prorations: a whole new period, a free trial, or nothing. */
+  charges: 'period' | 'trial' | null;
+  prorations: LineDraft[];
+};
+
+/** Every item as if it ended now. */
+export const endings = (one: Subscription): ItemChange[] =>
+  one.items.data.map(({ id, price, quantity }) => ({
+    after: null,
+    before: { price, quantity },
+    item: id,
+  }));
 
 function billingOf(world: World, one: Subscription, params: Update, plan: ItemPlan): Billing {
   const now = world.clock.now();
   const period = periodOf(one);
+  const { trial_end: trialEnd } = params;
   const isTrialing = one.status === 'trialing';
   const isReset =
-    params.trial_end === 'now' ||
-    params.billing_cycle_anchor === 'now' ||
-    (plan.isNewInterval && !isTrialing);
+    trialEnd === 'now' ||
+    params.billing_cycle_anchor?.type === 'now' ||
+    (plan.isNewInterval && !isTrialing && trialEnd === undefined);
   const recurring = plan.slots.find(({ isGone }) => !isGone)?.price.recurring;
-  const isFree =
-    isTrialing || params.proration_behavior === 'none' || typeof params.trial_end === 'number';
+  const isEnding = isReset || typeof trialEnd === 'number';
   const changes = plan.isChanged || isReset ? changesOf(world, one, plan) : [];
-  const unused = isReset
-    ? one.items.data.map(({ id, price, quantity }) => ({
-        after: null,
-        before: { price, quantity },
-        item: id,
-      }))
-    : changes;
-  const prorations = isFree
-    ? []
-    : prorationLines(world, one, { changes: unused, now: params.proration_date ?? now, period });
-  if (typeof params.trial_end === 'number')
+  const prorations =
+    isTrialing || params.proration_behavior === 'none'
+      ? []
+      : prorationLines(world, one, {
+          changes: isEnding ? endings(one) : changes,
+          now: params.proration_date ?? now,
+          period,
+        });
+  if (typeof trialEnd === 'number')
     return {
-      anchor: params.trial_end,
-      isReset: false,
-      period: { start: period.start, end: params.trial_end },
+      anchor: trialEnd,
+      charges: 'trial',
+      period: { start: isTrialing ? period.start : now, end: trialEnd },
       prorations,
     };
   if (!isReset || !recurring)
-    return { anchor: one.billing_cycle_anchor, isReset, period, prorations };
-  return { anchor: now, isReset, period: periodFrom(now, recurring, now), prorations };
+    return { anchor: one.billing_cycle_anchor, charges: null, period, prorations };
+  return { anchor: now, charges: 'period', period: periodFrom(now, recurring, now), prorations };
 }
 
 function editItems(
@@ -121,31 +133,35 @@ function editItems(
   billing: Billing,
   params: Update,
 ): void {
+  const now = world.clock.now();
   if (plan.isChanged) one.items.data = plannedItems(world, one, plan);
   one.billing_cycle_anchor = billing.anchor;
   setPeriod(one, billing.period);
   if (params.trial_end === 'now' && one.status === 'trialing') {
     one.status = 'active';
-    one.trial_end = world.clock.now();
+    one.trial_end = now;
   }
-  if (typeof params.trial_end === 'number') {
-    one.status = 'trialing';
-    one.trial_start ??= world.clock.now();
-    one.trial_end = params.trial_end;
-  }
+  if (typeof params.trial_end !== 'number') return;
+  // Source: https://docs.stripe.com/billing/subscriptions/billing-mode/compare
+  if (one.billing_mode.type === 'flexible' && one.status !== 'trialing') one.trial_start = now;
+  one.trial_start ??= now;
+  one.status = 'trialing';
+  one.trial_end = params.trial_end;
 }
 
-/** The invoice of an update; with `isReset` it bills the whole new period of the planned items. */
+/** The invoice of an update: what waits to be invoiced, and the period or trial that begins. */
 function invoiceUpdate(world: World, one: Subscription, plan: ItemPlan, billing: Billing): Invoice {
   const now = world.clock.now();
   const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
+  const { charges } = billing;
+  const period = charges === 'trial' ? { start: now, end: billing.period.end } : billing.period;
   return draftInvoice(world, {
     currency: one.currency,
     customer: one.customer,
     finalizesAt: null,
     lines: [
       ...pendingLines(world, one),
-      ...(billing.isReset ? itemLines(world, planned, billing.period) : []),
+      ...(charges === null ? [] : itemLines(world, planned, period, charges === 'trial')),
     ],
     period: { start: now, end: now },
     reason: 'subscription_update',
@@ -160,48 +176,90 @@ function invoiceUpdate(world: World, one: Subscription, plan: ItemPlan, billing:
 export function updateSubscription(world: World, one: Subscription, params: Update): Subscription {
   check(world, one, params);
   const plan = planItems(world, one, params.items);
-  const card = world.store.notes.cards[one.customer] ?? 'ok';
   const billing = billingOf(world, one, params, plan);
   const isBilled =
-    billing.isReset || (params.proration_behavior === 'always_invoice' && plan.isChanged);
+    billing.charges !== null ||
+    (params.proration_behavior === 'always_invoice' && billing.prorations.length > 0);
+  const card = world.store.notes.cards[one.customer] ?? 'ok';
   if (params.payment_behavior === 'error_if_incomplete' && isBilled && card !== 'ok')
     throw declined();
-  const isPending =
-    params.payment_behavior === 'pending_if_incomplete' && isBilled && card !== 'ok';
+  // Source: https://docs.stripe.com/changelog/endive/2026-09-30/scheduled-subscription-cancellation
+  const waiting = pendingInvoice(world, one);
+  if (waiting && (isBilled || plan.isChanged || params.cancel_at_period_end !== undefined))
+    voidInvoice(world, waiting);
+  const edit = (): void => {
+    editFields(world, one, params);
+    editItems(world, one, plan, billing, params);
+  };
+  const update = { billing, edit, params, plan };
+  if (isBilled && params.payment_behavior === 'pending_if_incomplete')
+    updateOncePaid(world, one, update);
+  else updateAtOnce(world, one, update, isBilled);
+  return one;
+}
+
+type Planned = { billing: Billing; edit: () => void; params: Update; plan: ItemPlan };
+
+/** The change comes first; a payment that fails leaves the subscription overdue. */
+function updateAtOnce(world: World, one: Subscription, update: Planned, isBilled: boolean): void {
+  const { billing, edit, params, plan } = update;
   let invoice: Invoice | undefined;
   world.inOrder(['customer.subscription.updated', 'invoiceitem.created', 'invoice.created'], () =>
     world.change('customer.subscription.updated', one, () => {
       addPendingLines(world, one, billing.prorations);
       if (isBilled) invoice = invoiceUpdate(world, one, plan, billing);
-      editFields(world, one, params);
-      if (isPending) one.pending_update = pendingUpdate(world, one, plan, billing);
-      else editItems(world, one, plan, billing, params);
+      edit();
     }),
   );
-  if (!invoice) return one;
+  if (!invoice) return;
   finalizeInvoice(world, invoice);
-  if (params.payment_behavior !== 'default_incomplete') collectInvoice(world, invoice);
-  return one;
+  if (params.payment_behavior !== 'default_incomplete' || invoice.amount_due === 0) {
+    collectInvoice(world, invoice);
+    return;
+  }
+  invoice.auto_advance = false;
+  world.change('customer.subscription.updated', one, () => {
+    one.status = 'past_due';
+  });
+}
+
+/** The money comes first; until then the change is kept as a pending update. */
+function updateOncePaid(world: World, one: Subscription, update: Planned): void {
+  const { billing, edit, plan } = update;
+  world.inOrder(orderFor(world, one.customer), () =>
+    world.change('customer.subscription.updated', one, () => {
+      addPendingLines(world, one, billing.prorations);
+      const invoice = invoiceUpdate(world, one, plan, billing);
+      finalizeInvoice(world, invoice);
+      if (payUpdate(world, invoice)) {
+        edit();
+        if (isOverdue(one)) one.status = 'active';
+        return;
+      }
+      world.store.notes.pendingInvoices[one.id] = invoice.id;
+      one.pending_update = pendingUpdate(world, one, update);
+    }),
+  );
 }
 
 /** What waits for the invoice to be paid: the items, with the period that they will have. */
 function pendingUpdate(
   world: World,
   one: Subscription,
-  plan: ItemPlan,
-  billing: Billing,
+  { billing, params, plan }: Planned,
 ): PendingUpdate {
   const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
   setPeriod(planned, billing.period);
+  const ends = [world.clock.now() + UNPAID_UPDATE_SECONDS, periodOf(one).end];
   return {
-    billing_cycle_anchor: billing.isReset ? billing.anchor : null,
-    cancel_at_period_end: null,
+    billing_cycle_anchor: billing.charges === null ? null : billing.anchor,
+    cancel_at_period_end: params.cancel_at_period_end ?? null,
     discount: null,
     discounts: null,
-    expires_at: world.clock.now() + UNPAID_UPDATE_SECONDS,
-    metadata: null,
+    expires_at: Math.min(...ends),
+    metadata: params.metadata === undefined ? null : mergeMetadata(one.metadata, params.metadata),
     subscription_items: planned.items.data,
-    trial_end: null,
+    trial_end: params.trial_end === 'now' ? world.clock.now() : null,
     trial_from_plan: null,
   };
 }

@@ -13,6 +13,11 @@ export type NewSubscription = {
   /** One-time prices that ride on the first invoice. */
   extras?: { price: Price; quantity: number }[];
   metadata: Meta;
+  billingMode?: 'classic' | 'flexible' | undefined;
+  description?: string | null | undefined;
+  /** Ids of discounts. */
+  discounts?: string[] | undefined;
+  isTaxed?: boolean | undefined;
   /** Unix seconds; null for no trial. */
   trialEnd: number | null;
   trialSettings?: Subscription['trial_settings'] | null;
@@ -76,6 +81,12 @@ export const itemLines = (
     subscription: subscription.id,
   }));
 
+/** The default since API version 2025-09-30. Source: https://docs.stripe.com/billing/subscriptions/billing-mode */
+export const billingMode = (type: 'classic' | 'flexible') => ({
+  flexible: type === 'flexible' ? { proration_discounts: 'included' as const } : null,
+  type,
+});
+
 /** Makes a subscription with its first, open invoice; nothing is paid yet. */
 export function openSubscription(
   world: World,
@@ -90,14 +101,18 @@ export function openSubscription(
     input.trialEnd === null ? periodFrom(now, recurring, now) : { start: now, end: anchor };
   const subscription = store.add('subscription', now, {
     billing_cycle_anchor: anchor,
+    billing_mode: billingMode(input.billingMode ?? 'flexible'),
     currency: input.items[0]?.price.currency ?? '',
     customer: input.customer,
+    description: input.description ?? null,
+    discounts: input.discounts ?? [],
     metadata: { ...input.metadata },
     start_date: now,
     status: input.trialEnd === null ? 'incomplete' : 'trialing',
     trial_end: input.trialEnd,
     trial_start: input.trialEnd === null ? null : now,
   });
+  subscription.automatic_tax.enabled = input.isTaxed ?? false;
   if (input.trialSettings) subscription.trial_settings = input.trialSettings;
   subscription.items.url = `/v1/subscription_items?subscription=${subscription.id}`;
   subscription.items.data = input.items.map((item) =>
