@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Refusal } from './answers.ts';
-import type { Outcome } from './exchange.ts';
+import type { Outcome } from './pipeline.ts';
 import type { Statement } from './prepared.ts';
 import { jsonValue, parameterText } from './values.ts';
 

@@ -3,7 +3,7 @@ import { Pool, type PoolClient } from 'pg';
 import { ConnectFailure } from './answers.ts';
 import { PreparedStatements } from './prepared.ts';
 import { parseTarget, type Target } from './target.ts';
-import { type Approve, type Caller, run, type Work } from './work.ts';
+import { type Approve, type Caller, run, type Batch } from './transaction.ts';
 
 const maxConnections = 50;
 const idle_ms = 10_000;
@@ -56,13 +56,13 @@ export class Pools {
   }
 
   /**
-   * Runs `work` and gives what `approve` makes of its outcomes. A caller that goes away has its
+   * Runs a batch and gives what `approve` makes of its outcomes. A caller that goes away has its
    * statement cancelled and its connection dropped.
    * @throws Refusal, ConnectFailure or the DatabaseError.
    */
   async run<T>(
     connectionString: string | undefined,
-    work: Work,
+    batch: Batch,
     maxBytes: number,
     caller: Caller,
     approve: Approve<T>,
@@ -78,7 +78,7 @@ export class Pools {
     const line = { client, prepared: this.#preparedOn(client), isTainted: false };
     caller.onGone = () => cancel(target, client);
     try {
-      return await run(line, work, maxBytes, caller, approve);
+      return await run(line, batch, maxBytes, caller, approve);
     } finally {
       caller.onGone = undefined;
       const isClean = !line.isTainted && client.getTransactionStatus() === 'I';

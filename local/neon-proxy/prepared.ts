@@ -16,7 +16,7 @@ export type Statement = { query: string; params: Text[] };
 /** A prepared statement; without `fields` it is not certain that Postgres has it. */
 export type Prepared = { name: string; fields: Field[] | undefined };
 
-/** One statement of an exchange: what Postgres must be told before it can run. */
+/** One statement of a pipeline: what Postgres must be told before it can run. */
 export type Step = Statement & { prepared: Prepared; mustParse: boolean };
 
 /** Enough for the product's statements; each holds a plan in memory, per connection. */
@@ -44,7 +44,7 @@ export class PreparedStatements {
     return oldest.name;
   }
 
-  /** Plans an exchange; a statement that occurs twice in it is parsed once. */
+  /** Plans a pipeline; a statement that occurs twice in it is parsed once. */
   plan(statements: Statement[]): Step[] {
     const parsed = new Set<Prepared>();
     return statements.map(({ query, params }) => {

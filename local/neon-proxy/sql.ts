@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Fault, Faults } from '../support/faults.ts';
 import { sleep } from '../support/http.ts';
 import { type Answer, failureAnswer } from './answers.ts';
-import { tooLarge } from './exchange.ts';
+import { tooLarge } from './pipeline.ts';
 import { parsePayload, readBody, resultBody } from './payload.ts';
 import type { Pools } from './pools.ts';
-import type { Caller } from './work.ts';
+import type { Caller } from './transaction.ts';
 
 /** What the proxy has seen since the last reset. */
 export type Stats = {

@@ -24,7 +24,7 @@ type Settled = (error: unknown) => void;
  * Statements sent to Postgres in one go and answered in one go: the first that fails ends the lot.
  * Rows stay as text. Given to `client.query`, which calls the `handle…` methods.
  */
-class Exchange {
+class Pipeline {
   readonly outcomes: Outcome[] = [];
   readonly #line: Line;
   readonly #steps: Step[];
@@ -126,9 +126,9 @@ export const tooLarge = (maxBytes: number): Refusal =>
  * own.
  * @throws DatabaseError of the first that fails; Refusal 507; Error when the connection broke.
  */
-export function exchange(line: Line, statements: Statement[], maxBytes: number) {
+export function runPipeline(line: Line, statements: Statement[], maxBytes: number) {
   return new Promise<Outcome[]>((resolve, reject) => {
-    const sent: Exchange = new Exchange(line, statements, maxBytes, (error) => {
+    const sent: Pipeline = new Pipeline(line, statements, maxBytes, (error) => {
       if (error === undefined) resolve(sent.outcomes);
       else reject(error);
     });
