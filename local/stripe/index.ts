@@ -1,11 +1,12 @@
 import { Hono } from 'hono';
 import { Faults } from '../support/faults.ts';
 import { listen, type Service } from '../support/http.ts';
-import { api } from './core/api.ts';
+import { api, type Exchange } from './core/api.ts';
 import { Clock } from './core/clock.ts';
 import { Deliveries } from './core/deliveries.ts';
 import { Idempotency } from './core/idempotency.ts';
 import { Store } from './core/store.ts';
+import type { StripeEvent } from './core/types.ts';
 import { World } from './core/world.ts';
 import { checkoutPages } from './hosted/checkout-page.ts';
 import { invoicePages } from './hosted/invoice-page.ts';
@@ -28,6 +29,8 @@ export type StripeOptions = {
   timeScale?: number;
   /** A JSON file that keeps the state across restarts. */
   statePath?: string;
+  /** Shown every request of the API with its answer, and every event. */
+  observe?: (seen: Exchange | StripeEvent) => void;
 };
 
 export type StripeStandIn = Service & {
@@ -58,7 +61,10 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   const deliveries = new Deliveries(world, faults, timeScale);
   const parts = { world, idempotency, deliveries };
   const keeper = new Keeper(options.statePath, parts);
-  world.onEvent = (event) => deliveries.dispatch(event);
+  world.onEvent = (event) => {
+    deliveries.dispatch(event);
+    options.observe?.(event);
+  };
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
@@ -68,7 +74,10 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   app.route('/', checkoutPages(world));
   app.route('/', portalPages(world));
   app.route('/', invoicePages(world));
-  app.mount('/', api({ world, secretKey, idempotency, faults, routes }).fetch);
+  app.mount(
+    '/',
+    api({ world, secretKey, idempotency, faults, routes, observe: options.observe }).fetch,
+  );
   const service = await listen(app, options.port);
   world.base = service.url;
   restore(parts, saved);

@@ -3,24 +3,25 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStripe, type StripeStandIn } from '../../local/stripe/index.ts';
+import type { StripeStandIn } from '../../local/stripe/index.ts';
 import { catalogue } from '../../functions/billing/catalogue.pure.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
 import { deciders } from '../../functions/webhooks/decide.pure.ts';
 import { ensurePortal } from '../../scripts/stripe-setup/portal.ts';
 import { ensurePrices } from '../../scripts/stripe-setup/prices.ts';
+import { startCheckedStripe } from '../support/checked-stripe.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
 let standIn: StripeStandIn;
 let stripe: Stripe;
 beforeAll(async () => {
-  [database, standIn] = await Promise.all([createDatabase(), startStripe()]);
+  [database, standIn] = await Promise.all([createDatabase(), startCheckedStripe()]);
   stripe = createStripe({ secretKey: standIn.secretKey, apiBase: standIn.url });
 });
 afterAll(async () => {
-  await standIn.close();
   await database.drop();
+  await standIn.close();
 });
 
 const script = fileURLToPath(new URL('../../scripts/stripe-setup.ts', import.meta.url));

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import { startStripe, type StripeStandIn } from '../../local/stripe/index.ts';
+import type { StripeStandIn } from '../../local/stripe/index.ts';
 import { catalogue } from '../../functions/billing/catalogue.pure.ts';
 import { createCheckout } from '../../functions/billing/create-checkout.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
@@ -12,6 +12,7 @@ import { applyEvent } from '../../functions/webhooks/receive.ts';
 import { ensurePortal } from '../../scripts/stripe-setup/portal.ts';
 import { ensurePrices, type Priced } from '../../scripts/stripe-setup/prices.ts';
 import { storePrices } from '../../scripts/stripe-setup/store.ts';
+import { startCheckedStripe } from '../support/checked-stripe.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -31,7 +32,7 @@ export class BillingShop {
   #users = 0;
 
   static async open(): Promise<BillingShop> {
-    const [database, standIn] = await Promise.all([createDatabase(), startStripe()]);
+    const [database, standIn] = await Promise.all([createDatabase(), startCheckedStripe()]);
     const stripe = createStripe({ secretKey: standIn.secretKey, apiBase: standIn.url });
     const prices = await ensurePrices(stripe, catalogue, () => undefined);
     await ensurePortal(stripe, prices, () => undefined);
@@ -51,8 +52,8 @@ export class BillingShop {
   }
 
   async close(): Promise<void> {
-    await this.standIn.close();
     await this.database.drop();
+    await this.standIn.close();
   }
 
   priceOf = (key: string): string => {

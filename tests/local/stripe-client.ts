@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Stripe from 'stripe';
-import { startStripe, type StripeOptions, type StripeStandIn } from '../../local/stripe/index.ts';
+import type { StripeOptions, StripeStandIn } from '../../local/stripe/index.ts';
+import { startCheckedStripe } from '../support/checked-stripe.ts';
 
 /** One webhook call as it came over the wire. */
 export type Hook = { payload: string; signature: string; event: Stripe.Event };
@@ -38,7 +39,7 @@ export const sdk = (port: number, key = 'sk_test_shop'): Stripe =>
 
 /** A stand-in with a product, a monthly and a dearer price, and a pack. */
 export async function openShop(options: StripeOptions = {}) {
-  const standIn = await startStripe({ secretKey: 'sk_test_shop', ...options });
+  const standIn = await startCheckedStripe({ secretKey: 'sk_test_shop', ...options });
   const stripe = sdk(standIn.port);
   const product = await stripe.products.create({ name: 'Starter' });
   const price = (unit_amount: number, lookup_key: string, interval?: 'month' | 'year') =>

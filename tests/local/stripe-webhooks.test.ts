@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { signPayload } from '../../local/stripe/index.ts';
+import { startCheckedStripe } from '../support/checked-stripe.ts';
 import { DAY, failure, listenForHooks, openShop, sdk, type Shop } from './stripe-client.ts';
 
 let shop: Shop;
@@ -217,8 +218,7 @@ it('keeps its state, keys and clock across restarts', async () => {
   await first.stripe.products.create({ name: 'Once' }, { idempotencyKey: 'kept' });
   const then = first.standIn.now();
   await first.standIn.close();
-  const { startStripe } = await import('../../local/stripe/index.ts');
-  const second = await startStripe({ secretKey: 'sk_test_shop', statePath });
+  const second = await startCheckedStripe({ secretKey: 'sk_test_shop', statePath });
   const stripe = sdk(second.port);
   expect(second.now()).toBeGreaterThanOrEqual(then);
   expect((await stripe.customers.retrieve(customer)).id).toBe(customer);

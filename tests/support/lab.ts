@@ -79,8 +79,8 @@ export class Lab {
   }
 
   async close(): Promise<void> {
-    await this.shop.standIn.close();
     await this.database.drop();
+    await this.shop.standIn.close();
   }
 
   /** The catalogue, and a user with 500 sign-up credits and no history. */

@@ -5,8 +5,8 @@ import { startRedis } from '../../local/redis/index.ts';
 import { Closers } from '../../local/stack/closers.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { setUpStripe } from '../../local/stack/stripe-setup.ts';
-import { startStripe } from '../../local/stripe/index.ts';
 import { buildWorker, startWorker, type WorkerHost } from '../../local/worker-host.ts';
+import { type CheckedStripe, startCheckedStripe } from './checked-stripe.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { WorkerClient } from './worker-client.ts';
 import { listPrices } from './worker-prices.ts';
@@ -45,7 +45,7 @@ export type Rig = WorkerClient & {
   redis: Awaited<ReturnType<typeof startRedis>>;
   providers: Awaited<ReturnType<typeof startProviders>>;
   /** Absent unless the rig was started with `stripe`. */
-  stripe: Awaited<ReturnType<typeof startStripe>> | undefined;
+  stripe: CheckedStripe | undefined;
   /** What the Worker has written to its log. */
   lines: string[];
   env: Record<string, string>;
@@ -73,7 +73,7 @@ async function startStandIns(closers: Closers, options: RigOptions) {
     closers.own(startRedis({ token: rigSecrets.UPSTASH_REDIS_REST_TOKEN, redisServer: 'off' })),
     closers.own(startProviders({ latencyMs, llmStreamMs: Math.min(5, latencyMs) })),
     options.stripe
-      ? closers.own(startStripe({ secretKey: rigSecrets.STRIPE_SECRET_KEY, timeScale: 100 }))
+      ? closers.own(startCheckedStripe({ secretKey: rigSecrets.STRIPE_SECRET_KEY, timeScale: 100 }))
       : undefined,
   ]);
   closers.add(database.drop);
@@ -119,7 +119,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     const log = (line: string): void => void lines.push(line);
     const worker = await closers.own(startWorker({ env, port, log }));
     const client = new WorkerClient(worker.url, env);
-    return Object.assign(client, parts, { worker, lines, env, close: () => closers.close() });
+    const close = async (): Promise<void> => {
+      await closers.close();
+      parts.stripe?.checkShapes();
+    };
+    return Object.assign(client, parts, { worker, lines, env, close });
   } catch (error) {
     await closers.close();
     throw error;

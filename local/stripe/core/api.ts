@@ -2,7 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { Faults } from '../../support/faults.ts';
 import { expand } from './expand.ts';
-import { decodeForm } from './form.ts';
+import { decodeForm, type Raw } from './form.ts';
 import type { Idempotency } from './idempotency.ts';
 import { random } from './ids.ts';
 import { invalid, Problem } from './problem.ts';
@@ -66,6 +66,25 @@ const lock =
     }
   };
 
+/** A request that reached its route, its parameters decoded, and what it was answered. */
+export type Exchange = {
+  method: string;
+  path: string;
+  params: Record<string, Raw>;
+  status: number;
+  body: unknown;
+};
+
+const watch =
+  (observe: (exchange: Exchange) => void): MiddlewareHandler<Env> =>
+  async (c, next) => {
+    await next();
+    const { method } = c.req;
+    const { pathname: path, search } = new URL(c.req.url);
+    const params = decodeForm(method === 'POST' ? c.get('body') : search);
+    observe({ method, path, params, status: c.res.status, body: await c.res.clone().json() });
+  };
+
 /** Runs the route once per idempotency key and answers, or answers again. */
 function answer(c: Context<Env>, world: World, idempotency: Idempotency, found: Route): Response {
   const key = found.method === 'POST' ? c.req.header('idempotency-key') : undefined;
@@ -112,10 +131,12 @@ export function api(input: {
   idempotency: Idempotency;
   faults: Faults;
   routes: Route[];
+  observe?: ((exchange: Exchange) => void) | undefined;
 }): Hono<Env> {
   const { world, idempotency } = input;
   const app = new Hono<Env>();
   app.use(frame(world), gate(world, input.secretKey), lock(idempotency), input.faults.middleware());
+  if (input.observe) app.use(watch(input.observe));
   for (const each of input.routes)
     app.on(each.method, each.path, (c) => answer(c, world, idempotency, each));
   app.all('*', (c) => {
