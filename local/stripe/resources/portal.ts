@@ -1,15 +1,5 @@
 import { invalid } from '../core/problem.ts';
-import {
-  bool,
-  hash,
-  list,
-  metadata,
-  natural,
-  need,
-  oneOf,
-  str,
-  strOrUnset,
-} from '../core/params.ts';
+import { bool, hash, list, metadata, need, oneOf, str, strOrUnset } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { PortalConfiguration } from '../core/types.ts';
@@ -33,11 +23,10 @@ const features = hash({
   }),
   subscription_update: hash({
     billing_cycle_anchor: oneOf('now', 'unchanged'),
-    default_allowed_updates: list(oneOf('price', 'promotion_code', 'quantity')),
+    default_allowed_updates: list(oneOf('price')),
     enabled: bool,
     products: list(
       hash({
-        adjustable_quantity: hash({ enabled: need(bool), maximum: natural, minimum: natural }),
         prices: need(list(str)),
         product: need(str),
       }),
@@ -100,6 +89,12 @@ function edit(world: World, one: PortalConfiguration, input: Input): void {
   Object.assign(one['business_profile'] as object, given(profile ?? {}));
   for (const [name, values] of Object.entries(wanted ?? {}))
     Object.assign(one.features[name as keyof typeof one.features], given(values as object));
+  const { subscription_update: update } = one.features;
+  const adjustable = { enabled: false, maximum: null, minimum: 1 };
+  update.products = (update.products ?? []).map((each) => ({
+    ...each,
+    adjustable_quantity: adjustable,
+  }));
   if (login_page)
     one['login_page'] = {
       enabled: login_page.enabled,
