@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { routes } from '../../local/stripe/routes.ts';
+import { startCheckedStripe } from '../support/checked-stripe.ts';
 import {
   validateAnswer,
   validateEvent,
@@ -10,10 +14,12 @@ import {
 } from '../support/stripe-description/index.ts';
 import { kinds } from '../support/stripe-description/kinds.ts';
 import { operationOf } from '../support/stripe-description/operations.ts';
+import { sdk } from './stripe-client.ts';
 
 type Json = Record<string, unknown>;
 const read = (file: string): Record<string, Json> =>
   JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as Record<string, Json>;
+const { objects: examples } = read('../support/stripe-description/examples.json');
 const templates = read('../../local/stripe/objects.json');
 
 const make = (kind: string, extra: Json = {}): Json => ({ ...templates[kind], ...extra });
@@ -88,6 +94,13 @@ describe('an object', () => {
   });
 });
 
+describe("Stripe's own example", () => {
+  it.each(Object.entries(examples ?? {}))('of a %s is right', (kind, example) => {
+    expect(validateObject(example)).toEqual([]);
+    expect(example).toMatchObject({ object: kind });
+  });
+});
+
 describe('an event', () => {
   const updated = (previous: Json, object = make('subscription'), extra: Json = {}) =>
     validateEvent(
@@ -159,16 +172,25 @@ describe('a request', () => {
     ['POST /v1/sheep', {}, ['Stripe has no such operation']],
   ])('%s with %j', (request, params, problems) => {
     const [method = '', path = ''] = request.split(' ');
-    const found = validateParams(method, path, params);
+    const found = validateParams({ method, path, params });
     expect(found).toHaveLength(problems.length);
     for (const [index, problem] of problems.entries()) expect(found[index]).toContain(problem);
   });
 
   it('is answered with what it is declared to answer', () => {
-    expect(validateAnswer('GET', '/v1/prices/price_1', make('price'))).toEqual([]);
-    expect(validateAnswer('GET', '/v1/prices', page(make('price')))).toEqual([]);
-    expect(validateAnswer('GET', '/v1/prices', make('price'))).not.toEqual([]);
-    expect(validateAnswer('GET', '/v1/prices/price_1', make('product'))).not.toEqual([]);
+    const one = { method: 'GET', path: '/v1/prices/price_1' };
+    const list = { method: 'GET', path: '/v1/prices' };
+    expect(validateAnswer(one, make('price'))).toEqual([]);
+    expect(validateAnswer(list, page(make('price')))).toEqual([]);
+    expect(validateAnswer(list, make('price'))).not.toEqual([]);
+    expect(validateAnswer(one, make('product'))).not.toEqual([]);
+  });
+
+  it('is answered with ids, unless it asks to expand them', () => {
+    const request = { method: 'GET', path: '/v1/prices/price_1' };
+    const price = make('price', { product: make('product') });
+    expect(validateAnswer({ ...request, params: { expand: { 0: 'product' } } }, price)).toEqual([]);
+    expect(validateAnswer(request, price)).toHaveLength(1);
   });
 
   it('is refused in the form of an error', () => {
@@ -179,4 +201,19 @@ describe('a request', () => {
     expect(validateRefusal({ error: { ...error, reason: 'x' } })).toHaveLength(1);
     expect(validateRefusal(error)).not.toEqual([]);
   });
+});
+
+it('a stand-in that says what Stripe would not fails when it is closed', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'stripe-'));
+  const statePath = join(directory, 'state.json');
+  const first = await startCheckedStripe({ statePath });
+  const { id } = await sdk(first.port, first.secretKey).products.create({ name: 'Starter' });
+  await first.close();
+
+  const state = readFileSync(statePath, 'utf8');
+  writeFileSync(statePath, state.replaceAll('"name":"Starter"', '"name":"Starter","sheep":1'));
+  const second = await startCheckedStripe({ statePath });
+  await sdk(second.port, second.secretKey).products.retrieve(id);
+  await expect(second.close()).rejects.toThrow('GET /v1/products/:id.sheep: unexpected property');
+  await rm(directory, { recursive: true });
 });

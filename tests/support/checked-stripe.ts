@@ -15,9 +15,8 @@ export type CheckedStripe = StripeStandIn & {
 /** Parameters that were refused need not exist; those that were taken must. */
 function problemsOf(seen: Seen): string[] {
   if ('object' in seen) return validateEvent(seen);
-  const { method, path, params, status, body } = seen;
-  if (status >= 400) return validateRefusal(body);
-  return [...validateParams(method, path, params), ...validateAnswer(method, path, body)];
+  if (seen.status >= 400) return validateRefusal(seen.body);
+  return [...validateParams(seen), ...validateAnswer(seen, seen.body)];
 }
 
 /**

@@ -60,7 +60,7 @@ function shapeOf(file: string, name: string, mode: Mode): Schema {
  * What is wrong with an object, by its `object`; lists are followed, deleted ones are stubs.
  * References may be expanded where Stripe expands them.
  */
-export function validateObject(thing: unknown, mode: Mode = 'answer'): string[] {
+export function validateObject(thing: unknown, mode: Mode = 'expanded'): string[] {
   const { object, deleted, data, ...rest } = thing as Thing & { object?: string };
   if (object === 'event') return validateEvent(thing);
   if (object === 'list') {
@@ -92,7 +92,7 @@ export function validateEvent(event: unknown): string[] {
   if (!found && !validators.has(key)) return [`event.type: Stripe tells of no ${type}`];
   return problems(
     type,
-    validator(key, () => (found ? schemas.event.named(found) : {})),
+    validator(key, () => (found ? schemas.plain.named(found) : {})),
     event,
   );
 }
@@ -104,15 +104,18 @@ export function validateEvent(event: unknown): string[] {
 export function validateRefusal(body: unknown): string[] {
   const check = validator('refusal', () => ({
     type: 'object',
-    properties: { error: shapeOf('PaymentIntents', 'PaymentIntent.LastPaymentError', 'answer') },
+    properties: { error: shapeOf('PaymentIntents', 'PaymentIntent.LastPaymentError', 'expanded') },
     required: ['error'],
     additionalProperties: false,
   }));
   return problems('refusal', check, body);
 }
 
-/** What is wrong with decoded parameters that came over the wire; lists are hashes of `0`, `1`, … */
-export function validateParams(method: string, path: string, params: unknown): string[] {
+/** A request as it came over the wire: values are text, lists are hashes of `0`, `1`, … */
+export type Request = { method: string; path: string; params?: Record<string, unknown> };
+
+/** What is wrong with the parameters of a request. */
+export function validateParams({ method, path, params = {} }: Request): string[] {
   const found = operationOf(method, path);
   if (!found) return [`${method} ${path}: Stripe has no such operation`];
   const key = `${method} ${found.path}`;
@@ -124,15 +127,17 @@ export function validateParams(method: string, path: string, params: unknown): s
   return problems(key, check, params);
 }
 
-/** What is wrong with the answer to a request that was not refused. */
-export function validateAnswer(method: string, path: string, answer: unknown): string[] {
+/** What is wrong with the answer to a request that was not refused; it expands what was asked for. */
+export function validateAnswer(request: Request, body: unknown): string[] {
+  const { method, path, params = {} } = request;
   const found = operationOf(method, path);
   if (!found) return [`${method} ${path}: Stripe has no such operation`];
+  if (found.scope.file === 'resources/Events') return validateObject(body);
   const key = `${method} ${found.path}`;
-  if (found.scope.file === 'resources/Events') return validateObject(answer);
-  const check = validator(`${key} answer`, () => {
-    const one = schemas.answer.of(found.answer, found.scope);
+  const mode = 'expand' in params ? 'expanded' : 'plain';
+  const check = validator(`${key} ${mode}`, () => {
+    const one = schemas[mode].of(found.answer, found.scope);
     return found.isList ? listOf(one) : one;
   });
-  return problems(key, check, answer);
+  return problems(key, check, body);
 }

@@ -4,17 +4,17 @@ import { kinds } from './kinds.ts';
 import { constsOf, oneOf, type Option, partsOf, type Schema } from './shapes.ts';
 
 /**
- * How a shape is meant: in an `answer` a reference may be expanded, in an `event` it never is; `previous`
- * holds some of a shape's properties; `form` is what of parameters comes over the wire, all of it text.
+ * How a shape is meant: `plain` with an id for each reference, or `expanded`; `previous` holds some of a
+ * shape's properties; `form` is what of parameters comes over the wire, all of it text.
  */
-export type Mode = 'answer' | 'event' | 'previous' | 'form';
+export type Mode = 'plain' | 'expanded' | 'previous' | 'form';
 
 const number = { type: 'string', pattern: '^-?\\d+(\\.\\d+)?$' };
-const wired: Record<string, Schema> = {
+const onTheWire: Record<string, Schema> = {
   TSNumberKeyword: number,
   TSBooleanKeyword: { enum: ['true', 'false'] },
 };
-const plain: Record<string, Schema> = {
+const keywords: Record<string, Schema> = {
   TSStringKeyword: { type: 'string' },
   TSNumberKeyword: { type: 'number' },
   TSBooleanKeyword: { type: 'boolean' },
@@ -69,13 +69,13 @@ export class Schemas {
     if (found.type?.type === 'TSTypeAliasDeclaration')
       return this.#options(found.type.typeAnnotation, found.scope, isReference);
     const consts = constsOf(found);
-    const isCut = this.mode !== 'answer' || !(String(consts['object']) in kinds);
+    const isCut = this.mode !== 'expanded' || !(String(consts['object']) in kinds);
     if (isReference && 'object' in consts && isCut) return [];
     return [{ schema: this.named(found), consts }];
   }
 
   #simple(type: ESTree.TSType, scope: Scope): Schema {
-    const simple = (this.mode === 'form' ? wired[type.type] : undefined) ?? plain[type.type];
+    const simple = (this.mode === 'form' ? onTheWire[type.type] : undefined) ?? keywords[type.type];
     if (simple) return simple;
     if (type.type === 'TSLiteralType' && type.literal.type === 'Literal')
       return { const: this.mode === 'form' ? String(type.literal.value) : type.literal.value };
@@ -89,7 +89,7 @@ export class Schemas {
     if (name === 'Emptyable')
       return [{ schema: { const: '' }, consts: {} }, ...this.#options(type, scope)];
     if (name === 'Partial') return [{ schema: schemas.previous.of(type, scope), consts: {} }];
-    const items = (this.mode === 'previous' ? schemas.event : this).of(type, scope);
+    const items = (this.mode === 'previous' ? schemas.plain : this).of(type, scope);
     if (name === 'ApiList')
       return [{ schema: listOf(items, this.mode !== 'previous'), consts: {} }];
     if (name !== 'Array') throw new Error(`${scope.file}: no schema for ${name}<>`);
@@ -140,8 +140,8 @@ export const listOf = (items: Schema, isWhole = true): Schema => ({
 });
 
 export const schemas = {
-  answer: new Schemas('answer'),
-  event: new Schemas('event'),
+  plain: new Schemas('plain'),
+  expanded: new Schemas('expanded'),
   previous: new Schemas('previous'),
   form: new Schemas('form'),
 };
