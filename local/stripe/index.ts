@@ -27,6 +27,8 @@ export type StripeOptions = {
   apiVersion?: string;
   /** Divides the waits between webhook retries. */
   timeScale?: number;
+  /** The flat rate where automatic tax is asked for, in percent; `/_local/tax` changes it. */
+  taxPercent?: number;
   /** A JSON file that keeps the state across restarts. */
   statePath?: string;
   /** Shown every request of the API with its answer, and every event. */
@@ -81,6 +83,7 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   const service = await listen(app, options.port);
   world.base = service.url;
   restore(parts, saved);
+  if (options.taxPercent !== undefined) world.store.notes.taxPercent = options.taxPercent;
   const tick = setInterval(() => {
     if (playUntil(world, world.clock.now()) > 0) keeper.touch();
   }, TICK_MS).unref();

@@ -1,9 +1,12 @@
 import type { Route } from './core/route.ts';
+import { balanceRoutes } from './resources/balance.ts';
 import { checkoutRoutes } from './resources/checkout-routes.ts';
+import { couponRoutes } from './resources/coupons.ts';
 import { customerRoutes } from './resources/customers.ts';
 import { disputeRoutes } from './resources/disputes.ts';
 import { eventRoutes } from './resources/events.ts';
 import { invoiceRoutes } from './resources/invoice-routes.ts';
+import { toldRoutes } from './resources/told-routes.ts';
 import { paymentRoutes } from './resources/payment-routes.ts';
 import { portalRoutes } from './resources/portal.ts';
 import { priceRoutes } from './resources/prices.ts';
@@ -17,6 +20,7 @@ import { webhookEndpointRoutes } from './resources/webhook-endpoints.ts';
 export const routes: Route[] = [
   ...productRoutes,
   ...priceRoutes,
+  ...couponRoutes,
   ...customerRoutes,
   ...checkoutRoutes,
   ...subscriptionRoutes,
@@ -25,6 +29,8 @@ export const routes: Route[] = [
   ...paymentRoutes,
   ...refundRoutes,
   ...disputeRoutes,
+  ...balanceRoutes,
+  ...toldRoutes,
   ...portalRoutes,
   ...eventRoutes,
   ...webhookEndpointRoutes,

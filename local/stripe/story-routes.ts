@@ -1,11 +1,16 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import type { World } from './core/world.ts';
 import { settleSession } from './resources/checkout-pay.ts';
 import { closeDispute, escalateDispute, openDispute } from './resources/disputes.ts';
 import { settleRefund } from './resources/refunds.ts';
 
 type Body = Record<string, unknown>;
-const outcomes = ['won', 'lost', 'warning_closed'];
+const outcomes = ['won', 'lost', 'warning_closed'] as const;
+const kinds = ['block', 'chargeback', 'inquiry', 'resolution'] as const;
+const refundStatuses = ['canceled', 'failed', 'pending', 'succeeded'] as const;
+
+const refuse = (c: Context, name: string, values: readonly string[]) =>
+  c.json({ error: `${name} must be one of ${values.join(', ')}` }, 422);
 
 /** `/_local`: what banks and buyers do, outside Stripe's API. Bodies are JSON. */
 export const storyRoutes = (world: World): Hono =>
@@ -21,42 +26,49 @@ export const storyRoutes = (world: World): Hono =>
     .post('/charges/:charge', async (c) => {
       const charge = world.store.need('charge', c.req.param('charge'));
       const { refunds } = await c.req.json<Body>();
-      if (refunds !== 'pending' && refunds !== 'succeeded')
-        return c.json({ error: 'refunds must be "pending" or "succeeded"' }, 422);
-      if (refunds === 'pending') world.store.notes.pendingRefunds[charge.id] = true;
-      else delete world.store.notes.pendingRefunds[charge.id];
+      const { refundsBegin } = world.store.notes;
+      if (refunds === 'pending' || refunds === 'requires_action') refundsBegin[charge.id] = refunds;
+      else if (refunds === 'succeeded') delete refundsBegin[charge.id];
+      else return refuse(c, 'refunds', ['pending', 'requires_action', 'succeeded']);
       return c.json({ id: charge.id, refunds });
     })
     .post('/refunds/:refund', async (c) => {
       const refund = world.store.need('refund', c.req.param('refund'));
       const { status } = await c.req.json<Body>();
-      if (status !== 'succeeded' && status !== 'failed')
-        return c.json({ error: 'status must be "succeeded" or "failed"' }, 422);
-      return c.json({ refund: settleRefund(world, refund, status === 'succeeded') });
+      const found = refundStatuses.find((one) => one === status);
+      if (!found) return refuse(c, 'status', refundStatuses);
+      return c.json({ refund: settleRefund(world, refund, found) });
     })
     .post('/charges/:charge/dispute', async (c) => {
       const charge = world.store.need('charge', c.req.param('charge'));
-      const { amount, reason, inquiry } = await c.req.json<Body>();
+      const { amount, reason, inquiry, kind } = await c.req.json<Body>();
       if (
         amount !== undefined &&
         (typeof amount !== 'number' || amount < 1 || amount > charge.amount)
       )
         return c.json({ error: `amount must be from 1 to ${charge.amount}` }, 422);
+      const wanted = kind ?? (inquiry === true ? 'inquiry' : 'chargeback');
+      const found = kinds.find((one) => one === wanted);
+      if (!found) return refuse(c, 'kind', kinds);
       const dispute = openDispute(world, charge, {
-        isInquiry: inquiry === true,
+        kind: found,
         ...(amount === undefined ? {} : { amount }),
         ...(typeof reason === 'string' ? { reason } : {}),
       });
       return c.json({ dispute }, 201);
     })
+    .post('/tax', async (c) => {
+      const { percent } = await c.req.json<Body>();
+      if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100))
+        return c.json({ error: 'percent must be from 0 to 100' }, 422);
+      world.store.notes.taxPercent = percent;
+      return c.json({ percent });
+    })
     .post('/disputes/:dispute', async (c) => {
       const dispute = world.store.need('dispute', c.req.param('dispute'));
       const { status } = await c.req.json<Body>();
       if (status === 'needs_response') return c.json({ dispute: escalateDispute(world, dispute) });
-      if (typeof status !== 'string' || !outcomes.includes(status))
-        return c.json(
-          { error: `status must be one of needs_response, ${outcomes.join(', ')}` },
-          422,
-        );
-      return c.json({ dispute: closeDispute(world, dispute, status as 'won') });
+      const found = outcomes.find((one) => one === status);
+      if (!found) return refuse(c, 'status', ['needs_response', ...outcomes]);
+      return c.json({ dispute: closeDispute(world, dispute, found) });
     });

@@ -1,6 +1,9 @@
 import type { World } from './core/world.ts';
 import { expireSession, settleSession } from './resources/checkout-pay.ts';
+import { releaseBalance } from './resources/balance.ts';
 import { billingDue, type Due } from './resources/billing-cycle.ts';
+import { discountsDue, refreshCoupons } from './resources/discounts.ts';
+import { disputesDue } from './resources/disputes.ts';
 import { schedulesDue } from './resources/schedules.ts';
 
 /** Steps that one advance may take: ten years of a thousand daily subscriptions. */
@@ -18,7 +21,8 @@ const checkoutDue = (world: World): Due[] =>
 /** The next thing that falls due by `until`; the earliest first. */
 function nextDue(world: World, until: number): Due | undefined {
   let next: Due | undefined;
-  for (const due of [...checkoutDue(world), ...schedulesDue(world), ...billingDue(world)]) {
+  const all = [checkoutDue, schedulesDue, billingDue, discountsDue, disputesDue];
+  for (const due of all.flatMap((list) => list(world))) {
     if (due.at > until) continue;
     if (!next || due.at < next.at || (due.at === next.at && due.rank < next.rank)) next = due;
   }
@@ -34,5 +38,7 @@ export function playUntil(world: World, until: number): number {
     due.run();
   }
   world.clock.moveTo(until);
+  releaseBalance(world);
+  refreshCoupons(world);
   return steps;
 }

@@ -33,6 +33,7 @@ describe('a renewal', () => {
     expect(draft).toMatchObject({ billing_reason: 'subscription_cycle', status: 'draft' });
     const second = await shop.told(() => shop.advance(3600));
     expect(second).toEqual([
+      'payment_intent.created',
       'invoice.finalized',
       'charge.succeeded',
       'invoice.paid',
@@ -80,6 +81,7 @@ describe('a card that fails at renewal', () => {
     await shop.local(`/customers/${customer}`, { card: 'decline' });
     const types = await shop.told(() => moveTo(periodOf(subscription).end + 3600));
     expect(types.slice(2)).toEqual([
+      'payment_intent.created',
       'invoice.finalized',
       'charge.failed',
       'payment_intent.payment_failed',

@@ -45,6 +45,7 @@ describe('an upgrade', () => {
     expect(types.filter((type) => !type.startsWith('invoiceitem'))).toEqual([
       'customer.subscription.updated',
       'invoice.created',
+      'payment_intent.created',
       'invoice.finalized',
       'charge.succeeded',
       'invoice.paid',

@@ -13,6 +13,7 @@ afterAll(() => shop.standIn.close());
 
 const SUBSCRIPTION_STORY = [
   'customer.created',
+  'payment_intent.created',
   'charge.succeeded',
   'invoice.created',
   'customer.subscription.created',
@@ -169,7 +170,11 @@ describe('a declined card', () => {
       pressed = await shop.press(session.url, { action: 'decline' });
     });
     expect(pressed).toMatchObject({ redirect: null, status: 'open' });
-    expect(types).toEqual(['charge.failed', 'payment_intent.payment_failed']);
+    expect(types).toEqual([
+      'payment_intent.created',
+      'charge.failed',
+      'payment_intent.payment_failed',
+    ]);
     const open = await stripe.checkout.sessions.retrieve(session.id);
     expect(open).toMatchObject({ payment_status: 'unpaid', status: 'open', subscription: null });
     const story = await shop.told(() => shop.press(session.url, { action: 'pay' }));

@@ -23,6 +23,7 @@ describe('a pack', () => {
     const session = await pack({ metadata: { pack: 'p', quantity: '3' } });
     const types = await shop.told(() => shop.press(session.url, { action: 'pay' }));
     expect(types).toEqual([
+      'payment_intent.created',
       'charge.succeeded',
       'payment_intent.succeeded',
       'checkout.session.completed',
@@ -56,6 +57,7 @@ describe('a pack', () => {
       const session = await pack();
       const first = await shop.told(() => shop.press(session.url, { action: 'async' }));
       expect(first).toEqual([
+        'payment_intent.created',
         'charge.pending',
         'payment_intent.processing',
         'checkout.session.completed',

@@ -11,9 +11,14 @@ export function random(length: number): string {
 
 /** Prefixes and lengths as Stripe's own ids have them. */
 const forms = {
+  coupon: ['', 8],
+  promotion_code: ['promo_1', 23],
+  discount: ['di_1', 23],
+  tax_rate: ['txr_1', 23],
   product: ['prod_', 14],
   price: ['price_1', 23],
   customer: ['cus_', 14],
+  customer_balance_transaction: ['cbtxn_1', 23],
   'checkout.session': ['cs_test_a1', 56],
   item: ['li_1', 23],
   subscription: ['sub_1', 23],
@@ -28,6 +33,9 @@ const forms = {
   refund: ['re_3', 23],
   dispute: ['du_1', 23],
   balance_transaction: ['txn_3', 23],
+  credit_note: ['cn_1', 23],
+  'radar.early_fraud_warning': ['issfr_1', 23],
+  payment_link: ['plink_1', 23],
   'billing_portal.configuration': ['bpc_1', 23],
   'billing_portal.session': ['bps_1', 23],
   webhook_endpoint: ['we_1', 23],

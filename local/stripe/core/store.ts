@@ -1,14 +1,19 @@
 import templates from '../objects.json' with { type: 'json' };
-import { type Kind, newId } from './ids.ts';
+import { newId } from './ids.ts';
 import { missing } from './problem.ts';
 import type * as T from './types.ts';
 import type { LineDraft } from '../resources/invoice-lines.ts';
 
 /** What is kept of each kind of object. */
 export type Tables = {
+  coupon: T.Coupon;
+  promotion_code: T.PromotionCode;
+  discount: T.Discount;
+  tax_rate: T.TaxRate;
   product: T.Product;
   price: T.Price;
   customer: T.Customer;
+  customer_balance_transaction: T.CustomerBalanceTransaction;
   'checkout.session': T.Session;
   item: T.LineItem;
   subscription: T.Subscription;
@@ -23,6 +28,9 @@ export type Tables = {
   refund: T.Refund;
   dispute: T.Dispute;
   balance_transaction: T.BalanceTransaction;
+  credit_note: T.CreditNote;
+  'radar.early_fraud_warning': T.EarlyFraudWarning;
+  payment_link: T.PaymentLink;
   'billing_portal.configuration': T.PortalConfiguration;
   'billing_portal.session': T.PortalSession;
   webhook_endpoint: T.WebhookEndpoint;
@@ -38,8 +46,15 @@ export type SessionNote = {
   subscriptionMetadata: T.Meta;
   trialEnd: number | null;
   trialSettings: T.Subscription['trial_settings'] | null;
-  paymentMetadata: T.Meta;
-  description: string | null;
+  /** What a single payment's intent is made with. */
+  payment: Pick<
+    T.PaymentIntent,
+    'description' | 'metadata' | 'receipt_email' | 'statement_descriptor'
+  >;
+  /** Whether Checkout saves the address or name that it collects on a customer it was given. */
+  saves: { address: boolean; name: boolean };
+  /** The subscription's description and billing mode. */
+  subscription: { description: string | null; billingMode: 'classic' | 'flexible' | undefined };
   /** An asynchronous payment on its way; settled at this unix second. */
   settlesAt: number | null;
 };
@@ -50,8 +65,12 @@ export type Notes = {
   sessions: Record<string, SessionNote>;
   /** Secrets of webhook endpoints, by endpoint. */
   secrets: Record<string, string>;
-  /** Charges whose next refund stays pending, until it is settled over `/_local`. */
-  pendingRefunds: Record<string, true>;
+  /** How a charge's next refund begins, where that is not `succeeded`; settled over `/_local`. */
+  refundsBegin: Record<string, 'pending' | 'requires_action'>;
+  /** Deleted coupons, which the discounts made from them still follow. */
+  deletedCoupons: Record<string, T.Coupon>;
+  /** The flat rate wherever automatic tax was asked for, in percent. */
+  taxPercent: number;
   /** The open invoice of each subscription's pending update. */
   pendingInvoices: Record<string, string>;
   /** What each pending invoice item will bill, as a line. */
@@ -65,9 +84,14 @@ export type Notes = {
 export type Saved = { tables: Record<string, T.Thing[]>; notes: Notes };
 
 const names: Record<keyof Tables, string> = {
+  coupon: 'coupon',
+  promotion_code: 'promotion code',
+  discount: 'discount',
+  tax_rate: 'tax rate',
   product: 'product',
   price: 'price',
   customer: 'customer',
+  customer_balance_transaction: 'customer balance transaction',
   'checkout.session': 'checkout.session',
   item: 'line item',
   subscription: 'subscription',
@@ -82,6 +106,9 @@ const names: Record<keyof Tables, string> = {
   refund: 'refund',
   dispute: 'dispute',
   balance_transaction: 'balance transaction',
+  credit_note: 'credit note',
+  'radar.early_fraud_warning': 'early fraud warning',
+  payment_link: 'payment link',
   'billing_portal.configuration': 'configuration',
   'billing_portal.session': 'session',
   webhook_endpoint: 'webhook endpoint',
@@ -94,11 +121,13 @@ export class Store {
   notes: Notes = {
     afterRetries: 'cancel',
     cards: {},
+    deletedCoupons: {},
     drafts: {},
+    refundsBegin: {},
     pendingInvoices: {},
-    pendingRefunds: {},
     secrets: {},
     sessions: {},
+    taxPercent: 0,
     trialsTold: {},
   };
 
@@ -110,7 +139,9 @@ export class Store {
 
   /** An object of the current shape: template first, then a fresh id, the time, and `fields`. */
   make<K extends keyof Tables>(kind: K, now: number, fields: Partial<Tables[K]>): Tables[K] {
-    const template = structuredClone(templates[kind as Kind]) as T.Thing;
+    const template = structuredClone(
+      (templates as Record<string, object>)[kind] ?? { object: kind },
+    ) as T.Thing;
     template.id = newId(kind);
     if ('created' in template) template.created = now;
     return Object.assign(template, fields) as Tables[K];

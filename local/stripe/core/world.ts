@@ -61,12 +61,12 @@ export class World {
     }
   }
 
-  /** Changes an object and emits `type` with its `previous_attributes`; without a change, nothing. */
-  change<O extends Thing>(type: string, object: O, edit: (object: O) => void): O {
+  /** Changes an object and emits each type with its `previous_attributes`; without a change, nothing. */
+  change<O extends Thing>(types: string | string[], object: O, edit: (object: O) => void): O {
     const before = structuredClone(object);
     edit(object);
     const previous = differences(before, object);
-    if (previous) this.emit(type, object, previous);
+    if (previous) for (const type of [types].flat()) this.emit(type, object, previous);
     return object;
   }
 }

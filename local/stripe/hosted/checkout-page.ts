@@ -2,7 +2,8 @@ import { type Context, Hono } from 'hono';
 import { Problem } from '../core/problem.ts';
 import type { Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { linesOf, press, successUrl, type Press } from '../resources/checkout-pay.ts';
+import { press, successUrl, type Press } from '../resources/checkout-pay.ts';
+import { linesOf } from '../resources/checkout-totals.ts';
 import { money } from '../resources/invoice-lines.ts';
 import { escapeHtml, htmlPage } from './html.ts';
 
@@ -26,7 +27,7 @@ function render(world: World, session: Session, alert: string | null): string {
 ${alert === null ? '' : `<p class="alert" role="alert">${escapeHtml(alert)}</p>`}
 <table>${rows.join('')}
 <tr class="total"><td>Due now</td><td>${money(session.amount_total ?? 0, currency)}</td></tr></table>
-<form method="post">${field}
+<form method="post">${field}${session.allow_promotion_codes ? '<label>Promotion code<input name="promotion_code"></label>' : ''}
 <button class="main" name="action" value="pay">Pay</button>
 <button name="action" value="decline">Pay with a card that is declined</button>
 <button name="action" value="async">Pay by bank, settled days later</button>
@@ -53,7 +54,7 @@ const textOf = (value: unknown): string | null =>
 
 /**
  * The page behind `session.url`. `POST action=pay|decline|async` (with `email` and `name` for a new
- * buyer) redirects with 303; with `Accept: application/json` it answers `{status, redirect, message}`.
+ * buyer, and `promotion_code` where the session takes one) redirects with 303; with `Accept: application/json` it answers `{status, redirect, message}`.
  */
 export const checkoutPages = (world: World): Hono =>
   new Hono()
@@ -71,7 +72,11 @@ export const checkoutPages = (world: World): Hono =>
       const action = textOf(fields['action']) ?? 'pay';
       if (!actions.includes(action))
         return c.json({ error: `action must be one of ${actions.join(', ')}` }, 422);
-      const buyer = { email: textOf(fields['email']), name: textOf(fields['name']) };
+      const buyer = {
+        email: textOf(fields['email']),
+        name: textOf(fields['name']),
+        promotionCode: textOf(fields['promotion_code']),
+      };
       try {
         const pressed = press(world, session, action as Press, buyer);
         if (isMachine) return c.json(pressed);

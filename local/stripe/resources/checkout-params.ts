@@ -1,6 +1,5 @@
 import {
   bool,
-  either,
   hash,
   list,
   metadata,
@@ -24,7 +23,9 @@ export const sessionRules = {
   customer: str,
   customer_creation: oneOf('always', 'if_required'),
   customer_email: str,
+  /** Played when the buyer pays: Stripe shows it nowhere. */
   customer_update: hash({ address: oneOf('auto', 'never'), name: oneOf('auto', 'never') }),
+  discounts: list(hash({ coupon: str, promotion_code: str }), 1),
   expires_at: natural,
   line_items: need(list(hash({ price: need(str), quantity: natural, metadata }))),
   locale: str,
@@ -40,6 +41,7 @@ export const sessionRules = {
   payment_method_types: list(oneOf('card', 'sepa_debit', 'us_bank_account', 'link')),
   submit_type: oneOf('auto', 'book', 'donate', 'pay', 'subscribe'),
   subscription_data: hash({
+    billing_mode: hash({ type: need(oneOf('classic', 'flexible')) }),
     description: strOrUnset,
     metadata,
     trial_end: natural,
@@ -47,8 +49,8 @@ export const sessionRules = {
     trial_settings: trialSettings,
   }),
   success_url: need(str),
-  tax_id_collection: hash({ enabled: need(bool) }),
-  ui_mode: either(oneOf('hosted_page'), oneOf('hosted')),
+  tax_id_collection: hash({ enabled: need(bool), required: oneOf('if_supported', 'never') }),
+  ui_mode: oneOf('hosted_page'),
 };
 
 /** What a request for a session holds. */

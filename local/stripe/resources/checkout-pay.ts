@@ -1,10 +1,13 @@
 import { invalid } from '../core/problem.ts';
-import type { Card, SessionNote } from '../core/store.ts';
-import type { LineItem, PaymentIntent, Session } from '../core/types.ts';
+import type { Card } from '../core/store.ts';
+import type { PaymentIntent, Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { detailsOf } from './checkout.ts';
+import { couponsOf, linesOf, noteOf, redeemerOf, setTotals } from './checkout-totals.ts';
+import { findCode } from './coupons.ts';
+import { findCoupon, redeem } from './discounts.ts';
 import { markPaid, PAYMENT_ORDER, paymentOf, settleInvoice } from './payment-collection.ts';
-import { createCustomer } from './customers.ts';
+import { createCustomer, NO_ADDRESS } from './customers.ts';
 import { beginSlowPayment, confirmIntent, createIntent, settleSlowPayment } from './payments.ts';
 import { openSubscription, startSubscription } from './subscriptions.ts';
 
@@ -12,7 +15,7 @@ const DAY = 86_400;
 /** How long a bank takes to settle an asynchronous payment. */
 const BANK_DAYS = 3;
 
-export type Buyer = { email: string | null; name: string | null };
+export type Buyer = { email: string | null; name: string | null; promotionCode: string | null };
 export type Press = 'pay' | 'decline' | 'async';
 export type Pressed = {
   status: 'complete' | 'open';
@@ -20,43 +23,50 @@ export type Pressed = {
   message: string | null;
 };
 
-const noteOf = (world: World, session: Session): SessionNote => {
-  const note = world.store.notes.sessions[session.id];
-  if (!note) throw invalid(`No such checkout session: '${session.id}'`);
-  return note;
-};
-
-/** The lines of a session, in the order in which they were given. */
-export const linesOf = (world: World, session: Session): LineItem[] =>
-  noteOf(world, session).lines.map((id) => world.store.need('item', id));
-
 /** The success page with the session's id filled in. */
 export const successUrl = (session: Session): string =>
   (session.success_url ?? '').replaceAll('{CHECKOUT_SESSION_ID}', session.id);
 
-/** Makes the customer that Checkout makes, unless it sells to a guest. */
+/** The place that buyers pay from. */
+const PLACE = { ...NO_ADDRESS, country: 'US', postal_code: '94107' };
+
+/** Makes the customer that Checkout makes, unless it sells to a guest, or updates the one it knows. */
 function settleCustomer(world: World, session: Session, buyer: Buyer, card: Card): void {
   const email = session.customer_details?.['email'];
   const known = typeof email === 'string' ? email : (buyer.email ?? 'buyer@example.com');
-  session.customer_details = detailsOf(known, buyer.name);
-  const wantsCustomer = session.mode === 'subscription' || session.customer_creation === 'always';
-  if (session.customer === null && wantsCustomer)
-    session.customer = createCustomer(world, { email: known, name: buyer.name }).id;
+  const details = detailsOf(known, buyer.name);
+  const isLocated = session.automatic_tax.enabled;
+  session.customer_details = details && { ...details, ...(isLocated && { address: PLACE }) };
+  const { saves } = noteOf(world, session);
+  const wantsCustomer =
+    session.mode === 'subscription' ||
+    session.customer_creation === 'always' ||
+    session.amount_total === 0;
+  const address = isLocated ? { address: PLACE } : {};
+  if (session.customer !== null)
+    world.change('customer.updated', world.store.need('customer', session.customer), (one) => {
+      if (saves.address) Object.assign(one, address);
+      if (saves.name) one.name = buyer.name ?? one.name ?? null;
+    });
+  else if (wantsCustomer)
+    session.customer = createCustomer(world, { ...address, email: known, name: buyer.name }).id;
   if (session.customer !== null) world.store.notes.cards[session.customer] = card;
 }
 
 /** The intent of a payment; a second try uses the first one's. */
 function intentOf(world: World, session: Session): PaymentIntent {
-  if (session.payment_intent !== null)
-    return world.store.need('payment_intent', session.payment_intent);
-  const note = noteOf(world, session);
-  const intent = createIntent(world, {
-    amount: session.amount_total ?? 0,
-    currency: session.currency ?? '',
-    customer: session.customer,
-    description: note.description,
-    metadata: note.paymentMetadata,
-  });
+  const { payment_intent: id } = session;
+  const intent =
+    id === null
+      ? createIntent(world, {
+          ...noteOf(world, session).payment,
+          amount: session.amount_total ?? 0,
+          currency: session.currency ?? '',
+          customer: session.customer,
+          payment_method_types: session.payment_method_types,
+        })
+      : world.store.need('payment_intent', id);
+  intent.amount = session.amount_total ?? 0;
   if (session.mode === 'payment') session.payment_intent = intent.id;
   return intent;
 }
@@ -66,11 +76,14 @@ function complete(world: World, session: Session, status: Session['payment_statu
   world.emit('checkout.session.completed', session);
 }
 
-const subscriptionInput = (world: World, session: Session) => {
+const subscriptionInput = (world: World, session: Session, discounts: string[]) => {
   const note = noteOf(world, session);
   const lines = linesOf(world, session);
   return {
+    ...note.subscription,
     customer: session.customer ?? '',
+    discounts,
+    isTaxed: session.automatic_tax.enabled,
     extras: lines.filter(({ price }) => !price.recurring),
     items: lines
       .filter(({ price }) => price.recurring)
@@ -82,8 +95,8 @@ const subscriptionInput = (world: World, session: Session) => {
 };
 
 /** A subscription's whole story: customer, subscription, first invoice, payment, completion. */
-function subscribe(world: World, session: Session, isSlow: boolean): void {
-  const input = subscriptionInput(world, session);
+function subscribe(world: World, session: Session, isSlow: boolean, discounts: string[]): void {
+  const input = subscriptionInput(world, session, discounts);
   const { subscription, invoice } = isSlow
     ? openSubscription(world, input)
     : startSubscription(world, input);
@@ -105,7 +118,11 @@ function subscribe(world: World, session: Session, isSlow: boolean): void {
 }
 
 /** A single payment's story. */
-function purchase(world: World, session: Session, isSlow: boolean): void {
+function purchase(world: World, session: Session, isSlow: boolean, discounts: string[]): void {
+  for (const id of discounts) {
+    const discount = world.store.need('discount', id);
+    Object.assign(discount, { checkout_session: session.id, customer: session.customer });
+  }
   if ((session.amount_total ?? 0) === 0) return complete(world, session, 'no_payment_required');
   const intent = intentOf(world, session);
   intent.customer = session.customer;
@@ -120,8 +137,19 @@ function purchase(world: World, session: Session, isSlow: boolean): void {
 
 /** A refused card: no subscription exists before a payment since "basil"; the session stays open. */
 function refuse(world: World, session: Session): void {
+  if (session.amount_total === 0) return;
   const intent = intentOf(world, session);
   confirmIntent(world, intent, 'decline');
+}
+
+/** The promotion code that a buyer types, on a page that takes one. */
+function typeCode(world: World, session: Session, code: string): void {
+  const param = 'promotion_code';
+  if (!session.allow_promotion_codes)
+    throw invalid('This Checkout Session takes no promotion codes.', { param });
+  const { id, promotion } = findCode(world, code);
+  findCoupon(world, { promotion_code: id }, redeemerOf(session), param);
+  session.discounts = [{ coupon: promotion.coupon, promotion_code: id }];
 }
 
 /**
@@ -131,6 +159,9 @@ function refuse(world: World, session: Session): void {
 export function press(world: World, session: Session, action: Press, buyer: Buyer): Pressed {
   if (session.status !== 'open')
     throw invalid(`This Checkout Session is no longer active: its status is ${session.status}.`);
+  if (buyer.promotionCode !== null) typeCode(world, session, buyer.promotionCode);
+  if (session.automatic_tax.enabled) session.automatic_tax.status = 'complete';
+  setTotals(world, session);
   if (action === 'decline') {
     world.inOrder(PAYMENT_ORDER, () => refuse(world, session));
     return { status: 'open', redirect: null, message: 'Your card was declined.' };
@@ -140,8 +171,10 @@ export function press(world: World, session: Session, action: Press, buyer: Buye
     session.mode === 'subscription' &&
     session.amount_total === 0;
   world.inOrder(PAYMENT_ORDER, () => {
+    const discounts = couponsOf(world, session).map((one) => redeem(world, one).id);
     settleCustomer(world, session, buyer, isCardless ? 'none' : 'ok');
-    (session.mode === 'subscription' ? subscribe : purchase)(world, session, action === 'async');
+    const play = session.mode === 'subscription' ? subscribe : purchase;
+    play(world, session, action === 'async', discounts);
   });
   return { status: 'complete', redirect: successUrl(session), message: null };
 }
@@ -159,9 +192,19 @@ export function settleSession(world: World, session: Session, isGood: boolean): 
     if (intent) {
       const outcome = settleSlowPayment(world, intent, isGood);
       if (invoice) settleInvoice(world, invoice, outcome);
+      if (!isGood) becomePastDue(world, session);
     }
     if (isGood) session.payment_status = 'paid';
     world.emit(`checkout.session.async_payment_${isGood ? 'succeeded' : 'failed'}`, session);
+  });
+}
+
+/** A subscription that was active while its bank payment was on its way is not after it failed. */
+function becomePastDue(world: World, session: Session): void {
+  const subscription = world.store.find('subscription', session.subscription ?? '');
+  if (subscription?.status !== 'active') return;
+  world.change('customer.subscription.updated', subscription, (one) => {
+    one.status = 'past_due';
   });
 }
 

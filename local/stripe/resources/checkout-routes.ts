@@ -5,7 +5,8 @@ import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import { createSession } from './checkout.ts';
 import { sessionRules } from './checkout-params.ts';
-import { expireSession, linesOf } from './checkout-pay.ts';
+import { expireSession } from './checkout-pay.ts';
+import { linesOf } from './checkout-totals.ts';
 import { mergeMetadata } from './metadata.ts';
 
 /** Checkout sessions. Source: https://docs.stripe.com/api/checkout/sessions */

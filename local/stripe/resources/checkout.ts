@@ -1,9 +1,10 @@
 import { invalid, missingParameter } from '../core/problem.ts';
 import type { SessionNote } from '../core/store.ts';
-import type { LineItem, Price, Session } from '../core/types.ts';
+import type { Customer, LineItem, Price, Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { NewSession } from './checkout-params.ts';
-import { needCustomer } from './customers.ts';
+import { setTotals } from './checkout-totals.ts';
+import { needCustomer, NO_ADDRESS } from './customers.ts';
 import { mergeMetadata } from './metadata.ts';
 import { checkItems } from './subscriptions.ts';
 
@@ -13,6 +14,29 @@ const DAY = 86_400;
 function checkUrl(url: string | undefined, param: string): void {
   if (url !== undefined && !/^https?:\/\/\S+$/i.test(url))
     throw invalid('Not a valid URL', { code: 'url_invalid', param });
+}
+
+const TAX_NEEDS_ADDRESS =
+  "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to the Customer.";
+
+/** Texts and code: laravel/cashier-stripe issues 1134, 1585 and 1778, raystack/frontier pull 565. */
+function checkExtras(params: NewSession, customer: Customer | null): void {
+  const { allow_promotion_codes: mayType, customer_update: update } = params;
+  if (mayType !== undefined && params.discounts !== undefined)
+    throw invalid(
+      'You may only specify one of these parameters: allow_promotion_codes, discounts.',
+      { param: 'allow_promotion_codes' },
+    );
+  if (update && !customer)
+    throw invalid('`customer_update` can only be used with `customer`.', {
+      param: 'customer_update',
+    });
+  if (params.automatic_tax?.enabled && customer && !customer.address && update?.address !== 'auto')
+    throw invalid(TAX_NEEDS_ADDRESS, { code: 'customer_tax_location_invalid' });
+  if (params.tax_id_collection?.enabled && customer && update?.name !== 'auto')
+    throw invalid(
+      'Tax ID collection requires updating business name on the customer. To enable tax ID collection for an existing customer, please set `customer_update[name]` to `auto`.',
+    );
 }
 
 /** Refuses what Stripe refuses about the combination of parameters. */
@@ -38,8 +62,6 @@ function checkModes(params: NewSession): void {
     throw invalid('You may only specify one of these parameters: customer, customer_email.');
   if (params.customer !== undefined && params.customer_creation !== undefined)
     throw invalid('You may only specify one of these parameters: customer, customer_creation.');
-  if (params.automatic_tax?.enabled || params.tax_id_collection?.enabled)
-    throw invalid('This stand-in does not compute taxes.', { param: 'automatic_tax' });
   if (
     params.customer_email !== undefined &&
     !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(params.customer_email)
@@ -114,28 +136,44 @@ function readExpiry(world: World, given: number | undefined): number {
   return given;
 }
 
-const addLineItem = (world: World, { price, quantity, metadata: meta }: Line): LineItem => {
-  const amount = (price.unit_amount ?? 0) * quantity;
-  return world.store.add('item', world.clock.now(), {
-    amount_subtotal: amount,
-    amount_total: amount,
+const addLineItem = (world: World, { price, quantity, metadata: meta }: Line): LineItem =>
+  world.store.add('item', world.clock.now(), {
     currency: price.currency,
     description: world.store.find('product', price.product)?.name ?? null,
     metadata: meta,
     price,
     quantity,
   });
+
+/** Tax is computed at once for a customer whose address is known, else when the buyer pays. */
+const automaticTax = (isEnabled: boolean, customer: Customer | null): Session['automatic_tax'] => ({
+  enabled: isEnabled,
+  liability: isEnabled ? { type: 'self' } : null,
+  provider: isEnabled ? 'stripe' : null,
+  status: isEnabled ? (customer?.address ? 'complete' : 'requires_location_inputs') : null,
+});
+
+const readDiscount = (
+  world: World,
+  entry: NonNullable<NewSession['discounts']>[number],
+): NonNullable<Session['discounts']>[number] => {
+  const { coupon, promotion_code: code } = entry;
+  if ((coupon === undefined) === (code === undefined))
+    throw invalid('You must specify one of these parameters: coupon, promotion_code.', {
+      param: 'discounts[0]',
+    });
+  if (code === undefined) return { coupon: coupon ?? null, promotion_code: null };
+  const found = world.store.need('promotion_code', code, 'discounts[0][promotion_code]');
+  return { coupon: found.promotion.coupon, promotion_code: code };
 };
 
 /** The fields of a new session that come straight from its parameters. */
-function fieldsOf(world: World, params: NewSession, dueNow: number): Partial<Session> {
+function fieldsOf(world: World, params: NewSession, customer: Customer | null): Partial<Session> {
   const isPayment = params.mode === 'payment';
-  const customer =
-    params.customer === undefined ? null : needCustomer(world, params.customer, 'customer');
+  const { tax_id_collection: taxIds } = params;
   return {
     allow_promotion_codes: params.allow_promotion_codes ?? null,
-    amount_subtotal: dueNow,
-    amount_total: dueNow,
+    automatic_tax: automaticTax(params.automatic_tax?.enabled ?? false, customer),
     billing_address_collection: params.billing_address_collection ?? null,
     cancel_url: params.cancel_url ?? null,
     client_reference_id: params.client_reference_id ?? null,
@@ -143,6 +181,7 @@ function fieldsOf(world: World, params: NewSession, dueNow: number): Partial<Ses
     customer_creation: isPayment && !customer ? (params.customer_creation ?? 'if_required') : null,
     customer_details: detailsOf(customer?.email ?? params.customer_email ?? null, null),
     customer_email: params.customer_email ?? null,
+    discounts: params.discounts?.map((one) => readDiscount(world, one)) ?? null,
     expires_at: readExpiry(world, params.expires_at),
     locale: params.locale ?? null,
     metadata: mergeMetadata({}, params.metadata),
@@ -153,6 +192,9 @@ function fieldsOf(world: World, params: NewSession, dueNow: number): Partial<Ses
     payment_method_types: params.payment_method_types ?? ['card'],
     submit_type: params.submit_type ?? null,
     success_url: params.success_url,
+    ...(taxIds?.enabled && {
+      tax_id_collection: { enabled: true, required: taxIds.required ?? 'never' },
+    }),
   };
 }
 
@@ -161,14 +203,7 @@ export const detailsOf = (email: string | null, name: string | null) =>
   email === null
     ? null
     : {
-        address: {
-          city: null,
-          country: null,
-          line1: null,
-          line2: null,
-          postal_code: null,
-          state: null,
-        },
+        address: { ...NO_ADDRESS },
         business_name: null,
         email,
         individual_name: null,
@@ -178,33 +213,53 @@ export const detailsOf = (email: string | null, name: string | null) =>
         tax_ids: [],
       };
 
+const noteFrom = (world: World, params: NewSession, lines: Line[]): SessionNote => {
+  const { payment_intent_data: payment, subscription_data: subscription } = params;
+  const trialEnd = readTrial(world, params);
+  return {
+    lines: lines.map((line) => addLineItem(world, line).id),
+    payment: {
+      description: payment?.description ?? null,
+      metadata: mergeMetadata({}, payment?.metadata),
+      receipt_email: payment?.receipt_email ?? null,
+      statement_descriptor: payment?.statement_descriptor ?? null,
+    },
+    saves: {
+      address: params.customer_update?.address === 'auto',
+      name: params.customer_update?.name === 'auto',
+    },
+    settlesAt: null,
+    subscription: {
+      billingMode: subscription?.billing_mode?.type,
+      description: subscription?.description ?? null,
+    },
+    subscriptionMetadata: mergeMetadata({}, subscription?.metadata),
+    trialEnd,
+    trialSettings: subscription?.trial_settings ?? null,
+  };
+};
+
 /** Makes an open session. @throws Problem for what Stripe would refuse. */
 export function createSession(world: World, params: NewSession): Session {
   checkModes(params);
   checkUrl(params.success_url, 'success_url');
   checkUrl(params.cancel_url, 'cancel_url');
+  const { customer: id } = params;
+  const customer = id === undefined ? null : needCustomer(world, id, 'customer');
+  checkExtras(params, customer);
   const lines = readLines(world, params);
-  const trialEnd = readTrial(world, params);
-  const dueNow = lines.reduce(
-    (sum, { price, quantity }) =>
-      sum + (trialEnd !== null && price.recurring ? 0 : (price.unit_amount ?? 0) * quantity),
-    0,
-  );
-  const fields = fieldsOf(world, params, dueNow);
-  const session = world.store.add('checkout.session', world.clock.now(), {
-    ...fields,
-    currency: lines[0]?.price.currency ?? null,
+  const currency = lines[0]?.price.currency ?? null;
+  if (params.currency !== undefined && params.currency.toLowerCase() !== currency)
+    throw invalid(`The prices are in ${currency}; this stand-in plays no other currency options.`, {
+      param: 'currency',
+    });
+  const note = noteFrom(world, params, lines);
+  const session = world.store.make('checkout.session', world.clock.now(), {
+    ...fieldsOf(world, params, customer),
+    currency,
   });
   session.url = `${world.base}/checkout/pay/${session.id}`;
-  const note: SessionNote = {
-    description: params.payment_intent_data?.description ?? null,
-    lines: lines.map((line) => addLineItem(world, line).id),
-    paymentMetadata: mergeMetadata({}, params.payment_intent_data?.metadata),
-    settlesAt: null,
-    subscriptionMetadata: mergeMetadata({}, params.subscription_data?.metadata),
-    trialEnd,
-    trialSettings: params.subscription_data?.trial_settings ?? null,
-  };
   world.store.notes.sessions[session.id] = note;
-  return session;
+  setTotals(world, session);
+  return world.store.replace('checkout.session', session.id, session);
 }

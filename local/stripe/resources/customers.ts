@@ -1,14 +1,26 @@
 import { random } from '../core/ids.ts';
-import { hash, int, metadata, moments, str, strOrUnset } from '../core/params.ts';
-import { missing } from '../core/problem.ts';
+import { isWithin, listOf } from '../core/list.ts';
+import {
+  hash,
+  int,
+  metadata,
+  moments,
+  need,
+  page,
+  str,
+  strOrUnset,
+  type Rule,
+} from '../core/params.ts';
+import { invalid, missing } from '../core/problem.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
-import type { Customer, Meta } from '../core/types.ts';
+import type { Customer, CustomerBalanceTransaction, Meta } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { moveBalance } from './customer-balance.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { endSubscription } from './subscription-end.ts';
 
-const address = hash({
+const addressParts = hash({
   city: strOrUnset,
   country: strOrUnset,
   line1: strOrUnset,
@@ -16,6 +28,18 @@ const address = hash({
   postal_code: strOrUnset,
   state: strOrUnset,
 });
+/** An address without a part: every part is told, as null. */
+export const NO_ADDRESS = {
+  city: null,
+  country: null,
+  line1: null,
+  line2: null,
+  postal_code: null,
+  state: null,
+};
+const address: Rule<Customer['address']> = {
+  read: (raw, name) => (raw === '' ? null : { ...NO_ADDRESS, ...addressParts.read(raw, name) }),
+};
 
 const rules = {
   address,
@@ -30,17 +54,20 @@ const rules = {
 type NewCustomer = {
   email?: string | null | undefined;
   name?: string | null | undefined;
+  address?: Customer['address'] | undefined;
+  balance?: number | undefined;
   metadata?: Meta | null | undefined;
 };
 
 /** Makes a customer and tells of it. */
 export function createCustomer(world: World, fields: NewCustomer): Customer {
-  const { metadata: meta, ...rest } = fields;
+  const { balance = 0, metadata: meta, ...rest } = fields;
   const customer = world.store.add('customer', world.clock.now(), {
     ...(given(rest) as Partial<Customer>),
     metadata: mergeMetadata({}, meta),
     invoice_prefix: random(8).toUpperCase(),
   });
+  moveBalance(world, customer, { amount: balance, type: 'initial' });
   world.emit('customer.created', customer);
   return customer;
 }
@@ -54,10 +81,11 @@ export function needCustomer(world: World, id: string, param?: string): Customer
 
 const update = route('POST', '/v1/customers/:customer', rules, ({ world, id, params }) => {
   const customer = needCustomer(world, id);
-  const { metadata: meta, ...fields } = params;
+  const { balance = customer.balance, metadata: meta, ...fields } = params;
   return world.change('customer.updated', customer, (one) => {
     Object.assign(one, given(fields));
     one.metadata = mergeMetadata(one.metadata, meta);
+    moveBalance(world, one, { amount: balance - one.balance, type: 'adjustment' });
   });
 });
 
@@ -71,10 +99,54 @@ const remove = route('DELETE', '/v1/customers/:customer', {}, ({ world, id }) =>
   return world.store.replace('customer', id, { id, object: 'customer', deleted: true });
 });
 
+const PATH = '/v1/customers/:customer/balance_transactions';
+
+/** Transactions of one customer's balance. Source: https://docs.stripe.com/api/customer_balance_transactions */
+const balanceTransactionRoutes: Route[] = [
+  route(
+    'POST',
+    PATH,
+    { amount: need(int), currency: need(str), description: str, metadata },
+    ({ world, id, params }) => {
+      const customer = needCustomer(world, id);
+      const currency = params.currency.toLowerCase();
+      if (params.amount === 0) throw invalid('The amount must not be zero.', { param: 'amount' });
+      if (customer.currency !== null && customer.currency !== currency)
+        throw invalid(`This customer's currency is ${customer.currency}.`, { param: 'currency' });
+      const fields = { ...params, currency, metadata: mergeMetadata({}, params.metadata) };
+      let made: CustomerBalanceTransaction | undefined;
+      world.change('customer.updated', customer, (one) => {
+        made = moveBalance(world, one, { ...fields, type: 'adjustment' });
+      });
+      return made ?? {};
+    },
+  ),
+  route('GET', PATH, { ...page, created: moments, invoice: str }, ({ world, id, params }) =>
+    listOf(
+      world.store
+        .all('customer_balance_transaction')
+        .filter(
+          (one) =>
+            one.customer === id &&
+            isWithin(one.created, params.created) &&
+            (params.invoice === undefined || one.invoice === params.invoice),
+        ),
+      params,
+      PATH.replace(':customer', id),
+    ),
+  ),
+  route('GET', `${PATH}/:transaction`, {}, ({ world, id, ids }) => {
+    const found = world.store.need('customer_balance_transaction', ids[1] ?? '');
+    if (found.customer !== id) throw missing('customer balance transaction', found.id);
+    return found;
+  }),
+];
+
 /** Customers. Source: https://docs.stripe.com/api/customers */
 export const customerRoutes: Route[] = [
   route('POST', '/v1/customers', rules, ({ world, params }) => createCustomer(world, params)),
   update,
   remove,
+  ...balanceTransactionRoutes,
   ...reads('customer', '/v1/customers', { created: moments, email: str }),
 ];

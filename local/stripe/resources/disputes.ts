@@ -1,63 +1,88 @@
+import templates from '../objects.json' with { type: 'json' };
 import { invalid } from '../core/problem.ts';
-import { metadata, moments, str } from '../core/params.ts';
+import { bool, hash, metadata, moments, str, strOrUnset, type Rule } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Charge, Dispute } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { mergeMetadata } from './metadata.ts';
+import { addBalanceEntry } from './balance.ts';
+import type { Due } from './billing-cycle.ts';
+import { given, mergeMetadata } from './metadata.ts';
+import { createRefund } from './refunds.ts';
 
 const DAY = 86_400;
 /** Days to answer a dispute with evidence. */
 const EVIDENCE_DAYS = 14;
+/** Days after which an inquiry that did not escalate closes. Source: docs.stripe.com/disputes/how-disputes-work */
+const INQUIRY_DAYS = 120;
 /** Stripe's fee for a dispute, in the smallest unit. */
 const FEE = 1500;
 
+/** How a dispute begins: `block` and `resolution` are prevented ones. Source: docs.stripe.com/changelog/basil/2025-08-27 */
+export type DisputeKind = 'block' | 'chargeback' | 'inquiry' | 'resolution';
+const statuses: Record<DisputeKind, Dispute['status']> = {
+  block: 'prevented',
+  chargeback: 'needs_response',
+  inquiry: 'warning_needs_response',
+  resolution: 'prevented',
+};
+
 /** Moves money between the account and the dispute. */
 function moveFunds(world: World, dispute: Dispute, sign: 1 | -1): void {
-  const amount = sign * dispute.amount;
-  const entry = world.store.add('balance_transaction', world.clock.now(), {
-    amount,
-    available_on: world.clock.now(),
-    currency: dispute['currency'],
+  const entry = addBalanceEntry(world, {
+    amount: sign * dispute.amount,
+    category: sign < 0 ? 'dispute' : 'dispute_reversal',
+    currency: dispute.currency,
     description: `Chargeback ${sign < 0 ? 'withdrawal' : 'reversal'} for ${dispute.charge}`,
     fee: sign < 0 ? FEE : 0,
-    net: amount - (sign < 0 ? FEE : 0),
-    reporting_category: sign < 0 ? 'dispute' : 'dispute_reversal',
     source: dispute.id,
+    type: 'adjustment',
   });
   dispute.balance_transactions.push(structuredClone(entry));
 }
 
+/** Whether a charge's earlier disputes leave room for another: none that held or took money. */
+const isDisputable = (world: World, charge: Charge): boolean =>
+  world.store
+    .all('dispute')
+    .every(
+      (one) => one.charge !== charge.id || ['warning_closed', 'prevented'].includes(one.status),
+    );
+
 /**
- * Opens a dispute on a charge: an inquiry takes no money, a chargeback does at once.
+ * Opens a dispute on a charge: an inquiry takes no money, a chargeback does at once, and one that is
+ * prevented is over at once, by a refund where it was resolved and by nothing where it was blocked.
  * Source: https://docs.stripe.com/disputes/how-disputes-work
  */
 export function openDispute(
   world: World,
   charge: Charge,
-  input: { amount?: number; reason?: string; isInquiry: boolean },
+  input: { amount?: number; reason?: string; kind: DisputeKind },
 ): Dispute {
-  if (charge.status !== 'succeeded' || charge.disputed)
+  const { kind } = input;
+  const isChargeback = kind === 'chargeback';
+  if (charge.status !== 'succeeded' || !isDisputable(world, charge))
     throw invalid(`Charge ${charge.id} cannot be disputed${charge.disputed ? ' again' : ''}.`);
   const dispute = world.store.add('dispute', world.clock.now(), {
-    amount: input.amount ?? charge.amount,
+    amount: input.amount ?? charge.amount - charge.amount_refunded,
     charge: charge.id,
     currency: charge.currency,
-    is_charge_refundable: input.isInquiry,
+    is_charge_refundable: !isChargeback,
     payment_intent: charge.payment_intent,
     reason: input.reason ?? 'fraudulent',
-    status: input.isInquiry ? 'warning_needs_response' : 'needs_response',
+    status: statuses[kind],
   });
-  const details = dispute['evidence_details'] as Record<string, unknown>;
-  details['due_by'] = world.clock.now() + EVIDENCE_DAYS * DAY;
+  const { card } = dispute.payment_method_details ?? {};
+  if (card) card.case_type = kind;
+  dispute.evidence_details.due_by =
+    statuses[kind] === 'prevented' ? null : world.clock.now() + EVIDENCE_DAYS * DAY;
   charge.disputed = true;
-  if (!input.isInquiry) moveFunds(world, dispute, -1);
+  if (isChargeback) moveFunds(world, dispute, -1);
   world.emit('charge.dispute.created', dispute);
-  if (!input.isInquiry) world.emit('charge.dispute.funds_withdrawn', dispute);
+  if (isChargeback) world.emit('charge.dispute.funds_withdrawn', dispute);
+  if (kind === 'resolution') createRefund(world, { amount: dispute.amount, charge: charge.id });
   return dispute;
 }
-
-const isClosed = (status: string): boolean => ['won', 'lost', 'warning_closed'].includes(status);
 
 /** Closes a dispute: `won` reinstates the funds, `warning_closed` ends an inquiry. */
 export function closeDispute(
@@ -65,39 +90,77 @@ export function closeDispute(
   dispute: Dispute,
   status: 'won' | 'lost' | 'warning_closed',
 ): Dispute {
-  const isInquiry = dispute.status.startsWith('warning_');
-  if (isClosed(dispute.status)) throw invalid(`This dispute is closed: ${dispute.status}.`);
-  if (isInquiry !== (status === 'warning_closed'))
+  if (['won', 'lost', 'warning_closed', 'prevented'].includes(dispute.status))
+    throw invalid(`This dispute is closed: ${dispute.status}.`);
+  if (dispute.status.startsWith('warning_') !== (status === 'warning_closed'))
     throw invalid(`A dispute with the status ${dispute.status} cannot become ${status}.`);
-  const previous = { status: dispute.status };
-  dispute.status = status;
-  world.emit('charge.dispute.closed', dispute, previous);
+  world.change('charge.dispute.closed', dispute, (one) => {
+    one.status = status;
+  });
   if (status !== 'won') return dispute;
-  moveFunds(world, dispute, 1);
-  world.emit('charge.dispute.funds_reinstated', dispute);
+  world.change('charge.dispute.funds_reinstated', dispute, (one) => moveFunds(world, one, 1));
   return dispute;
 }
 
 /** An inquiry that becomes a chargeback takes the money then. */
 export function escalateDispute(world: World, dispute: Dispute): Dispute {
-  if (dispute.status !== 'warning_needs_response' && dispute.status !== 'warning_under_review')
+  if (!dispute.status.startsWith('warning_') || dispute.status === 'warning_closed')
     throw invalid(`A dispute with the status ${dispute.status} cannot escalate.`);
-  moveFunds(world, dispute, -1);
   world.change('charge.dispute.updated', dispute, (one) => {
     one.status = 'needs_response';
-    one['is_charge_refundable'] = false;
+    one.is_charge_refundable = false;
+    one.evidence_details.due_by = world.clock.now() + EVIDENCE_DAYS * DAY;
+    const { card } = one.payment_method_details ?? {};
+    if (card) card.case_type = 'chargeback';
   });
-  world.emit('charge.dispute.funds_withdrawn', dispute);
+  world.change('charge.dispute.funds_withdrawn', dispute, (one) => moveFunds(world, one, -1));
   return dispute;
 }
 
+/** Disputes that nobody answers are lost, inquiries that nobody escalates close. */
+export const disputesDue = (world: World): Due[] =>
+  world.store.all('dispute').flatMap((one): Due[] => {
+    const close = (at: number, status: 'lost' | 'warning_closed'): Due[] => [
+      { at, rank: 2, run: () => closeDispute(world, one, status) },
+    ];
+    if (one.status === 'needs_response')
+      return close(one.evidence_details.due_by ?? Infinity, 'lost');
+    const isInquiry = ['warning_needs_response', 'warning_under_review'].includes(one.status);
+    return isInquiry ? close(one.created + INQUIRY_DAYS * DAY, 'warning_closed') : [];
+  });
+
+const { enhanced_evidence: _, ...evidenceFields } = templates.dispute.evidence;
+const evidence = hash(
+  Object.fromEntries(
+    Object.keys(evidenceFields).map((field): [string, Rule<string | null>] => [field, strOrUnset]),
+  ),
+);
+
+const update = route(
+  'POST',
+  '/v1/disputes/:dispute',
+  { evidence, metadata, submit: bool },
+  ({ world, id, params }) => {
+    const dispute = world.store.need('dispute', id);
+    const isOpen = ['needs_response', 'warning_needs_response'].includes(dispute.status);
+    if (params.evidence && !isOpen)
+      throw invalid(`This dispute takes no evidence: its status is ${dispute.status}.`);
+    return world.change('charge.dispute.updated', dispute, (one) => {
+      one.metadata = mergeMetadata(one.metadata, params.metadata);
+      if (!params.evidence) return;
+      Object.assign(one.evidence, given(params.evidence));
+      one.evidence_details.has_evidence = true;
+      if (params.submit === false) return;
+      one.evidence_details.submission_count += 1;
+      one.evidence_details.submission_method = 'manual';
+      one.status = one.status === 'needs_response' ? 'under_review' : 'warning_under_review';
+    });
+  },
+);
+
 /** Disputes. Source: https://docs.stripe.com/api/disputes */
 export const disputeRoutes: Route[] = [
-  route('POST', '/v1/disputes/:dispute', { metadata }, ({ world, id, params }) =>
-    world.change('charge.dispute.updated', world.store.need('dispute', id), (one) => {
-      one.metadata = mergeMetadata(one.metadata, params.metadata);
-    }),
-  ),
+  update,
   route('POST', '/v1/disputes/:dispute/close', {}, ({ world, id }) => {
     const dispute = world.store.need('dispute', id);
     return closeDispute(

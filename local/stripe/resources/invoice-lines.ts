@@ -1,6 +1,7 @@
 import { newId } from '../core/ids.ts';
 import type { Invoice, InvoiceLine, Period, Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { pretaxCredits, type Totals } from './invoice-totals.ts';
 
 /** What a line bills. Amounts in the currency's smallest unit, negative for a credit. */
 export type LineDraft = {
@@ -18,9 +19,11 @@ export type LineDraft = {
   credits?: { debit: string; invoice: string | null; line: string };
 };
 
-/** $20.00 */
-export const money = (cents: number, currency: string): string =>
-  new Intl.NumberFormat('en-US', { style: 'currency', currency }).format(cents / 100);
+/** $20.00, ¥2,000: in a zero-decimal currency the smallest unit is the whole one. */
+export function money(amount: number, currency: string): string {
+  const format = new Intl.NumberFormat('en-US', { style: 'currency', currency });
+  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+}
 
 const productName = (world: World, price: Price): string =>
   world.store.find('product', price.product)?.name ?? price.product;
@@ -85,22 +88,30 @@ function parentOf(draft: LineDraft): NonNullable<InvoiceLine['parent']> {
 }
 
 /** Adds a line to an invoice. Source: https://docs.stripe.com/api/invoice-line-item/object */
-export function addLine(world: World, invoice: Invoice, draft: LineDraft): InvoiceLine {
+export function addLine(
+  world: World,
+  invoice: Invoice,
+  draft: LineDraft,
+  totals: Totals['lines'][number],
+): InvoiceLine {
   const subscription =
     draft.subscription === null ? undefined : world.store.find('subscription', draft.subscription);
   return world.store.add('line_item', world.clock.now(), {
     amount: draft.amount,
     currency: draft.price.currency,
     description: draft.description,
+    discount_amounts: totals.discountAmounts,
     discountable: !draft.isProration,
     invoice: invoice.id,
     metadata: { ...subscription?.metadata },
     parent: parentOf(draft),
     period: draft.period,
+    pretax_credit_amounts: pretaxCredits(totals.discountAmounts),
     pricing: pricing(draft.price),
     quantity: draft.quantity,
     quantity_decimal: String(draft.quantity),
     subscription: draft.subscription,
     subtotal: draft.amount,
+    taxes: totals.taxes,
   });
 }

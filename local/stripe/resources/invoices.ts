@@ -1,8 +1,12 @@
 import type { BillingReason, Invoice, Period, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { applyBalance, unapplyBalance } from './customer-balance.ts';
+import { discountsFor, setDiscounts, useUpDiscounts } from './discounts.ts';
 import { addLine, type LineDraft } from './invoice-lines.ts';
+import { isInclusive, pretaxCredits, totalsOf } from './invoice-totals.ts';
 import { createIntent } from './payments.ts';
 import { dropPendingUpdate, isPendingFor } from './pending-update.ts';
+import { taxOf } from './taxes.ts';
 
 export type InvoiceDraft = {
   customer: string;
@@ -22,18 +26,38 @@ export type InvoiceDraft = {
 export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
   const { store, clock } = world;
   const customer = store.need('customer', draft.customer);
-  const total = draft.lines.reduce((sum, line) => sum + line.amount, 0);
   const subscription = draft.subscription;
+  if (subscription) setDiscounts(world, subscription, subscription.discounts);
+  const isTaxed = subscription?.automatic_tax.enabled ?? false;
+  const totals = totalsOf(
+    draft.lines.map((line) => ({
+      amount: line.amount,
+      isDiscountable: !line.isProration,
+      isInclusive: isInclusive(line.price),
+    })),
+    subscription ? discountsFor(world, subscription) : [],
+    taxOf(world, isTaxed),
+  );
+  const { discountAmounts, total } = totals;
   const invoice = store.add('invoice', clock.now(), {
     amount_due: Math.max(0, total),
     amount_remaining: Math.max(0, total),
     auto_advance: draft.isHeld !== true,
+    automatic_tax: {
+      disabled_reason: null,
+      enabled: isTaxed,
+      liability: isTaxed ? { type: 'self' } : null,
+      provider: isTaxed ? 'stripe' : null,
+      status: isTaxed ? 'complete' : null,
+    },
     automatically_finalizes_at: draft.finalizesAt,
     billing_reason: draft.reason,
     currency: draft.currency,
     customer: draft.customer,
+    customer_address: customer.address ?? null,
     customer_email: customer.email,
     customer_name: customer.name ?? null,
+    discounts: discountAmounts.map(({ discount }) => discount),
     metadata: {},
     next_payment_attempt: draft.finalizesAt,
     parent: subscription && {
@@ -47,13 +71,19 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
     period_end: draft.period.end,
     period_start: draft.period.start,
     starting_balance: customer.balance,
-    subtotal: total,
-    subtotal_excluding_tax: total,
+    subtotal: totals.subtotal,
+    subtotal_excluding_tax: totals.subtotalExcludingTax,
     total,
-    total_excluding_tax: total,
+    total_discount_amounts: discountAmounts,
+    total_excluding_tax: totals.totalExcludingTax,
+    total_pretax_credit_amounts: pretaxCredits(discountAmounts),
+    total_taxes: totals.taxes,
   });
   invoice.lines.url = `/v1/invoices/${invoice.id}/lines`;
-  const lines = draft.lines.map((line) => addLine(world, invoice, line));
+  const lines = draft.lines.flatMap((line, index) => {
+    const own = totals.lines[index];
+    return own ? [addLine(world, invoice, line, own)] : [];
+  });
   invoice.lines.data = lines.slice(0, 10);
   invoice.lines.has_more = lines.length > 10;
   for (const { invoiceItem } of draft.lines) {
@@ -64,19 +94,6 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
   if (subscription) subscription.latest_invoice = invoice.id;
   world.emit('invoice.created', invoice);
   return invoice;
-}
-
-/** Takes what the customer's credit balance covers, or adds a negative total to it. */
-function applyBalance(world: World, invoice: Invoice): void {
-  const customer = world.store.need('customer', invoice.customer);
-  invoice.starting_balance = customer.balance;
-  const due = invoice.total + customer.balance;
-  invoice.amount_due = Math.max(0, due);
-  invoice.amount_remaining = invoice.amount_due;
-  invoice.ending_balance = Math.min(0, due);
-  world.change('customer.updated', customer, (one) => {
-    one.balance = invoice.ending_balance ?? 0;
-  });
 }
 
 const reasons: Record<string, string> = {
@@ -116,6 +133,9 @@ export function finalizeInvoice(world: World, invoice: Invoice): void {
     });
   }
   world.emit('invoice.finalized', invoice);
+  const id = invoice.parent?.subscription_details?.subscription;
+  const subscription = id === undefined ? undefined : store.find('subscription', id);
+  if (subscription) useUpDiscounts(world, subscription, invoice);
 }
 
 /** Voids an open invoice and cancels its payment. */
@@ -126,6 +146,7 @@ export function voidInvoice(world: World, invoice: Invoice): void {
   invoice.next_payment_attempt = null;
   invoice.status_transitions['voided_at'] = world.clock.now();
   world.emit('invoice.voided', invoice);
+  unapplyBalance(world, invoice);
   for (const one of world.store.all('subscription'))
     if (isPendingFor(world, one, invoice)) dropPendingUpdate(world, one);
 }

@@ -12,6 +12,8 @@ const RETRY_DAYS = [3, 5, 7];
 /** The order in which Stripe tells of a payment. */
 export const PAYMENT_ORDER = [
   'customer.created',
+  'customer.updated',
+  'payment_intent.created',
   'charge.succeeded',
   'charge.pending',
   'charge.failed',
@@ -19,6 +21,7 @@ export const PAYMENT_ORDER = [
   'payment_intent.processing',
   'invoice.created',
   'customer.subscription.created',
+  'customer.discount.created',
   'invoice.finalized',
   'customer.subscription.pending_update_applied',
   'customer.subscription.updated',
@@ -34,6 +37,7 @@ export const PAYMENT_ORDER = [
 
 /** The same for a payment that fails: the subscription learns of it last. */
 const FAILURE_ORDER = [
+  'payment_intent.created',
   'charge.failed',
   'payment_intent.payment_failed',
   'payment_intent.requires_action',

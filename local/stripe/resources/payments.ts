@@ -1,29 +1,25 @@
-import { newId, random } from '../core/ids.ts';
+import { random } from '../core/ids.ts';
 import type { Card } from '../core/store.ts';
-import type { Charge, Meta, PaymentIntent } from '../core/types.ts';
+import type { Charge, PaymentIntent } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { addBalanceEntry } from './balance.ts';
 
 /** How a try to charge ended: `action` waits for 3-D Secure, `pending` for the bank. */
 export type Outcome = 'paid' | 'failed' | 'action' | 'pending';
 
-export type NewIntent = {
-  amount: number;
-  currency: string;
-  customer: string | null;
-  description?: string | null;
-  metadata?: Meta;
-};
+export type NewIntent = Pick<PaymentIntent, 'amount' | 'currency' | 'customer'> &
+  Partial<
+    Pick<
+      PaymentIntent,
+      'description' | 'metadata' | 'payment_method_types' | 'receipt_email' | 'statement_descriptor'
+    >
+  >;
 
 /** Makes a payment intent that waits for a payment method. */
 export function createIntent(world: World, input: NewIntent): PaymentIntent {
-  const intent = world.store.add('payment_intent', world.clock.now(), {
-    amount: input.amount,
-    currency: input.currency,
-    customer: input.customer,
-    description: input.description ?? null,
-    metadata: { ...input.metadata },
-  });
+  const intent = world.store.add('payment_intent', world.clock.now(), input);
   intent['client_secret'] = `${intent.id}_secret_${random(25)}`;
+  world.emit('payment_intent.created', intent);
   return intent;
 }
 
@@ -38,6 +34,8 @@ function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charg
     metadata: { ...intent.metadata },
     payment_intent: intent.id,
     payment_method: intent.payment_method,
+    receipt_email: intent.receipt_email,
+    statement_descriptor: intent.statement_descriptor,
     ...fields,
   });
   const billing = charge['billing_details'] as Record<string, unknown>;
@@ -47,17 +45,31 @@ function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charg
   return charge;
 }
 
-const settled = (charge: Charge): Partial<Charge> => ({
+/** 2.9 % and 30: what Stripe keeps of a card payment in the US. Source: https://stripe.com/pricing */
+const feeOf = (amount: number): number => Math.round(amount * 0.029) + 30;
+
+const settled = (world: World, charge: Charge): Partial<Charge> => ({
   amount_captured: charge.amount,
-  balance_transaction: newId('balance_transaction'),
+  balance_transaction: addBalanceEntry(world, {
+    amount: charge.amount,
+    category: 'charge',
+    currency: charge.currency,
+    description: charge.description,
+    fee: Math.min(charge.amount, feeOf(charge.amount)),
+    source: charge.id,
+    type: isByCard(charge) ? 'charge' : 'payment',
+  }).id,
   captured: true,
   paid: true,
   status: 'succeeded',
 });
 
+/** Card payments are `charge` and `refund` on the balance, others `payment` and `payment_refund`. */
+export const isByCard = (charge: Charge): boolean => charge.payment_method_details?.type === 'card';
+
 /** Marks an intent and its charge as paid, and tells of both. */
 function succeed(world: World, intent: PaymentIntent, charge: Charge): Outcome {
-  Object.assign(charge, settled(charge));
+  Object.assign(charge, settled(world, charge));
   world.emit('charge.succeeded', charge);
   Object.assign(intent, {
     amount_received: intent.amount,
@@ -121,10 +133,27 @@ export function confirmIntent(world: World, intent: PaymentIntent, card: Card): 
   return card === 'ok' ? succeed(world, intent, charge) : fail(world, intent, charge);
 }
 
-/** Begins a payment that the bank settles later. Source: https://docs.stripe.com/payments/payment-methods#payment-notification */
+const BANK: NonNullable<Charge['payment_method_details']> = {
+  type: 'us_bank_account',
+  us_bank_account: {
+    account_holder_type: 'individual',
+    account_type: 'checking',
+    bank_name: 'STRIPE TEST BANK',
+    fingerprint: null,
+    last4: '6789',
+    payment_reference: null,
+    routing_number: '110000000',
+  },
+};
+
+/** Begins a payment that the bank settles later: its charge is `created` now, its money comes then. Source: https://docs.stripe.com/payments/payment-methods#payment-notification */
 export function beginSlowPayment(world: World, intent: PaymentIntent): void {
   intent.payment_method = `pm_1${random(23)}`;
-  const charge = createCharge(world, intent, { status: 'pending', paid: false });
+  const charge = createCharge(world, intent, {
+    paid: false,
+    payment_method_details: BANK,
+    status: 'pending',
+  });
   world.emit('charge.pending', charge);
   intent.status = 'processing';
   world.emit('payment_intent.processing', intent);
