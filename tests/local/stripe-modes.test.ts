@@ -305,3 +305,51 @@ describe('years', () => {
     for (const event of events) expect(event.data.previous_attributes).not.toEqual({});
   });
 });
+
+describe('discounts of a subscription', () => {
+  const half = () => stripe.coupons.create({ duration: 'forever', percent_off: 50 });
+
+  it('come with it, change with it, and lower the invoice of the same update', async () => {
+    const { id: coupon } = await half();
+    const one = await subscribed('flexible');
+    const changed = await change(one, shop.prices.pro, { ...upgrade, discounts: [{ coupon }] });
+    expect(changed.discounts).toHaveLength(1);
+    const invoice = await newest(one);
+    expect(invoice?.total_discount_amounts?.[0]?.amount).toBe(2500);
+    const plain = await stripe.subscriptions.update(one.id, { discounts: '' });
+    expect(plain.discounts).toEqual([]);
+  });
+
+  it('flexible gives back no more than was paid after them', async () => {
+    const { id: coupon } = await half();
+    const customer = await stripe.customers.create({});
+    await shop.local(`/customers/${customer.id}`, { card: 'ok' });
+    const one = await stripe.subscriptions.create({
+      customer: customer.id,
+      discounts: [{ coupon }],
+      items: [{ price: shop.prices.starter.id }],
+    });
+    await moveTo(one, 0.5);
+    await stripe.subscriptions.cancel(one.id, { invoice_now: true, prorate: true });
+    near((await newest(one))?.total, -500);
+  });
+
+  it('leave with the phase that does not name them', async () => {
+    const { id: coupon } = await half();
+    const one = await subscribed('flexible');
+    await stripe.subscriptions.update(one.id, { discounts: [{ coupon }] });
+    const { start, end } = periodOf(one);
+    const { id, phases } = await stripe.subscriptionSchedules.create({ from_subscription: one.id });
+    const discount = phases[0]?.discounts[0]?.discount as string;
+    const prices = [shop.prices.starter, shop.prices.pro].map((price) => [{ price: price.id }]);
+    await stripe.subscriptionSchedules.update(id, {
+      phases: [
+        { discounts: [{ discount }], end_date: end, items: prices[0] ?? [], start_date: start },
+        { items: prices[1] ?? [], proration_behavior: 'none' },
+      ],
+    });
+    await shop.local('/clock', { to: end + 2 * 3600 });
+    expect((await fresh(one)).discounts).toEqual([]);
+    expect((await newest(one))?.amount_paid).toBe(5000);
+  });
+});

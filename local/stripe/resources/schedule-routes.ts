@@ -15,11 +15,13 @@ import { route, type Route } from '../core/route.ts';
 import type { SchedulePhase } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { mergeMetadata } from './metadata.ts';
+import { discountRules } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { cancelSchedule, makePhase, releaseSchedule, scheduleFrom } from './schedules.ts';
 import { behaviours } from './subscription-params.ts';
 
 const phase = hash({
+  discounts: discountRules,
   duration: hash({
     interval: need(oneOf('day', 'week', 'month', 'year')),
     interval_count: natural,
@@ -29,6 +31,7 @@ const phase = hash({
   metadata,
   proration_behavior: behaviours,
   start_date: either(natural, oneOf('now')),
+  trial_end: natural,
 });
 type PhaseParams = typeof phase extends { read: (...args: never[]) => infer T } ? T : never;
 
@@ -50,12 +53,18 @@ function readPhases(world: World, given: PhaseParams[], first: number): Schedule
     const end = input.end_date ?? addIntervals(start, duration ? defined(duration) : recurring, 1);
     if (end <= start)
       throw invalid('A phase must end after it begins.', { param: `${param}[end_date]` });
+    if (index > 0 && input.trial_end !== undefined)
+      throw invalid('This stand-in does not play trials of later phases.', {
+        param: `${param}[trial_end]`,
+      });
     const made = makePhase(world, {
+      discounts: input.discounts ?? [],
       end,
       items: input.items.map(({ price, quantity }) => ({ price, quantity: quantity ?? 1 })),
       metadata: mergeMetadata({}, input.metadata),
       proration: input.proration_behavior ?? 'create_prorations',
       start,
+      trialEnd: input.trial_end ?? null,
     });
     start = end;
     return made;

@@ -2,10 +2,13 @@ import { invalid } from '../core/problem.ts';
 import type { Price, Schedule, SchedulePhase, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { Due } from './billing-cycle.ts';
+import type { DiscountParams } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
 import { periodOf } from './subscriptions.ts';
+
+type Discounts = SchedulePhase['discounts'];
 
 const phaseDefaults = {
   add_invoice_items: [],
@@ -16,11 +19,9 @@ const phaseDefaults = {
   default_payment_method: null,
   default_tax_rates: [],
   description: null,
-  discounts: [],
   invoice_settings: null,
   on_behalf_of: null,
   transfer_data: null,
-  trial_end: null,
 };
 
 /** One phase in Stripe's form. */
@@ -31,7 +32,9 @@ export function makePhase(
     end: number;
     items: { price: string; quantity: number }[];
     proration: string;
+    discounts?: DiscountParams[];
     metadata?: Record<string, string>;
+    trialEnd?: number | null;
   },
 ): SchedulePhase {
   const items = input.items.map(({ price, quantity }) => ({
@@ -47,11 +50,17 @@ export function makePhase(
   return {
     ...structuredClone(phaseDefaults),
     currency,
+    discounts: (input.discounts ?? []).map(({ coupon, discount, promotion_code: code }) => ({
+      coupon: coupon ?? null,
+      discount: discount ?? null,
+      promotion_code: code ?? null,
+    })),
     end_date: input.end,
     items,
     metadata: { ...input.metadata },
     proration_behavior: input.proration,
     start_date: input.start,
+    trial_end: input.trialEnd ?? null,
   };
 }
 
@@ -69,7 +78,16 @@ export function scheduleFrom(world: World, one: Subscription): Schedule {
   const schedule = world.store.add('subscription_schedule', world.clock.now(), {
     current_phase: { end_date: end, start_date: start },
     customer: one.customer,
-    phases: [makePhase(world, { end, items, proration: 'create_prorations', start })],
+    phases: [
+      makePhase(world, {
+        discounts: one.discounts.map((discount) => ({ discount })),
+        end,
+        items,
+        proration: 'create_prorations',
+        start,
+        trialEnd: one.status === 'trialing' ? one.trial_end : null,
+      }),
+    ],
     status: 'active',
     subscription: one.id,
   });
@@ -89,6 +107,7 @@ export function scheduleSwitch(world: World, one: Subscription, price: Price): S
   const { end } = periodOf(one);
   if (!price.recurring) throw invalid('A subscription needs a recurring price.');
   const next = makePhase(world, {
+    discounts: one.discounts.map((discount) => ({ discount })),
     end: addIntervals(end, price.recurring, 1),
     items: [{ price: price.id, quantity: one.items.data[0]?.quantity ?? 1 }],
     proration: 'none',
@@ -124,7 +143,13 @@ export function cancelSchedule(world: World, schedule: Schedule): Schedule {
   return schedule;
 }
 
-/** Puts a phase into force on the subscription. */
+const discountOf = ({ coupon, discount, promotion_code: code }: Discounts[number]) => ({
+  ...(coupon !== null && { coupon }),
+  ...(discount !== null && { discount }),
+  ...(code !== null && { promotion_code: code }),
+});
+
+/** Puts a phase into force on the subscription: what it leaves out, discounts too, is gone. */
 function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): void {
   const one = world.store.need('subscription', schedule.subscription ?? '');
   const items = phase.items.map(({ price, quantity = 1 }, index) => {
@@ -137,6 +162,9 @@ function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): voi
   });
   const isAtPeriodEnd = phase.start_date === periodOf(one).end;
   updateSubscription(world, one, {
+    discounts: phase.discounts
+      .filter(({ discount }) => discount === null || one.discounts.includes(discount))
+      .map(discountOf),
     items: [...items, ...gone],
     metadata: phase.metadata,
     proration_behavior: isAtPeriodEnd ? 'none' : (phase.proration_behavior as 'none'),

@@ -14,6 +14,7 @@ import {
   type Values,
 } from '../core/params.ts';
 import type { Subscription } from '../core/types.ts';
+import { discountRules } from './discounts.ts';
 import { itemList } from './subscription-plan.ts';
 
 export const behaviours = oneOf('always_invoice', 'create_prorations', 'none');
@@ -39,6 +40,7 @@ export const updateRules = {
   cancellation_details: hash({ comment: strOrUnset, feedback: strOrUnset }),
   default_payment_method: str,
   description: strOrUnset,
+  discounts: discountRules,
   items: itemList,
   metadata,
   pause_collection: either(

@@ -17,6 +17,7 @@ import type { Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { needCustomer } from './customers.ts';
+import { discountRules, readDiscounts } from './discounts.ts';
 import { draftInvoice, finalizeInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { periodFrom } from './periods.ts';
@@ -58,6 +59,7 @@ const create = route(
     billing_mode: hash({ type: need(oneOf('classic', 'flexible')) }),
     customer: need(str),
     description: str,
+    discounts: discountRules,
     items: need(list(hash({ metadata, price: need(str), quantity: natural }), 20)),
     metadata,
     // Only an update can be pending. Source: https://docs.stripe.com/api/subscriptions/create
@@ -70,11 +72,16 @@ const create = route(
     const customer = needCustomer(world, params.customer, 'customer');
     const now = world.clock.now();
     const days = params.trial_period_days;
+    const items = readItems(world, params.items);
     const input = {
       customer: customer.id,
-      items: readItems(world, params.items),
+      items,
       billingMode: params.billing_mode?.type,
       description: params.description,
+      discounts: readDiscounts(world, params.discounts ?? [], {
+        currency: items[0]?.price.currency ?? '',
+        customer: customer.id,
+      }),
       isTaxed: params.automatic_tax?.enabled,
       metadata: mergeMetadata({}, params.metadata),
       trialEnd: params.trial_end ?? (days === undefined ? null : now + days * DAY),

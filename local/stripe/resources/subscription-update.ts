@@ -3,6 +3,7 @@ import type { Invoice, PendingUpdate, Period, Subscription } from '../core/types
 import type { World } from '../core/world.ts';
 import { collectInvoice, isOverdue, orderFor, payUpdate } from './payment-collection.ts';
 import type { LineDraft } from './invoice-lines.ts';
+import { readDiscounts, setDiscounts } from './discounts.ts';
 import { draftInvoice, finalizeInvoice, voidInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { pendingInvoice } from './pending-update.ts';
@@ -187,25 +188,34 @@ export function updateSubscription(world: World, one: Subscription, params: Upda
   const waiting = pendingInvoice(world, one);
   if (waiting && (isBilled || plan.isChanged || params.cancel_at_period_end !== undefined))
     voidInvoice(world, waiting);
+  const redeemer = { currency: one.currency, customer: one.customer, has: one.discounts };
+  const discounts = params.discounts && readDiscounts(world, params.discounts, redeemer);
   const edit = (): void => {
     editFields(world, one, params);
     editItems(world, one, plan, billing, params);
   };
-  const update = { billing, edit, params, plan };
+  const update = { billing, discounts, edit, params, plan };
   if (isBilled && params.payment_behavior === 'pending_if_incomplete')
     updateOncePaid(world, one, update);
   else updateAtOnce(world, one, update, isBilled);
   return one;
 }
 
-type Planned = { billing: Billing; edit: () => void; params: Update; plan: ItemPlan };
+type Planned = {
+  billing: Billing;
+  discounts: string[] | undefined;
+  edit: () => void;
+  params: Update;
+  plan: ItemPlan;
+};
 
 /** The change comes first; a payment that fails leaves the subscription overdue. */
 function updateAtOnce(world: World, one: Subscription, update: Planned, isBilled: boolean): void {
-  const { billing, edit, params, plan } = update;
+  const { billing, discounts, edit, params, plan } = update;
   let invoice: Invoice | undefined;
   world.inOrder(['customer.subscription.updated', 'invoiceitem.created', 'invoice.created'], () =>
     world.change('customer.subscription.updated', one, () => {
+      if (discounts) setDiscounts(world, one, discounts);
       addPendingLines(world, one, billing.prorations);
       if (isBilled) invoice = invoiceUpdate(world, one, plan, billing);
       edit();
