@@ -110,6 +110,18 @@ describe('billing modes', () => {
     near(amountsOf(last)[0], -1000);
   });
 
+  it('flexible leaves alone what a period that was given up without prorations had debited', async () => {
+    const one = await subscribed('flexible');
+    await moveTo(one, 0.5);
+    await change(one, shop.prices.pro, { ...upgrade, proration_behavior: 'none' });
+    await shop.advance(DAY);
+    await change(one, shop.prices.yearly, upgrade);
+    const [credit, charge, ...more] = amountsOf(await newest(one));
+    expect([charge, more]).toEqual([20_000, []]);
+    expect(credit).toBeLessThan(-4800);
+    expect(credit).toBeGreaterThan(-4900);
+  });
+
   it('flexible credits nothing where nothing was debited', async () => {
     const { subscription } = await shop.subscribe(shop.prices.starter.id, {
       subscription_data: { trial_period_days: 14 },

@@ -31,8 +31,8 @@ const isCredited = (world: World, debit: string): boolean =>
       !isVoid(world, world.store.find('invoiceitem', item)?.invoice),
   );
 
-/** Debits of a subscription item that reach past `now`, invoiced or still to be invoiced. */
-function debitsOf(world: World, item: string, now: number) {
+/** Debits of an item in the present period that reach past `now`, invoiced or still to be invoiced. */
+function debitsOf(world: World, item: string, { now, period: present }: Change) {
   const invoiced = world.store
     .all('line_item')
     .filter((line) => itemOf(line)?.subscription_item === item && !isVoid(world, line.invoice))
@@ -47,7 +47,8 @@ function debitsOf(world: World, item: string, now: number) {
     .filter(([id, draft]) => draft.item === item && !world.store.find('invoiceitem', id)?.invoice)
     .map(([id, { amount, period }]) => ({ amount, debit: id, invoice: null, line: id, period }));
   return [...invoiced, ...waiting].filter(
-    ({ amount, debit, period }) => amount > 0 && period.end > now && !isCredited(world, debit),
+    ({ amount, debit, period }) =>
+      amount > 0 && period.start >= present.start && period.end > now && !isCredited(world, debit),
   );
 }
 
@@ -87,7 +88,7 @@ function creditsOf(world: World, one: Subscription, item: string, side: Side, ch
     const amount = -Math.round(full * share(period, now));
     return [draft(world, one, side, { amount, item, period: { start: now, end: period.end } })];
   }
-  return debitsOf(world, item, now).map(({ amount, debit, invoice, line, period: paid }) =>
+  return debitsOf(world, item, change).map(({ amount, debit, invoice, line, period: paid }) =>
     draft(world, one, side, {
       amount: -Math.round(amount * share(paid, now)),
       credits: { debit, invoice, line },
