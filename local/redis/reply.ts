@@ -6,7 +6,7 @@ export class Status {
   }
 }
 
-/** An error reply; its message is Redis' own line, code first. The store throws it too. */
+/** An error reply; its message is Redis' own line, code first. Commands throw it. */
 export class ReplyError extends Error {}
 
 /**
@@ -22,13 +22,3 @@ export const OK = new Status('OK');
 
 export const toBytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 export const toText = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
-
-/** Where commands run: a real redis-server, or the built-in store. */
-export type Backend = {
-  kind: 'redis-server' | 'built-in';
-  /** Runs commands in order; another caller's may come in between. */
-  run: (commands: Command[]) => Promise<Reply[]>;
-  /** Runs all without anything in between; an error instead when the whole is discarded. */
-  transaction: (commands: Command[]) => Promise<Reply[] | ReplyError>;
-  close: () => Promise<void>;
-};

@@ -72,7 +72,6 @@ export async function startParts(input: {
       startRedis({
         port: ports.redis,
         token: secrets.redisToken,
-        directory: join(directory, 'redis'),
       }),
     ),
     unless(named.stripe, () =>

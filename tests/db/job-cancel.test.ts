@@ -13,7 +13,7 @@ let lab: JobLab;
 let ctx: JobLab['ctx'];
 let redis: Awaited<ReturnType<typeof startRedis>>;
 beforeAll(async () => {
-  redis = await startRedis({ token: 'cancel', redisServer: 'off' });
+  redis = await startRedis({ token: 'cancel' });
   lab = await JobLab.open({ PARALLEL_ROWS_PER_INVOCATION: '5' });
   ctx = { ...lab.ctx, redis: createRedis({ url: redis.url, token: 'cancel' }) };
 });

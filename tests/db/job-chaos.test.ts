@@ -23,7 +23,7 @@ const lanes = 8;
 const speed = 25;
 
 const tally = new Tally();
-const redis = await startRedis({ token: 'chaos', redisServer: 'off' });
+const redis = await startRedis({ token: 'chaos' });
 let stages: Stage[] = [];
 
 beforeAll(async () => {

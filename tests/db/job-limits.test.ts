@@ -17,7 +17,7 @@ let redis: Awaited<ReturnType<typeof startRedis>>;
 beforeAll(async () => {
   [providers, redis] = await Promise.all([
     startProviders({ latencyMs: 3, llmStreamMs: 10 }),
-    startRedis({ token: 'limits', redisServer: 'off' }),
+    startRedis({ token: 'limits' }),
   ]);
   lab = await JobLab.open({
     MAX_ROWS: '30000',

@@ -6,7 +6,7 @@ import { announceCancel, createProgress, readLive } from '../../functions/jobs/p
 import { startRedis } from '../../local/redis/index.ts';
 import { waitFor } from '../support/worker-client.ts';
 
-const server = await startRedis({ token: 't', redisServer: 'off' });
+const server = await startRedis({ token: 't' });
 const redis = createRedis({ url: server.url, token: 't' });
 
 afterAll(() => server.close());

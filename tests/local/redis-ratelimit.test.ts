@@ -2,9 +2,7 @@ import { Ratelimit } from '@upstash/ratelimit';
 import { Redis as Client } from '@upstash/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
-import { findServer } from '../../local/redis/server/process.ts';
 
-const server = await findServer();
 const pause = (ms: number) =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
@@ -14,86 +12,83 @@ const windowStart = (ms: number) => pause(ms - (Date.now() % ms) + 5);
 
 const WINDOW_MS = 600;
 
-describe.each(['off', ...(server ? [server] : [])])(
-  'rate limits (redis-server: %s)',
-  (redisServer) => {
-    let redis: Redis;
-    let client: Client;
-    type Limiter = ConstructorParameters<typeof Ratelimit>[0]['limiter'];
-    const limiter = (kind: Limiter, prefix: string) =>
-      new Ratelimit({ redis: client, limiter: kind, prefix, ephemeralCache: false });
-    const allowed = async (limit: Ratelimit, id: string, calls: number) => {
-      const all = await Promise.all(Array.from({ length: calls }, () => limit.limit(id)));
-      return all.filter(({ success }) => success).length;
-    };
+describe('rate limits', () => {
+  let redis: Redis;
+  let client: Client;
+  type Limiter = ConstructorParameters<typeof Ratelimit>[0]['limiter'];
+  const limiter = (kind: Limiter, prefix: string) =>
+    new Ratelimit({ redis: client, limiter: kind, prefix, ephemeralCache: false });
+  const allowed = async (limit: Ratelimit, id: string, calls: number) => {
+    const all = await Promise.all(Array.from({ length: calls }, () => limit.limit(id)));
+    return all.filter(({ success }) => success).length;
+  };
 
-    beforeAll(async () => {
-      redis = await startRedis({ token: 'secret', redisServer });
-      client = new Client({ url: redis.url, token: 'secret', retry: false });
+  beforeAll(async () => {
+    redis = await startRedis({ token: 'secret' });
+    client = new Client({ url: redis.url, token: 'secret', retry: false });
+  });
+  afterAll(() => redis.close());
+
+  it.concurrent('fixed window: holds under concurrency, per id, and opens with the next window', async () => {
+    const limit = limiter(Ratelimit.fixedWindow(5, `${WINDOW_MS} ms`), 'fixed');
+    await windowStart(WINDOW_MS);
+    expect(await allowed(limit, 'a', 12)).toBe(5);
+    expect(await allowed(limit, 'b', 3)).toBe(3);
+    expect(await limit.getRemaining('b')).toMatchObject({ remaining: 2, limit: 5 });
+    const refused = await limit.limit('a');
+    expect(refused).toMatchObject({ success: false, limit: 5, remaining: 0 });
+    expect(refused.reset).toBeGreaterThan(Date.now());
+    await windowStart(WINDOW_MS);
+    expect(await allowed(limit, 'a', 6)).toBe(5);
+    await limit.resetUsedTokens('a');
+    expect(await allowed(limit, 'a', 6)).toBe(5);
+  });
+
+  it.concurrent('sliding window: the last window still counts, in proportion', async () => {
+    const limit = limiter(Ratelimit.slidingWindow(6, `${WINDOW_MS} ms`), 'sliding');
+    await windowStart(WINDOW_MS);
+    expect(await allowed(limit, 'a', 10)).toBe(6);
+    await windowStart(WINDOW_MS);
+    // Just into the next window nearly all of the last one weighs still.
+    expect(await allowed(limit, 'a', 6)).toBeLessThan(3);
+    await pause(WINDOW_MS * 2);
+    await windowStart(WINDOW_MS);
+    expect(await allowed(limit, 'a', 10)).toBe(6);
+    expect((await limit.getRemaining('a')).remaining).toBe(0);
+  });
+
+  it.concurrent('token bucket: empties, refills at its rate, never above its size', async () => {
+    const limit = limiter(Ratelimit.tokenBucket(2, '300 ms', 4), 'bucket');
+    expect(await limit.getRemaining('a')).toMatchObject({ remaining: 4 });
+    expect(await allowed(limit, 'a', 9)).toBe(4);
+    await pause(340);
+    expect(await allowed(limit, 'a', 9)).toBe(2);
+    await pause(1000);
+    expect(await allowed(limit, 'a', 9)).toBe(4);
+    const greedy = await limit.limit('b', { rate: 5 });
+    expect(greedy.success).toBe(false);
+    expect((await limit.limit('b', { rate: 4 })).success).toBe(true);
+  });
+
+  it.concurrent('dynamic limits work, and so does the script of the deny list', async () => {
+    const limit = new Ratelimit({
+      redis: client,
+      limiter: Ratelimit.fixedWindow(5, '10 s'),
+      prefix: 'dynamic',
+      ephemeralCache: false,
+      dynamicLimits: true,
     });
-    afterAll(() => redis.close());
-
-    it.concurrent('fixed window: holds under concurrency, per id, and opens with the next window', async () => {
-      const limit = limiter(Ratelimit.fixedWindow(5, `${WINDOW_MS} ms`), 'fixed');
-      await windowStart(WINDOW_MS);
-      expect(await allowed(limit, 'a', 12)).toBe(5);
-      expect(await allowed(limit, 'b', 3)).toBe(3);
-      expect(await limit.getRemaining('b')).toMatchObject({ remaining: 2, limit: 5 });
-      const refused = await limit.limit('a');
-      expect(refused).toMatchObject({ success: false, limit: 5, remaining: 0 });
-      expect(refused.reset).toBeGreaterThan(Date.now());
-      await windowStart(WINDOW_MS);
-      expect(await allowed(limit, 'a', 6)).toBe(5);
-      await limit.resetUsedTokens('a');
-      expect(await allowed(limit, 'a', 6)).toBe(5);
-    });
-
-    it.concurrent('sliding window: the last window still counts, in proportion', async () => {
-      const limit = limiter(Ratelimit.slidingWindow(6, `${WINDOW_MS} ms`), 'sliding');
-      await windowStart(WINDOW_MS);
-      expect(await allowed(limit, 'a', 10)).toBe(6);
-      await windowStart(WINDOW_MS);
-      // Just into the next window nearly all of the last one weighs still.
-      expect(await allowed(limit, 'a', 6)).toBeLessThan(3);
-      await pause(WINDOW_MS * 2);
-      await windowStart(WINDOW_MS);
-      expect(await allowed(limit, 'a', 10)).toBe(6);
-      expect((await limit.getRemaining('a')).remaining).toBe(0);
-    });
-
-    it.concurrent('token bucket: empties, refills at its rate, never above its size', async () => {
-      const limit = limiter(Ratelimit.tokenBucket(2, '300 ms', 4), 'bucket');
-      expect(await limit.getRemaining('a')).toMatchObject({ remaining: 4 });
-      expect(await allowed(limit, 'a', 9)).toBe(4);
-      await pause(340);
-      expect(await allowed(limit, 'a', 9)).toBe(2);
-      await pause(1000);
-      expect(await allowed(limit, 'a', 9)).toBe(4);
-      const greedy = await limit.limit('b', { rate: 5 });
-      expect(greedy.success).toBe(false);
-      expect((await limit.limit('b', { rate: 4 })).success).toBe(true);
-    });
-
-    it.concurrent('dynamic limits work, and so does the script of the deny list', async () => {
-      const limit = new Ratelimit({
-        redis: client,
-        limiter: Ratelimit.fixedWindow(5, '10 s'),
-        prefix: 'dynamic',
-        ephemeralCache: false,
-        dynamicLimits: true,
-      });
-      await limit.setDynamicLimit({ limit: 2 });
-      expect(await allowed(limit, 'a', 5)).toBe(2);
-      // As in the library, whose own call would fetch a list from the internet.
-      const script = `
+    await limit.setDynamicLimit({ limit: 2 });
+    expect(await allowed(limit, 'a', 5)).toBe(2);
+    // As in the library, whose own call would fetch a list from the internet.
+    const script = `
         local results = redis.call('SMISMEMBER', KEYS[1], unpack(ARGV))
         local status = redis.call('TTL', KEYS[2])
         if status == -2 then redis.call('SETEX', KEYS[2], 30, "pending") end
         return { results, status }`;
-      await client.sadd('deny', 'villain');
-      const check = () => client.eval(script, ['deny', 'status'], ['villain', 'hero']);
-      expect(await check()).toEqual([[1, 0], -2]);
-      expect(await check()).toEqual([[1, 0], 30]);
-    });
-  },
-);
+    await client.sadd('deny', 'villain');
+    const check = () => client.eval(script, ['deny', 'status'], ['villain', 'hero']);
+    expect(await check()).toEqual([[1, 0], -2]);
+    expect(await check()).toEqual([[1, 0], 30]);
+  });
+});

@@ -3,11 +3,9 @@ import { createToolbox, RowPostponed } from '../../functions/jobs/rows/toolbox.t
 import { createSlots } from '../../functions/jobs/slots.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
-import { findServer } from '../../local/redis/server/process.ts';
 import { deadlineIn, rowCtx } from '../support/rows.ts';
 import { quiet } from './providers-client.ts';
 
-const server = await findServer();
 const nowhere = 'http://127.0.0.1:9';
 const asked = [{ role: 'user' as const, content: 'Write to ACME' }];
 
@@ -33,50 +31,47 @@ async function rig(redisUrl: string, ratePerSecond: number | null, knobs: Record
 
 const statuses = (providers: Providers) => providers.stats().llm.statuses;
 
-describe.each(['off', ...(server ? [server] : [])])(
-  'the model answers 20 calls a second (redis-server: %s)',
-  (redisServer) => {
-    let redis: Redis;
-    beforeAll(async () => {
-      redis = await startRedis({ token: 'token', redisServer });
-    });
-    afterAll(() => redis.close());
+describe('the model answers 20 calls a second', () => {
+  let redis: Redis;
+  beforeAll(async () => {
+    redis = await startRedis({ token: 'token' });
+  });
+  afterAll(() => redis.close());
 
-    /** A hundred rows over 17 invocations, all at once. */
-    const hundredRows = async (knobs: Record<string, string>) => {
-      const { providers, invocation } = await rig(redis.url, 20, knobs);
-      const from = Date.now();
-      const rows = Array.from({ length: 17 }, (_, i) => {
-        const { complete } = invocation();
-        return Array.from({ length: i < 15 ? 6 : 5 }, () => complete(asked));
-      }).flat();
-      const outcomes = await Promise.allSettled(rows);
-      const seconds = (Date.now() - from) / 1000;
-      await providers.close();
-      const ok = outcomes.filter(({ status }) => status === 'fulfilled').length;
-      return { rows: rows.length, ok, seconds, statuses: statuses(providers) };
-    };
+  /** A hundred rows over 17 invocations, all at once. */
+  const hundredRows = async (knobs: Record<string, string>) => {
+    const { providers, invocation } = await rig(redis.url, 20, knobs);
+    const from = Date.now();
+    const rows = Array.from({ length: 17 }, (_, i) => {
+      const { complete } = invocation();
+      return Array.from({ length: i < 15 ? 6 : 5 }, () => complete(asked));
+    }).flat();
+    const outcomes = await Promise.allSettled(rows);
+    const seconds = (Date.now() - from) / 1000;
+    await providers.close();
+    const ok = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    return { rows: rows.length, ok, seconds, statuses: statuses(providers) };
+  };
 
-    test.concurrent('a hundred rows in 17 invocations succeed, refused now and then', async () => {
-      const { rows, ok, seconds } = await hundredRows({});
-      expect({ rows, ok }).toEqual({ rows: 100, ok: 100 });
-      expect(seconds).toBeLessThan(20);
-    });
+  test.concurrent('a hundred rows in 17 invocations succeed, refused now and then', async () => {
+    const { rows, ok, seconds } = await hundredRows({});
+    expect({ rows, ok }).toEqual({ rows: 100, ok: 100 });
+    expect(seconds).toBeLessThan(20);
+  });
 
-    test.concurrent('with the knob none of them is refused, and they use the rate', async () => {
-      const { rows, ok, seconds, statuses } = await hundredRows({ LLM_RATE_PER_SECOND: '20' });
-      expect({ rows, ok, statuses }).toEqual({ rows: 100, ok: 100, statuses: { '200': 100 } });
-      // 99 intervals of 50 ms, and a little for those who come back for more.
-      expect(seconds).toBeGreaterThan(4.8);
-      expect(seconds).toBeLessThan(8);
-    });
-  },
-);
+  test.concurrent('with the knob none of them is refused, and they use the rate', async () => {
+    const { rows, ok, seconds, statuses } = await hundredRows({ LLM_RATE_PER_SECOND: '20' });
+    expect({ rows, ok, statuses }).toEqual({ rows: 100, ok: 100, statuses: { '200': 100 } });
+    // 99 intervals of 50 ms, and a little for those who come back for more.
+    expect(seconds).toBeGreaterThan(4.8);
+    expect(seconds).toBeLessThan(8);
+  });
+});
 
 describe('turns', () => {
   let redis: Redis;
   beforeAll(async () => {
-    redis = await startRedis({ token: 'token', redisServer: 'off' });
+    redis = await startRedis({ token: 'token' });
   });
   afterAll(() => redis.close());
   beforeEach(() => rowCtx({ UPSTASH_REDIS_REST_URL: redis.url }).redis.flushall());

@@ -70,7 +70,7 @@ async function startStandIns(closers: Closers, options: RigOptions) {
         ...options.qstash,
       }),
     ),
-    closers.own(startRedis({ token: rigSecrets.UPSTASH_REDIS_REST_TOKEN, redisServer: 'off' })),
+    closers.own(startRedis({ token: rigSecrets.UPSTASH_REDIS_REST_TOKEN })),
     closers.own(startProviders({ latencyMs, llmStreamMs: Math.min(5, latencyMs) })),
     options.stripe
       ? closers.own(startCheckedStripe({ secretKey: rigSecrets.STRIPE_SECRET_KEY, timeScale: 100 }))
