@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { LuaApi } from 'wasmoon-lua5.1';
 import { type Command, type Reply, ReplyError, Status } from '../reply.ts';
+import { type Argument, commandOf, sha1hex } from './arguments.ts';
 
 /** Lua 5.1's C API, as far as it is used; pointers are numbers. https://www.lua.org/manual/5.1/manual.html#3 */
 type Api = Record<
@@ -39,11 +39,6 @@ type Api = Record<
 
 const REGISTRY = -10_000;
 const [BOOLEAN, NUMBER, STRING, TABLE] = [1, 3, 4, 5];
-
-export const sha1 = (bytes: string): string => hash('sha1', Buffer.from(bytes, 'latin1'), 'hex');
-
-/** What a script passes to a function of Redis; undefined: neither text nor number. */
-type Argument = string | number | undefined;
 
 /** A Lua 5.1 with Redis' surroundings (sandbox.lua); `send` runs what a script passes to redis.call. */
 export class Lua {
@@ -211,32 +206,6 @@ export class Lua {
     this.#api._lua_settop(state, -2);
     return text;
   }
-}
-
-function commandOf(args: Argument[]): Command {
-  if (args.length === 0)
-    throw new ReplyError('ERR Please specify at least one argument for this redis lib call');
-  return args.map((word) => {
-    if (word === undefined)
-      throw new ReplyError('ERR Lua redis lib command arguments must be strings or integers');
-    return typeof word === 'number' ? formatNumber(word) : word;
-  });
-}
-
-/** C's `%.17g`: how a number becomes a command's argument. */
-function formatNumber(value: number): string {
-  if (!Number.isFinite(value)) return String(value).replace('Infinity', 'inf').toLowerCase();
-  const isSmall = value !== 0 && Math.abs(value) < 1e-4;
-  const [digits = '', exponent] = (isSmall ? value.toExponential(16) : value.toPrecision(17)).split(
-    'e',
-  );
-  const short = digits.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
-  return exponent ? `${short}e${exponent.replace(/^(.)(\d)$/, '$10$2')}` : short;
-}
-
-function sha1hex(args: Argument[]): Reply {
-  if (args.length !== 1) throw new ReplyError('ERR wrong number of arguments');
-  return sha1(String(args[0] ?? ''));
 }
 
 /** No exception may pass through Lua's frames. */

@@ -7,7 +7,8 @@ import {
   wrongArity,
 } from '../commands/definition.ts';
 import { type Command, OK, type Reply, ReplyError } from '../reply.ts';
-import { Lua, sha1 } from './lua.ts';
+import { sha1 } from './arguments.ts';
+import { Lua } from './lua.ts';
 
 /** `flags` are those of its first line (`#!lua flags=…`); undefined: there is no such line. */
 type Script = { number: number; flags: string[] | undefined };
@@ -46,10 +47,8 @@ export class Scripting {
     find: (command: Command) => Definition | ReplyError,
     execute: (command: Command) => Reply,
   ): Promise<Scripting> {
-    const send = (command: Command): Reply => {
-      const refusal = scripting.#refusalOf(command, find(command));
-      return refusal ?? execute(command);
-    };
+    const send = (command: Command): Reply =>
+      scripting.#refusalOf(command, find(command)) ?? execute(command);
     const scripting = new Scripting(await Lua.start(send));
     return scripting;
   }
@@ -137,6 +136,7 @@ export class Scripting {
       return new ReplyError('ERR This Redis command is not allowed from script');
     if (readOnly && found.writes)
       return new ReplyError('ERR Write commands are not allowed from read-only scripts.');
+    // Upstash gives the words for dynamic keys; those for the whole database are ours.
     const whenLocked = "in Lua scripts when 'allow-key-locking' flag is set";
     if (keyLocked && !found.keysOf)
       return new ReplyError(`ERR ${name} is not allowed ${whenLocked}`);
