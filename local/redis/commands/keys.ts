@@ -107,7 +107,7 @@ const flush = {
 
 const remove: Run = (db, ...keys) => keys.filter((key) => db.delete(key)).length;
 const exists: Run = (db, ...keys) => keys.filter((key) => db.entry(key)).length;
-const [now, epoch] = [Date.now, () => 0];
+const [now, epoch] = [() => Date.now(), () => 0];
 
 /** https://redis.io/docs/latest/commands/?group=generic, and what is about no key. */
 export const keyCommands: Definitions = {
