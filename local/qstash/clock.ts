@@ -1,19 +1,12 @@
-/** Something to be run at a time of the clock; `run` is taken away when it is cancelled. */
-export type Alarm = { due: number; order: number; run: (() => void) | undefined };
+/** Something to be run at a time of the clock. */
+export type Alarm = { due: number; run: () => void; timer: NodeJS.Timeout | undefined };
 
 const longestTimerMs = 2 ** 31 - 1;
-const before = (a: Alarm, b: Alarm): boolean =>
-  a.due < b.due || (a.due === b.due && a.order < b.order);
 
-/**
- * A clock that runs `scale` times as fast as the wall's, and the alarms set on it: one timer over a
- * binary heap, so that ten thousand delayed messages cost no more than one.
- */
+/** A clock that runs `scale` times as fast as the wall's, and the alarms set on it. */
 export class Clock {
   #scale: number;
-  #order = 0;
-  #heap: Alarm[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #alarms = new Set<Alarm>();
   #closed = false;
   // Wall and clock readings at the last change of scale.
   #wallBase = performance.now();
@@ -37,7 +30,7 @@ export class Clock {
     this.#base = this.now();
     this.#wallBase = performance.now();
     this.#scale = scale;
-    this.#arm();
+    for (const alarm of this.#alarms) this.#arm(alarm);
   }
 
   /** Sets an alarm `ms` of this clock from now. */
@@ -47,67 +40,35 @@ export class Clock {
 
   /** Sets an alarm at a reading of this clock. */
   at(due: number, run: () => void): Alarm {
-    const alarm = { due, order: this.#order++, run };
-    this.#push(alarm);
-    if (this.#heap[0] === alarm) this.#arm();
+    const alarm: Alarm = { due, run, timer: undefined };
+    if (this.#closed) return alarm;
+    this.#alarms.add(alarm);
+    this.#arm(alarm);
     return alarm;
   }
 
-  /** Stops the one timer and forgets every alarm. */
+  cancel(alarm: Alarm | undefined): void {
+    if (!alarm) return;
+    clearTimeout(alarm.timer);
+    this.#alarms.delete(alarm);
+  }
+
+  /** Forgets every alarm. */
   close(): void {
     this.#closed = true;
-    this.#heap = [];
-    clearTimeout(this.#timer);
+    for (const alarm of this.#alarms) this.cancel(alarm);
   }
 
-  #arm(): void {
-    clearTimeout(this.#timer);
-    const first = this.#heap[0];
-    if (!first || this.#closed) return;
-    const waitMs = Math.max(0, (first.due - this.now()) / this.#scale);
-    this.#timer = setTimeout(() => this.#ring(), Math.min(longestTimerMs, Math.ceil(waitMs)));
-  }
-
-  #ring(): void {
-    const now = this.now();
-    while (this.#heap[0] && this.#heap[0].due <= now) {
-      const alarm = this.#pop();
-      alarm?.run?.();
-    }
-    this.#arm();
-  }
-
-  #push(alarm: Alarm): void {
-    const heap = this.#heap;
-    let at = heap.push(alarm) - 1;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      const parent = heap[above];
-      if (!parent || !before(alarm, parent)) break;
-      heap[at] = parent;
-      at = above;
-    }
-    heap[at] = alarm;
-  }
-
-  #pop(): Alarm | undefined {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop();
-    if (!last || heap.length === 0) return top;
-    let at = 0;
-    for (;;) {
-      let below = 2 * at + 1;
-      const left = heap[below];
-      const right = heap[below + 1];
-      if (!left) break;
-      if (right && before(right, left)) below += 1;
-      const child = heap[below];
-      if (!child || !before(child, last)) break;
-      heap[at] = child;
-      at = below;
-    }
-    heap[at] = last;
-    return top;
+  #arm(alarm: Alarm): void {
+    clearTimeout(alarm.timer);
+    const waitMs = Math.ceil(Math.max(0, alarm.due - this.now()) / this.#scale);
+    alarm.timer = setTimeout(
+      () => {
+        if (this.now() < alarm.due) return this.#arm(alarm);
+        this.#alarms.delete(alarm);
+        alarm.run();
+      },
+      Math.min(longestTimerMs, waitMs),
+    );
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Fault, Faults } from '../support/faults.ts';
 import type { Clock } from './clock.ts';
-import type { Lanes } from './lanes.ts';
+import type { FlowControl } from './flow-control.ts';
 import type { Message } from './message.ts';
 import type { Reply, Sender } from './sender.ts';
 import { canonical, type HeaderMap } from './settings.ts';
@@ -17,7 +17,7 @@ function pretended(fault: Fault): Reply {
   return { status: fault.status ?? 500, header, body: Buffer.from(body) };
 }
 
-type Parts = { clock: Clock; lanes: Lanes; sender: Sender; faults: Faults };
+type Parts = { clock: Clock; flowControl: FlowControl; sender: Sender; faults: Faults };
 type Hooks = {
   /** The message goes out now. */
   started: (message: Message) => void;
@@ -29,7 +29,7 @@ type Hooks = {
   dueAgain: (message: Message) => void;
 };
 
-/** Starts what the lanes let start, lets delivery faults strike, and reports how attempts end. */
+/** Starts what flow control lets start, lets delivery faults strike, and reports how attempts end. */
 export class Dispatcher {
   /** Attempts begun since the start. */
   attempts = 0;
@@ -46,7 +46,7 @@ export class Dispatcher {
   /** Starts every message that may start now. */
   pump(): void {
     if (this.#closed) return;
-    for (let next = this.#parts.lanes.next(); next; next = this.#parts.lanes.next())
+    for (let next = this.#parts.flowControl.next(); next; next = this.#parts.flowControl.next())
       this.#start(next);
   }
 
@@ -71,7 +71,7 @@ export class Dispatcher {
 
   #putBack(message: Message): void {
     this.#hooks.putBack(message);
-    this.#parts.lanes.done(message);
+    this.#parts.flowControl.done(message);
     const entry = { message, sinceAttempt: this.attempts };
     this.#held.push(entry);
     const { clock } = this.#parts;
@@ -87,7 +87,7 @@ export class Dispatcher {
   async #attempt(message: Message, faults: Fault[], number: number): Promise<void> {
     const reply = await this.#deliver(message, faults);
     if (this.#closed) return;
-    this.#parts.lanes.done(message);
+    this.#parts.flowControl.done(message);
     this.#hooks.ended(message, reply);
     if (this.#held.length > 0) this.#release((entry) => entry.sinceAttempt < number);
     this.pump();

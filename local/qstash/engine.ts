@@ -1,19 +1,21 @@
+import { EventEmitter, once } from 'node:events';
 import type { Faults } from '../support/faults.ts';
+import { BulkActions } from './bulk-actions.ts';
 import { callbackBody, callbackSettings } from './callback.ts';
 import { Clock } from './clock.ts';
-import { DeadLetters } from './dead.ts';
+import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { Deduplication, deduplicationKey } from './dedup.ts';
 import { Dispatcher } from './dispatch.ts';
+import { FlowControl } from './flow-control.ts';
 import { randomId, SigningKeys } from './keys.ts';
-import { Lanes } from './lanes.ts';
 import { Logs } from './logs.ts';
 import type { DeadMessage, Draft, Message, Published } from './message.ts';
 import { decide } from './outcome.ts';
+import { RateLimits, type Plan } from './plan.ts';
 import { checkQuota, quotas } from './problem.ts';
 import { Register } from './register.ts';
 import { Sender, type Reply } from './sender.ts';
 import type { Settings } from './settings.ts';
-import { Waiters } from './waiters.ts';
 
 /** What `startQstash` is given, with defaults filled in. */
 export type EngineOptions = {
@@ -22,6 +24,7 @@ export type EngineOptions = {
   nextSigningKey: string;
   timeScale: number;
   parallelism: number;
+  plan: Plan;
   random: () => number;
 };
 
@@ -29,26 +32,36 @@ export type EngineOptions = {
 export class Engine {
   readonly clock: Clock;
   readonly keys: SigningKeys;
-  readonly lanes: Lanes;
+  readonly flowControl: FlowControl;
+  readonly rateLimits: RateLimits;
+  readonly bulkActions: BulkActions;
+  readonly faults: Faults;
   readonly logs = new Logs();
-  readonly dead = new DeadLetters();
+  readonly dead = new DeadLetterQueue();
   readonly #register = new Register();
   readonly #dispatcher: Dispatcher;
   readonly #sender: Sender;
   readonly #dedup: Deduplication;
   readonly #random: () => number;
-  #redelivering = 0;
-  readonly #waiters = new Waiters();
+  readonly #events = new EventEmitter();
+  readonly #closing = new AbortController();
 
   constructor(options: EngineOptions, faults: Faults) {
     this.#random = options.random;
     this.clock = new Clock(options.timeScale);
     this.keys = new SigningKeys(options.currentSigningKey, options.nextSigningKey, options.random);
-    this.lanes = new Lanes(this.clock, options.parallelism, () => this.pump());
+    this.flowControl = new FlowControl(this.clock, options.parallelism, this.pump);
+    this.rateLimits = new RateLimits(this.clock, options.plan);
+    this.bulkActions = new BulkActions({
+      clock: this.clock,
+      plan: options.plan,
+      newId: this.newId,
+    });
+    this.faults = faults;
     this.#dedup = new Deduplication(this.clock);
     this.#sender = new Sender(this.keys, options.random, quotas.maxMessageSize);
     this.#dispatcher = new Dispatcher(
-      { clock: this.clock, lanes: this.lanes, sender: this.#sender, faults },
+      { clock: this.clock, flowControl: this.flowControl, sender: this.#sender, faults },
       {
         started: (message) => {
           this.#register.move(message, 'active');
@@ -62,9 +75,7 @@ export class Engine {
   }
 
   /** Starts whatever may start; to be called after flow control was changed. */
-  pump(): void {
-    this.#dispatcher.pump();
-  }
+  pump = (): void => this.#dispatcher.pump();
 
   newId = (prefix: string, length = 44): string => randomId(prefix, length, this.#random);
 
@@ -101,7 +112,7 @@ export class Engine {
     this.#register.add(message);
     this.logs.add('CREATED', message);
     if (settings.flowKey !== undefined)
-      this.lanes.lane(settings.flowKey).configure(settings.limits ?? {});
+      this.flowControl.key(settings.flowKey).configure(settings.limits ?? {});
     this.#wait(message, notBefore - createdAt);
     return message;
   }
@@ -111,19 +122,23 @@ export class Engine {
     return this.#register.live;
   }
 
-  /** Takes a live message back; one in flight gets no further attempt. False if there is none. */
-  cancel(id: string): boolean {
+  /**
+   * Takes a live message back, once: false if there is none, or it was asked before. One in flight
+   * goes on; if that attempt fails, there is no other (https://upstash.com/docs/qstash/howto/debug-logs:
+   * "If retries are not exhausted yet, in the next deliver time, … marked as CANCELLED").
+   */
+  cancel = (id: string): boolean => {
     const message = this.live.get(id);
-    if (!message) return false;
+    if (!message || message.cancelRequested) return false;
     this.logs.add('CANCEL_REQUESTED', message);
     message.cancelRequested = true;
     if (message.state === 'active') return true;
-    if (message.alarm) message.alarm.run = undefined;
-    if (message.state === 'waiting') this.lanes.dropWaiting(message);
+    this.clock.cancel(message.alarm);
+    if (message.state === 'waiting') this.flowControl.dropWaiting(message);
     this.logs.add('CANCELLED', message);
     this.#finish(message, 'cancelled');
     return true;
-  }
+  };
 
   /** A new message with the body and settings of a dead one, which leaves the queue. */
   revive({ dlqId, message }: DeadMessage, overrides: Settings): Published {
@@ -141,29 +156,23 @@ export class Engine {
     return { messageId: revived.id };
   }
 
-  /** Delivers a finished message once more, as a late duplicate. Undefined if it is not finished. */
-  async redeliver(id: string): Promise<Reply | undefined> {
-    const message = this.#register.finished(id);
-    if (!message) return undefined;
-    this.#redelivering += 1;
-    this.#dispatcher.attempts += 1;
-    const reply = await this.#sender.send(message);
-    this.#redelivering -= 1;
-    this.#tellIfIdle();
-    return reply;
-  }
-
   /** Resolves when nothing is pending or in flight; rejects after `timeoutMs` or on close. */
-  drain(timeoutMs: number): Promise<void> {
-    if (this.#idle) return Promise.resolve();
-    return this.#waiters.wait(timeoutMs, () => JSON.stringify(this.state()));
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.live.size === 0) return;
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]);
+    await once(this.#events, 'idle', { signal }).catch(() => {
+      const why = this.#closing.signal.aborted
+        ? 'was closed while draining'
+        : `is not idle after ${timeoutMs} ms`;
+      throw new Error(`QStash ${why}: ${JSON.stringify(this.state())}`);
+    });
   }
 
   /** Counts of messages now (pending, waiting, active) and so far (the final states). */
   state() {
     return {
       messages: { ...this.#register.counts },
-      inFlight: this.lanes.active + this.#redelivering,
+      inFlight: this.flowControl.active,
       dlq: this.dead.size,
       attempts: this.#dispatcher.attempts,
       timeScale: this.clock.scale,
@@ -174,15 +183,7 @@ export class Engine {
     this.#dispatcher.close();
     this.clock.close();
     this.#sender.close();
-    this.#waiters.close();
-  }
-
-  get #idle(): boolean {
-    return this.live.size === 0 && this.#redelivering === 0;
-  }
-
-  #tellIfIdle(): void {
-    if (this.#idle) this.#waiters.tell();
+    this.#closing.abort();
   }
 
   #wait(message: Message, ms: number): void {
@@ -194,7 +195,7 @@ export class Engine {
     message.alarm = undefined;
     if (message.state !== 'pending') return;
     this.#register.move(message, 'waiting');
-    this.lanes.push(message);
+    this.flowControl.push(message);
     this.pump();
   }
 
@@ -208,11 +209,11 @@ export class Engine {
       return;
     }
     this.logs.add('ERROR', message, { reply });
-    if (message.cancelRequested) {
+    if (outcome.kind === 'failed') this.#failed(message, reply);
+    else if (message.cancelRequested) {
       this.logs.add('CANCELLED', message);
       this.#finish(message, 'cancelled');
-    } else if (outcome.kind === 'failed') this.#failed(message, reply);
-    else {
+    } else {
       const nextDeliveryTime = Date.now() + Math.round(outcome.waitMs / this.clock.scale);
       this.logs.add('RETRY', message, { nextDeliveryTime });
       message.retried += 1;
@@ -241,6 +242,6 @@ export class Engine {
 
   #finish(message: Message, state: 'delivered' | 'failed' | 'cancelled'): void {
     this.#register.finish(message, state);
-    this.#tellIfIdle();
+    if (this.live.size === 0) this.#events.emit('idle');
   }
 }

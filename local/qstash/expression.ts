@@ -4,24 +4,26 @@ import { Refusal } from './problem.ts';
 export type RetryDelay = { source: string; evaluate: (retried: number) => number };
 
 type Node = (retried: number) => number;
+type Operators = Record<string, (a: number, b: number) => number>;
 
 // https://upstash.com/docs/qstash/features/retry#custom-retry-delay names these and no operators
 // but + - * /; `^` and `%` are not documented and therefore refused.
-const functions: Record<string, { arity: number; call: (...args: number[]) => number }> = {
-  pow: { arity: 2, call: Math.pow },
-  sqrt: { arity: 1, call: Math.sqrt },
-  abs: { arity: 1, call: Math.abs },
-  exp: { arity: 1, call: Math.exp },
-  floor: { arity: 1, call: Math.floor },
-  ceil: { arity: 1, call: Math.ceil },
-  round: { arity: 1, call: Math.round },
-  min: { arity: 2, call: Math.min },
-  max: { arity: 2, call: Math.max },
+const functions: Record<string, (...args: number[]) => number> = {
+  pow: Math.pow,
+  sqrt: Math.sqrt,
+  abs: Math.abs,
+  exp: Math.exp,
+  floor: Math.floor,
+  ceil: Math.ceil,
+  round: Math.round,
+  min: Math.min,
+  max: Math.max,
 };
+const sums: Operators = { '+': (a, b) => a + b, '-': (a, b) => a - b };
+const products: Operators = { '*': (a, b) => a * b, '/': (a, b) => a / b };
 
 class Parser {
   #tokens: string[];
-  #at = 0;
 
   constructor(tokens: string[]) {
     this.#tokens = tokens;
@@ -29,62 +31,48 @@ class Parser {
 
   whole(): Node {
     const node = this.#sum();
-    if (this.#at < this.#tokens.length) throw new SyntaxError(`unexpected "${this.#peek()}"`);
+    if (this.#tokens.length > 0) throw new SyntaxError(`unexpected "${this.#tokens[0]}"`);
     return node;
   }
 
-  #peek = (): string | undefined => this.#tokens[this.#at];
-
   #take(...wanted: string[]): string | undefined {
-    const token = this.#peek();
-    if (token === undefined || !wanted.includes(token)) return undefined;
-    this.#at += 1;
-    return token;
+    const [token] = this.#tokens;
+    return token !== undefined && wanted.includes(token) ? this.#tokens.shift() : undefined;
   }
 
   #expect(wanted: string): void {
     if (!this.#take(wanted)) throw new SyntaxError(`expected "${wanted}"`);
   }
 
-  #sum(): Node {
-    let left = this.#product();
-    for (let sign = this.#take('+', '-'); sign; sign = this.#take('+', '-')) {
-      const [a, b] = [left, this.#product()];
-      left = sign === '+' ? (n) => a(n) + b(n) : (n) => a(n) - b(n);
+  #chain(next: () => Node, operators: Operators): Node {
+    let left = next();
+    for (;;) {
+      const operate = operators[this.#take(...Object.keys(operators)) ?? ''];
+      if (!operate) return left;
+      const [a, b] = [left, next()];
+      left = (n) => operate(a(n), b(n));
     }
-    return left;
   }
 
-  #product(): Node {
-    let left = this.#unary();
-    for (let sign = this.#take('*', '/'); sign; sign = this.#take('*', '/')) {
-      const [a, b] = [left, this.#unary()];
-      left = sign === '*' ? (n) => a(n) * b(n) : (n) => a(n) / b(n);
-    }
-    return left;
-  }
+  #sum = (): Node => this.#chain(this.#product, sums);
 
-  #unary(): Node {
-    if (!this.#take('-')) return this.#primary();
-    const inner = this.#unary();
-    return (n) => -inner(n);
-  }
+  #product = (): Node => this.#chain(this.#unary, products);
 
-  #primary(): Node {
-    const token = this.#peek();
+  #unary = (): Node => {
+    if (!this.#take('-')) return this.#atom();
+    const operand = this.#unary();
+    return (n) => -operand(n);
+  };
+
+  #atom(): Node {
+    const token = this.#tokens.shift();
     if (token === undefined) throw new SyntaxError('unexpected end');
-    this.#at += 1;
-    if (/^\.?\d/.test(token)) {
-      const value = Number(token);
-      return () => value;
-    }
+    if (/^\.?\d/.test(token)) return () => Number(token);
     if (token === 'retried') return (n) => n;
-    if (token === '(') {
-      const inner = this.#sum();
-      this.#expect(')');
-      return inner;
-    }
-    return this.#call(token);
+    if (token !== '(') return this.#call(token);
+    const inner = this.#sum();
+    this.#expect(')');
+    return inner;
   }
 
   #call(name: string): Node {
@@ -94,8 +82,8 @@ class Parser {
     const args = [this.#sum()];
     while (this.#take(',')) args.push(this.#sum());
     this.#expect(')');
-    if (args.length !== known.arity) throw new SyntaxError(`${name} takes ${known.arity}`);
-    return (n) => known.call(...args.map((arg) => arg(n)));
+    if (args.length !== known.length) throw new SyntaxError(`${name} takes ${known.length}`);
+    return (n) => known(...args.map((arg) => arg(n)));
   }
 }
 
@@ -105,7 +93,7 @@ export function compileRetryDelay(source: string): RetryDelay {
   if (source.length > 256) throw refuse('longer than 256 characters');
   const tokens = source.match(/\d+(?:\.\d+)?|\.\d+|[a-z_]+|[^\s]/gi) ?? [];
   try {
-    return { source, evaluate: new Parser(tokens).whole() };
+    return { source, evaluate: new Parser([...tokens]).whole() };
   } catch (error) {
     throw refuse(error instanceof Error ? error.message : String(error));
   }

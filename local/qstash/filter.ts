@@ -7,6 +7,8 @@ export type Facts = { message: Message; time: number; responseStatus?: number; s
 /** A bulk request: by ids, or by filter with a page size and the place to go on from. */
 export type Selection = {
   ids: string[] | undefined;
+  /** The filters by name, as given. */
+  filter: Record<string, string[]>;
   matches: (facts: Facts) => boolean;
   count: number;
   cursor: string | undefined;
@@ -50,26 +52,28 @@ function valuesOf(query: URLSearchParams, name: string): string[] {
 
 /**
  * Reads the query of a list or bulk route: values repeated or comma-separated are alternatives,
- * filters are joined with AND, ids override filters. `allowed` names the route's filters; any other
- * parameter is a 400.
+ * filters are joined with AND, ids override filters. `filters` and `others` name the route's
+ * parameters; any other is a 400.
  */
 export function parseSelection(
   query: URLSearchParams,
-  { ids, filters }: { ids: string; filters: string[] },
+  {
+    ids,
+    filters,
+    others = ['count', 'cursor'],
+  }: { ids: string; filters: string[]; others?: string[] },
 ): Selection {
   const wanted = new Map<string, string[]>();
   for (const name of new Set(query.keys())) {
-    if (![ids, 'count', 'cursor', ...filters].includes(name))
+    if (![ids, ...others, ...filters].includes(name))
       throw new Refusal(400, `unknown query parameter: ${name}`);
     wanted.set(name, valuesOf(query, name));
   }
-  const used = [...wanted].flatMap(([name, values]) => {
-    const test = tests[name];
-    return test ? [(facts: Facts) => test(facts, values)] : [];
-  });
+  const used = [...wanted].filter(([name]) => Object.hasOwn(tests, name));
   return {
     ids: wanted.get(ids),
-    matches: (facts) => used.every((test) => test(facts)),
+    filter: Object.fromEntries(used),
+    matches: (facts) => used.every(([name, values]) => tests[name]?.(facts, values)),
     count: Math.min(Number(wanted.get('count')?.[0] ?? 100), 100),
     cursor: wanted.get('cursor')?.[0],
   };

@@ -1,15 +1,14 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Hono } from 'hono';
 import { Faults } from '../support/faults.ts';
 import { listen, type Service } from '../support/http.ts';
 import { Engine } from './engine.ts';
+import { defaultPlan, type Plan } from './plan.ts';
 import { Refusal } from './problem.ts';
 import { dlqRoutes } from './routes/dlq.ts';
-import { flowRoutes } from './routes/flow.ts';
-import { localRoutes } from './routes/local.ts';
+import { flowControlRoutes } from './routes/flow-control.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { publishRoutes } from './routes/publish.ts';
-import { routes } from './routes/request.ts';
+import { refuseUnread, routes } from './routes/request.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { Schedules } from './schedules.ts';
 
@@ -23,43 +22,58 @@ export type QstashOptions = {
   timeScale?: number;
   /** Deliveries at once over all keys; 100 is the pay-as-you-go plan's. */
   parallelism?: number;
+  plan?: Partial<Plan>;
   random?: () => number;
 };
 
-/** A running stand-in. `drain` rejects when messages are left after `timeoutMs`. */
+type Observer = (request: Request, response: Response) => void;
+
+/** A running stand-in, whose `plan` may be changed. */
 export type Qstash = Service & {
   faults: Faults;
+  plan: Plan;
+  /** Resolves when no message is left; rejects after `timeoutMs`. */
   drain: (timeoutMs: number) => Promise<void>;
+  /** Hears of every call and its answer, but for what request faults do to them. */
+  observe: (observer: Observer) => void;
   state: () => ReturnType<Engine['state']>;
+  setTimeScale: (scale: number) => void;
 };
 
-function same(given: string, wanted: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
-
-function createApp(engine: Engine, schedules: Schedules, faults: Faults, token: string) {
+function createApp(engine: Engine, schedules: Schedules, token: string, observers: Observer[]) {
   const v2 = routes()
     .use(async (c, next) => {
-      if (!same(c.req.header('authorization') ?? '', `Bearer ${token}`))
+      const seen = observers.map((observer) => ({ observer, request: c.req.raw.clone() }));
+      await next();
+      for (const { observer, request } of seen) observer(request, c.res.clone());
+    })
+    .use(async (c, next) => {
+      if (c.req.header('authorization') !== `Bearer ${token}`)
         throw new Refusal(401, 'unable to authenticate: invalid token');
+      await next();
+    })
+    .use(refuseUnread)
+    .use(async (c, next) => {
+      const publishes = /^POST \/v2\/(?:publish\/.|batch$)/.test(`${c.req.method} ${c.req.path}`);
+      if (!publishes) engine.rateLimits.request();
       await next();
     })
     .route('/', publishRoutes(engine))
     .route('/', messageRoutes(engine))
     .route('/', dlqRoutes(engine))
     .route('/', scheduleRoutes(engine, schedules))
-    .route('/', flowRoutes(engine))
+    .route('/', flowControlRoutes(engine))
     .get('/keys', (c) => c.json(engine.keys.shown()))
     .post('/keys/rotate', (c) => c.json(engine.keys.rotate()));
   return routes()
-    .use(faults.middleware())
-    .route('/_local', faults.routes())
-    .route('/_local', localRoutes(engine))
+    .use(engine.faults.middleware())
+    .route('/_local', engine.faults.routes())
+    .get('/_local/state', (c) => c.json(engine.state()))
     .route('/v2', v2)
     .notFound((c) => c.json({ error: `not found: ${c.req.method} ${c.req.path}` }, 404))
     .onError((error, c) => {
-      if (error instanceof Refusal) return c.json({ error: error.message }, error.status);
+      if (error instanceof Refusal)
+        return c.json({ error: error.message }, error.status, error.headers);
       console.error('qstash stand-in:', error);
       return c.json({ error: 'internal error' }, 500);
     });
@@ -67,7 +81,7 @@ function createApp(engine: Engine, schedules: Schedules, faults: Faults, token: 
 
 /**
  * Starts a stand-in for Upstash QStash on 127.0.0.1: publish, batch, messages, DLQ, schedules, keys,
- * flow control and logs, held to `@upstash/qstash` 2.12 and to
+ * flow control, bulk actions and logs, held to `@upstash/qstash` 2.12 and to
  * https://github.com/upstash/docs/blob/main/qstash/openapi.yaml. What it does not know it refuses:
  * URL groups, queues, `api/…` destinations and unknown `Upstash-*` headers among them.
  */
@@ -75,18 +89,23 @@ export async function startQstash(options: QstashOptions): Promise<Qstash> {
   const { token, currentSigningKey, nextSigningKey } = options;
   const { timeScale = 1, parallelism = 100, random = Math.random } = options;
   const faults = new Faults();
+  const plan = { ...defaultPlan(), ...options.plan };
   const engine = new Engine(
-    { token, currentSigningKey, nextSigningKey, timeScale, parallelism, random },
+    { token, currentSigningKey, nextSigningKey, timeScale, parallelism, plan, random },
     faults,
   );
-  const app = createApp(engine, new Schedules(engine), faults, token);
+  const observers: Observer[] = [];
+  const app = createApp(engine, new Schedules(engine), token, observers);
   // `listen` names no bindings, though it always serves through Node.
   const service = await listen({ fetch: app.fetch as Hono['fetch'] }, options.port);
   return {
     ...service,
     faults,
+    plan,
     drain: (timeoutMs) => engine.drain(timeoutMs),
+    observe: (observer) => void observers.push(observer),
     state: () => engine.state(),
+    setTimeScale: (scale) => engine.clock.setScale(scale),
     close: async () => {
       engine.close();
       await service.close();

@@ -1,4 +1,4 @@
-import { maxRetriesOf, methodOf, type Message } from './message.ts';
+import { maxRetriesOf, methodOf, redactedBody, shownHeader, type Message } from './message.ts';
 import type { Reply } from './sender.ts';
 
 /** As in the OpenAPI document (the SDK's types say CANCELED and know no CANCEL_REQUESTED). */
@@ -60,8 +60,8 @@ export function logView({ time, state, message, reply, nextDeliveryTime }: LogEn
     state,
     messageId: message.id,
     url: message.url,
-    header: message.settings.header,
-    body: message.body.toString('base64'),
+    header: shownHeader(message.settings),
+    body: redactedBody(message.settings, message.body) ?? message.body.toString('base64'),
     nextDeliveryTime,
     error: reply && (answered ? `destination answered ${reply.status}` : reply.error),
     ...(answered && {

@@ -52,15 +52,20 @@ export const methodOf = (message: Message): string => message.settings.method ??
 const hidden = (content: Uint8Array | string): string =>
   `REDACTED:${createHash('sha256').update(content).digest('hex')}`;
 
-function shownHeader(header: HeaderMap, redact: string[]): HeaderMap {
+/** The headers as they are shown: https://upstash.com/docs/qstash/howto/redact-fields */
+export function shownHeader({ header, redact = [] }: Settings): HeaderMap {
   const all = redact.includes('header') || redact.includes('headers');
-  const named = new Set(redact.map((item) => /^header\[(.+)\]$/.exec(item)?.[1]?.toLowerCase()));
+  const named = new Set(redact.map((item) => /^headers?\[(.+)\]$/.exec(item)?.[1]?.toLowerCase()));
   return Object.fromEntries(
     Object.entries(header).map(([name, values]) =>
       all || named.has(name.toLowerCase()) ? [name, values.map(hidden)] : [name, values],
     ),
   );
 }
+
+/** The hash in place of a body that is redacted, else undefined. */
+export const redactedBody = ({ redact }: Settings, body: Buffer): string | undefined =>
+  redact?.includes('body') ? hidden(body) : undefined;
 
 /** `{body}` when the bytes are UTF-8, `{bodyBase64}` when not, nothing when empty. */
 export function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body') {
@@ -72,11 +77,11 @@ export function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body'
 
 /** The settings as messages, dead messages and schedules show them; undefined ones leave no trace. */
 export function shownSettings(settings: Settings, body: Buffer) {
-  const redact = settings.redact ?? [];
+  const redacted = redactedBody(settings, body);
   return {
     method: settings.method ?? 'POST',
-    header: shownHeader(settings.header, redact),
-    ...(redact.includes('body') ? { body: hidden(body) } : shownBody(body)),
+    header: shownHeader(settings),
+    ...(redacted === undefined ? shownBody(body) : { body: redacted }),
     retryDelayExpression: settings.retryDelay?.source,
     callback: settings.callback,
     failureCallback: settings.failureCallback,

@@ -1,7 +1,7 @@
 import type { Alarm } from './clock.ts';
 import { nextFiring, type Cron } from './cron.ts';
 import type { Engine } from './engine.ts';
-import { type Draft, maxRetriesOf, type Message, shownSettings } from './message.ts';
+import { type Draft, maxRetriesOf, shownSettings } from './message.ts';
 
 /** A schedule; times are Unix ms as the cron means them, whatever the time scale. */
 export type Schedule = {
@@ -12,7 +12,6 @@ export type Schedule = {
   paused: boolean;
   nextTime: number;
   lastTime: number | undefined;
-  lastMessage: Message | undefined;
   alarm: Alarm | undefined;
 };
 
@@ -47,7 +46,6 @@ export class Schedules {
       paused: false,
       nextTime,
       lastTime: undefined,
-      lastMessage: undefined,
       alarm: undefined,
     };
     this.#byId.set(id, schedule);
@@ -56,8 +54,7 @@ export class Schedules {
   }
 
   delete(id: string): boolean {
-    const alarm = this.#byId.get(id)?.alarm;
-    if (alarm) alarm.run = undefined;
+    this.#engine.clock.cancel(this.#byId.get(id)?.alarm);
     return this.#byId.delete(id);
   }
 
@@ -69,23 +66,14 @@ export class Schedules {
       this.#arm(schedule, due + schedule.nextTime - fired);
       if (schedule.paused) return;
       schedule.lastTime = fired;
-      schedule.lastMessage = this.#engine.create(schedule.draft);
+      this.#engine.create(schedule.draft);
     });
   }
 }
 
-const states: Record<Message['state'], 'IN_PROGRESS' | 'SUCCESS' | 'FAIL'> = {
-  pending: 'IN_PROGRESS',
-  waiting: 'IN_PROGRESS',
-  active: 'IN_PROGRESS',
-  delivered: 'SUCCESS',
-  failed: 'FAIL',
-  cancelled: 'FAIL',
-};
-
 /** A schedule as `GET /v2/schedules/{id}` answers it (the OpenAPI document's `Schedule`). */
 export function scheduleView(schedule: Schedule) {
-  const { draft, lastMessage } = schedule;
+  const { draft } = schedule;
   const { delayMs } = draft.settings;
   return {
     scheduleId: schedule.id,
@@ -95,10 +83,9 @@ export function scheduleView(schedule: Schedule) {
     ...shownSettings(draft.settings, draft.body),
     retries: maxRetriesOf({ settings: draft.settings }),
     delay: delayMs && delayMs / 1_000,
-    callerIP: draft.callerIp,
+    callerIp: draft.callerIp,
     isPaused: schedule.paused,
     lastScheduleTime: schedule.lastTime,
     nextScheduleTime: schedule.nextTime,
-    lastScheduleStates: lastMessage && { [lastMessage.id]: states[lastMessage.state] },
   };
 }

@@ -1,6 +1,6 @@
 import { parseDuration } from './duration.ts';
 import { compileRetryDelay, type RetryDelay } from './expression.ts';
-import { checkQuota, Refusal } from './problem.ts';
+import { checkQuota, Refusal, Unsendable } from './problem.ts';
 
 /** Limits of a flow-control key: deliveries at once, and starts per period (scaled ms). */
 export type Limits = {
@@ -49,15 +49,17 @@ function decoded(text: string, malformed: Refusal): string {
   }
 }
 
-/** The destination as given, raw or percent-encoded; anything but an http(s) URL is a 400. */
+/**
+ * The destination as given, raw or percent-encoded; anything but an http(s) URL is a 400 (of the
+ * message alone: it might name a URL group, which are not offered here).
+ */
 export function parseDestination(text: string, what = 'destination'): string {
-  const malformed = new Refusal(400, `invalid ${what} url: unable to parse`);
+  const Problem = what === 'destination' ? Unsendable : Refusal;
+  const refusal = (why: string) => new Problem(400, `invalid ${what} url: ${why}`);
+  const malformed = refusal('unable to parse');
   const url = /^https?%3A/i.test(text) ? decoded(text, malformed) : text;
   if (!/^https?:\/\//i.test(url))
-    throw new Refusal(
-      400,
-      `invalid ${what} url: endpoint has invalid scheme, add http:// or https://`,
-    );
+    throw refusal('endpoint has invalid scheme, add http:// or https://');
   if (!URL.canParse(url)) throw malformed;
   return url;
 }
@@ -144,15 +146,14 @@ const top: Record<string, Reader> = {
     return { contentBased: value === 'true' };
   },
   'redact-fields': (value, name) => ({
-    redact: listed(value, name, /^(?:body|headers?|header\[[^\]]+\])$/),
+    redact: listed(value, name, /^(?:body|headers?|headers?\[[^\]]+\])$/),
   }),
   callback: (value) => ({ callback: parseDestination(value, 'callback') }),
   'failure-callback': (value) => ({ failureCallback: parseDestination(value, 'failure callback') }),
-  // What the SDK says of itself.
-  'telemetry-sdk': () => ({}),
-  'telemetry-platform': () => ({}),
-  'telemetry-runtime': () => ({}),
 };
+
+// What the SDK says of itself, on any route.
+export const telemetry = /^upstash-telemetry-(?:sdk|platform|runtime)$/;
 
 /** `test-header` → `Test-Header`, the way a Go server names headers. */
 export const canonical = (name: string): string =>
@@ -183,7 +184,7 @@ export function parseSettings(headers: Iterable<[string, string]>, extra: string
   for (const [rawName, value] of headers) {
     const name = rawName.toLowerCase();
     if (name === 'content-type') settings.header['Content-Type'] = [value];
-    if (!name.startsWith('upstash-') || extra.includes(name)) continue;
+    if (!name.startsWith('upstash-') || telemetry.test(name) || extra.includes(name)) continue;
     const key = name.slice('upstash-'.length);
     if (key.startsWith('callback-'))
       readOne((settings.callbackSettings ??= { header: {} }), common, key.slice(9), value);

@@ -5,7 +5,8 @@ import { sleep } from './http.ts';
 
 /**
  * A fault switch. `request` faults meet calls made to the stand-in; `delivery` faults meet the
- * calls that the stand-in makes (QStash's messages, Stripe's webhooks).
+ * calls that the stand-in makes (QStash's messages, Stripe's webhooks); `message` faults (`status`
+ * alone) make a message of a QStash batch fail with `body` as its error.
  *
  * - `latency`: wait `ms` first.
  * - `status`: answer `status` with `body` and `headers` without doing the work.
@@ -15,9 +16,12 @@ import { sleep } from './http.ts';
  */
 export type Fault = {
   id: number;
-  on: 'request' | 'delivery';
+  on: 'request' | 'delivery' | 'message';
   kind: 'latency' | 'status' | 'drop' | 'duplicate' | 'reorder';
-  /** Substring of "METHOD /path" (requests) or of the destination URL or event type (deliveries). */
+  /**
+   * Substring of "METHOD /path" (requests), of the destination URL or event type (deliveries), or of
+   * "#3 https://destination deduplication-id label…" for the third message of a batch.
+   */
   match?: string | undefined;
   ms?: number | undefined;
   status?: number | undefined;
@@ -38,8 +42,10 @@ function problemOf(input: Record<string, unknown>): string | undefined {
   const unknown = Object.keys(input).find((key) => !fields.includes(key));
   if (unknown) return `unknown field "${unknown}"`;
   if (!kinds.includes(String(input['kind']))) return `kind must be one of ${kinds.join(', ')}`;
-  if (input['on'] !== undefined && input['on'] !== 'request' && input['on'] !== 'delivery')
-    return 'on must be "request" or "delivery"';
+  if (![undefined, 'request', 'delivery', 'message'].some((on) => on === input['on']))
+    return 'on must be "request", "delivery" or "message"';
+  if (input['on'] === 'message' && input['kind'] !== 'status')
+    return 'a message knows no fault but status';
   if (input['kind'] === 'latency' && typeof input['ms'] !== 'number') return 'latency needs ms';
   if (input['kind'] === 'status' && typeof input['status'] !== 'number')
     return 'status needs status';

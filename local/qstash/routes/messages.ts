@@ -1,3 +1,4 @@
+import type { BulkAction } from '../bulk-actions.ts';
 import type { Engine } from '../engine.ts';
 import { parseSelection } from '../filter.ts';
 import { logView } from '../logs.ts';
@@ -5,9 +6,9 @@ import { messageView } from '../message.ts';
 import { Refusal } from '../problem.ts';
 import { query, routes, type Ctx } from './request.ts';
 
-const shared = 'fromDate toDate callerIp callerIP label flowControlKey url topicName'.split(' ');
+const shared = 'fromDate toDate callerIp label flowControlKey url topicName'.split(' ');
 const more = ['scheduleId', 'queueName', 'host', 'path'];
-const logFilters = [...shared, ...more, 'messageId', 'state'];
+const logFilters = [...shared, ...more, 'callerIP', 'messageId', 'state'];
 
 function logPage(c: Ctx, engine: Engine) {
   const { ids, matches, count, cursor } = parseSelection(query(c), {
@@ -26,6 +27,22 @@ function logPage(c: Ctx, engine: Engine) {
   return { cursor: end && `${end.time}-${end.order}`, entries: page.map(logView) };
 }
 
+/** One page of bulk actions; as documented, `state` thins the page out and does not fill it up. */
+function bulkActionPage(search: URLSearchParams, actions: BulkAction[]) {
+  const given = Object.fromEntries(search);
+  const { cursor = '0', count = '100', state, ...others } = given;
+  const states = [undefined, 'IN_PROGRESS', 'FINISHED'];
+  const sound = /^\d+$/.test(cursor) && /^[1-9]\d*$/.test(count) && states.includes(state);
+  if (!sound || Object.keys(others).length > 0)
+    throw new Refusal(400, `invalid query parameters: ${search.toString()}`);
+  const end = Number(cursor) + Math.min(Number(count), 1_000);
+  const page = actions.slice(Number(cursor), end);
+  return {
+    cursor: end < actions.length ? String(end) : undefined,
+    bulkActions: page.filter((action) => state === undefined || action.state === state),
+  };
+}
+
 /** Live messages (a delivered one is a 404 already), their cancelling, and the log of changes. */
 export const messageRoutes = (engine: Engine) =>
   routes()
@@ -39,18 +56,34 @@ export const messageRoutes = (engine: Engine) =>
         throw new Refusal(404, `message ${c.req.param('id')} not found`);
       return c.json({ cancelled: 1 }, 202);
     })
-    .delete('/messages', (c) => {
-      const { ids, matches } = parseSelection(query(c), {
+    .delete('/messages', async (c) => {
+      const search = query(c);
+      const { ids, filter, matches } = parseSelection(search, {
         ids: 'messageIds',
-        filters: [...shared, ...more],
+        filters: [...shared, ...more, 'callerIP'],
+        // `count` is deprecated and ignored, as documented: all that match are cancelled.
+        others: ['count', 'async'],
       });
-      // `count` and `cursor` are read and ignored, as documented: all matches go at once.
-      const chosen =
-        ids ??
-        [...engine.live.values()]
-          .filter((message) => matches({ message, time: message.createdAt }))
-          .map((message) => message.id);
-      return c.json({ cancelled: chosen.filter((id) => engine.cancel(id)).length }, 202);
+      if (ids) return c.json({ cancelled: ids.filter(engine.cancel).length }, 202);
+      const later = search.get('async') ?? 'false';
+      if (!/^(?:true|false)$/.test(later)) throw new Refusal(400, `invalid async: ${later}`);
+      const select = () =>
+        [...engine.live.values()].flatMap((message) =>
+          !message.cancelRequested && matches({ message, time: message.createdAt })
+            ? message.id
+            : [],
+        );
+      const action = engine.bulkActions.start(filter, select, engine.cancel);
+      const { total: cancelled, actionId } = action;
+      if (later === 'true') return c.json({ cancelled, actionId }, 202);
+      if (await engine.bulkActions.finishes(action)) return c.json({ cancelled }, 202);
+      throw new Refusal(429, `bulk action ${actionId} did not finish in time and goes on`);
+    })
+    .get('/bulkActions', (c) => c.json(bulkActionPage(query(c), engine.bulkActions.list())))
+    .get('/bulkActions/:id', (c) => {
+      const action = engine.bulkActions.get(c.req.param('id'));
+      if (!action) throw new Refusal(404, `bulk action ${c.req.param('id')} not found`);
+      return c.json(action);
     })
     // The SDK calls `events`, the documentation `logs`; they differ in the name of the list.
     .get('/events', (c) => {

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine.ts';
-import type { Draft } from '../message.ts';
-import { checkQuota, quotas, Refusal } from '../problem.ts';
+import type { Draft, Published } from '../message.ts';
+import { quotas, Refusal, Unsendable } from '../problem.ts';
 import { parseDestination, parseSettings } from '../settings.ts';
 import { bodyBytes, callerIp, destinationAfter, routes } from './request.ts';
 
@@ -23,12 +23,14 @@ function parseItem(value: unknown, at: number): Item {
   if (typeof destination !== 'string') throw refuse('destination is missing');
   if (body !== undefined && typeof body !== 'string') throw refuse('body is not a string');
   if (headers !== undefined && !isRecord(headers)) throw refuse('headers is not an object');
-  for (const header of Object.values(headers ?? {}))
+  for (const [name, header] of Object.entries(headers ?? {})) {
     if (typeof header !== 'string') throw refuse('a header is not a string');
+    if (!/^(?:upstash-|content-type$)/i.test(name)) throw refuse(`unknown header ${name}`);
+  }
   return value as Item;
 }
 
-function parseBatch(bytes: Buffer, ip: string): Draft[] {
+function parseBatch(bytes: Buffer): Item[] {
   let items: unknown;
   try {
     items = JSON.parse(bytes.toString());
@@ -39,23 +41,45 @@ function parseBatch(bytes: Buffer, ip: string): Draft[] {
     throw new Refusal(400, 'invalid batch: not an array of messages');
   if (items.length > maxBatchItems)
     throw new Refusal(400, `invalid batch: more than ${maxBatchItems} messages`);
-  return items.map((value, at) => {
-    const { destination, headers, body } = parseItem(value, at);
-    const draft: Draft = {
-      url: parseDestination(destination),
-      settings: parseSettings(Object.entries(headers ?? {})),
-      body: Buffer.from(body ?? ''),
-      callerIp: ip,
-    };
-    checkQuota('maxMessageSize', draft.body.length);
-    return draft;
+  return items.map(parseItem);
+}
+
+type Answer = Published | { error: string };
+
+/** `work`, or the error of a message that is well formed and still cannot be sent. */
+function orError<T>(work: () => T): T | { error: string } {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Unsendable) return { error: error.message };
+    throw error;
+  }
+}
+
+function publishBatch(engine: Engine, items: Item[], ip: string): Answer[] {
+  const drafts = items.map(({ destination, headers, body }) =>
+    orError((): Draft => {
+      const settings = parseSettings(Object.entries(headers ?? {}));
+      const url = parseDestination(destination);
+      return { url, settings, body: Buffer.from(body ?? ''), callerIp: ip };
+    }),
+  );
+  engine.rateLimits.messages(drafts.length);
+  return drafts.map((draft, n) => {
+    if ('error' in draft) return draft;
+    const { labels = [], deduplicationId = '' } = draft.settings;
+    const about = `#${n + 1} ${draft.url} ${deduplicationId} ${labels.join(' ')}`;
+    const [fault] = engine.faults.take('message', about);
+    if (fault) return { error: typeof fault.body === 'string' ? fault.body : 'internal error' };
+    return orError(() => engine.publish(draft));
   });
 }
 
 /**
  * `POST /v2/publish/{url}` → 200 `{messageId}`, 202 with `deduplicated` for a duplicate;
- * `POST /v2/batch` → 200 with one such object per message, in order. One bad message refuses the
- * whole batch (seen in superset-sh/superset #3591).
+ * `POST /v2/batch` → 200 with one such object per message, in order, or `{error}` for one that
+ * could not be sent while the others are (https://upstash.com/docs/qstash/features/batch). A
+ * malformed header refuses the whole batch (seen in superset-sh/superset #3591).
  */
 export const publishRoutes = (engine: Engine) =>
   routes()
@@ -63,10 +87,11 @@ export const publishRoutes = (engine: Engine) =>
       const url = destinationAfter(c, '/v2/publish/');
       const settings = parseSettings(c.req.raw.headers);
       const body = await bodyBytes(c);
+      engine.rateLimits.messages(1);
       const published = engine.publish({ url, settings, body, callerIp: callerIp(c) });
       return c.json(published, published.deduplicated ? 202 : 200);
     })
     .post('/batch', async (c) => {
-      const drafts = parseBatch(await bodyBytes(c, maxBatchBytes), callerIp(c));
-      return c.json(drafts.map((draft) => engine.publish(draft)));
+      const items = parseBatch(await bodyBytes(c, maxBatchBytes));
+      return c.json(publishBatch(engine, items, callerIp(c)));
     });

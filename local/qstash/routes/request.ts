@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
-import { Hono, type Context } from 'hono';
+import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { quotas, Refusal } from '../problem.ts';
-import { parseDestination } from '../settings.ts';
+import { parseDestination, telemetry } from '../settings.ts';
 
 export type Env = { Bindings: HttpBindings };
 export type Ctx = Context<Env>;
@@ -35,3 +35,33 @@ export async function bodyBytes(c: Ctx, limit: number = quotas.maxMessageSize): 
 export const callerIp = (c: Ctx): string => c.env.incoming.socket.remoteAddress ?? '';
 
 export const query = (c: Ctx): URLSearchParams => new URL(c.req.url).searchParams;
+
+// What each route reads for itself; anything else of these must not be there.
+const readers: [RegExp, string][] = [
+  [/^POST \/v2\/(?:publish|schedules)\/./, 'headers query body'],
+  [/^POST \/v2\/batch$/, 'body'],
+  [/^POST \/v2\/dlq\/retry\//, 'headers'],
+  [/^POST \/v2\/dlq\/retry$/, 'headers query'],
+  [/^(?:GET|DELETE) \/v2\/(?:messages|dlq|logs|events|bulkActions)$/, 'query'],
+  [/^POST \/v2\/flowControl\/[^/]+\/(?:un)?pin$/, 'query'],
+];
+
+const known =
+  /^\/v2\/(?:publish|batch|messages|bulkActions|dlq|schedules|flowControl|globalParallelism|keys|logs|events)(?:\/|$)/;
+
+/** Refuses headers, parameters and bodies that the route would ignore. */
+export const refuseUnread: MiddlewareHandler<Env> = async (c, next) => {
+  if (!known.test(c.req.path)) return c.notFound();
+  const route = `${c.req.method} ${c.req.path}`;
+  const reads = readers.find(([form]) => form.test(route))?.[1] ?? '';
+  const [parameter] = query(c).keys();
+  if (parameter !== undefined && !reads.includes('query'))
+    throw new Refusal(400, `unknown query parameter: ${parameter}`);
+  for (const name of c.req.raw.headers.keys())
+    if (name.startsWith('upstash-') && !telemetry.test(name) && !reads.includes('headers'))
+      throw new Refusal(400, `unknown header: ${name}`);
+  const { 'content-length': length = '0', 'transfer-encoding': chunked } = c.env.incoming.headers;
+  if ((length !== '0' || chunked) && !reads.includes('body'))
+    throw new Refusal(400, 'unexpected body: this stand-in reads none here');
+  return next();
+};

@@ -14,7 +14,7 @@ export type Rig = {
   there: Destination;
   /** A raw request to the stand-in, with its token unless the headers say otherwise. */
   api: (path: string, init?: RequestInit) => Promise<Response>;
-  setScale: (scale: number) => Promise<Response>;
+  setScale: (scale: number) => void;
   /** Lets the destination answer every delivery so. */
   answering: (status: number, headers?: Record<string, string>, delayMs?: number) => void;
   close: () => Promise<void>;
@@ -34,8 +34,7 @@ export async function startRig(options: Partial<QstashOptions> = {}): Promise<Ri
     client: new Client({ baseUrl: qstash.url, token, retry: false }),
     there,
     api,
-    setScale: (scale) =>
-      api('/_local/time-scale', { method: 'POST', body: JSON.stringify({ scale }) }),
+    setScale: (scale) => qstash.setTimeScale(scale),
     answering: (status, headers = {}, delayMs = 0) => {
       there.answer = (_hit, response) => {
         setTimeout(() => response.writeHead(status, headers).end('no'), delayMs);
@@ -68,9 +67,14 @@ export const verify = (hit: Hit, url: string, keys = signingKeys): Promise<boole
     url,
   });
 
-/** The body of a delivery as JSON. */
-export const json = (hit: Hit): Record<string, unknown> =>
-  JSON.parse(hit.body.toString()) as Record<string, unknown>;
+/** The body of a delivery as JSON; an empty object when it is not a JSON object. */
+export function json(hit: Hit): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(hit.body.toString())) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
 
 /** The first delivery; the test fails when there is none. */
 export const first = (hits: Hit[]): Hit => hits[0] ?? expect.fail('no hit');

@@ -6,7 +6,7 @@ import type { Reply } from './sender.ts';
 const keptDead = 20_000;
 
 /** The dead-letter queue, oldest first; ids have the form of Redis stream ids (`1725323658779-0`). */
-export class DeadLetters {
+export class DeadLetterQueue {
   #byId = new Map<string, DeadMessage>();
   #last = { time: 0, order: 0 };
 
@@ -40,7 +40,7 @@ export class DeadLetters {
     if (ids) return { found: ids.flatMap((id) => this.#byId.get(id) ?? []), cursor: undefined };
     const found: DeadMessage[] = [];
     for (const dead of this.#byId.values()) {
-      if (cursor && !isAfter(dead.dlqId, cursor)) continue;
+      if (cursor && dead.dlqId.localeCompare(cursor, 'en', { numeric: true }) <= 0) continue;
       const responseStatus = 'status' in dead.reply ? dead.reply.status : 0;
       if (!matches({ message: dead.message, time: dead.diedAt, responseStatus })) continue;
       if (found.length === count) return { found, cursor: found.at(-1)?.dlqId };
@@ -48,10 +48,4 @@ export class DeadLetters {
     }
     return { found, cursor: undefined };
   }
-}
-
-function isAfter(dlqId: string, cursor: string): boolean {
-  const [time = 0, order = 0] = dlqId.split('-').map(Number);
-  const [cursorTime = 0, cursorOrder = 0] = cursor.split('-').map(Number);
-  return time > cursorTime || (time === cursorTime && order > cursorOrder);
 }
