@@ -4,6 +4,7 @@ import './qstash/batch.ts';
 import './qstash/bulk-cancel.ts';
 import './qstash/control.ts';
 import './qstash/delivery.ts';
+import './qstash/documented.ts';
 import './qstash/failure.ts';
 import './qstash/faults.ts';
 import './qstash/limits.ts';

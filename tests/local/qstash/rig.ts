@@ -1,5 +1,6 @@
 import { Client, Receiver } from '@upstash/qstash';
 import { expect, test as base, vi } from 'vitest';
+import { wrong, wrongExchange } from './description.ts';
 import { type Destination, type Hit, startDestination } from './destination.ts';
 import { type Qstash, type QstashOptions, startQstash } from '../../../local/qstash/index.ts';
 
@@ -20,10 +21,15 @@ export type Rig = {
   close: () => Promise<void>;
 };
 
-/** Starts a rig; to be closed after the test. */
+/**
+ * Starts a rig; to be closed after the test, when every call, every answer and every callback is held
+ * against QStash's description.
+ */
 export async function startRig(options: Partial<QstashOptions> = {}): Promise<Rig> {
   const there = await startDestination();
   const qstash = await startQstash({ token, ...signingKeys, timeScale: 100, ...options });
+  const exchanges: Promise<string[]>[] = [];
+  qstash.observe((request, response) => void exchanges.push(wrongExchange(request, response)));
   const api: Rig['api'] = (path, init = {}) =>
     fetch(`${qstash.url}${path}`, {
       ...init,
@@ -43,6 +49,10 @@ export async function startRig(options: Partial<QstashOptions> = {}): Promise<Ri
     close: async () => {
       await qstash.close();
       await there.close();
+      const callbacks = there.hits.map(json).filter((body) => 'sourceMessageId' in body);
+      for (const body of callbacks)
+        expect(wrong('dlqId' in body ? 'FailureCallback' : 'Callback', body)).toBeUndefined();
+      expect((await Promise.all(exchanges)).flat()).toEqual([]);
     },
   };
 }
