@@ -41,19 +41,21 @@ export async function publishChunks(
   { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
 ): Promise<void> {
   const { publicUrl, parallelInvocations } = ctx.config;
-  const messages = chunks.map(({ index: chunk, part }) => ({
-    url: `${publicUrl}/queue/chunks`,
-    body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
-    retries,
-    retryDelay,
-    ...(delaySeconds > 0 && { delay: delaySeconds }),
-    label: attemptLabel(jobId, attempt),
-    deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
-    flowControl: laneOf(userId, rows, parallelInvocations),
-    failureCallback: `${publicUrl}/queue/chunk-failures`,
-  }));
+  // Anew for each try: the SDK turns the bodies it is given into text, and into text of text again.
+  const messages = () =>
+    chunks.map(({ index: chunk, part }) => ({
+      url: `${publicUrl}/queue/chunks`,
+      body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
+      retries,
+      retryDelay,
+      ...(delaySeconds > 0 && { delay: delaySeconds }),
+      label: attemptLabel(jobId, attempt),
+      deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
+      flowControl: laneOf(userId, rows, parallelInvocations),
+      failureCallback: `${publicUrl}/queue/chunk-failures`,
+    }));
   // Under the same deduplication ids: one whose answer was lost is not published twice.
-  await again(pausesMs, () => timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages)));
+  await again(pausesMs, () => timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages())));
 }
 
 /** Publishes any number of chunks, batch by batch. */

@@ -91,6 +91,17 @@ describe('QStash', () => {
     });
   });
 
+  test('busy at first: the batch is published as it was', async () => {
+    const { token } = await rig.user(someone());
+    const body = { error: 'busy' };
+    rig.qstash.faults.add({ kind: 'status', status: 503, body, match: 'POST /v2/batch', times: 1 });
+    const { id } = await rig.startJob(token, companies(20));
+    expect(await rig.ended(token, id)).toMatchObject({
+      rows: { succeeded: 20 },
+      credits: { charged: 20, held: 0 },
+    });
+  });
+
   test('loses messages for good: the watchdog publishes them again', async () => {
     const { token } = await rig.user(someone());
     const { id } = await rig.createJob(token);
