@@ -212,14 +212,7 @@ describe('a statement of a delivery that fails', () => {
     async (nth, when, status) => {
       const { token } = await rig.user(someone());
       const { id } = await rig.createJob(token);
-      const accepted = [{ messageId: 'msg_never-sent' }];
-      rig.qstash.faults.add({
-        kind: 'status',
-        status: 200,
-        body: accepted,
-        match: '/v2/batch',
-        times: 1,
-      });
+      rig.qstash.faults.add({ on: 'message', kind: 'status' });
       expect((await rig.upload(token, id, csv)).status).toBe(202);
       const deliver = () =>
         rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, attempt: 1, chunk: 0 }));

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { startWorker } from '../../local/worker-host.ts';
+import { wrongExchange } from '../local/qstash/description.ts';
 import { audit } from '../support/audit.ts';
 import { rigSecrets, someone, startRig } from '../support/worker.ts';
 import { companies } from '../support/worker-csv.ts';
@@ -9,6 +10,14 @@ import { endedInTime, everyMinute, minutesPass, undisturbed } from '../support/w
 
 const rig = await startRig({ stripe: true, qstash: { parallelism: 3 } });
 const stripe = rig.stripe ?? expect.unreachable();
+
+const asked: string[] = [];
+const exchanges: Promise<string[]>[] = [];
+rig.qstash.observe((request, response) => {
+  const [, version, resource] = new URL(request.url).pathname.split('/');
+  asked.push(`${request.method} /${version}/${resource}`);
+  exchanges.push(wrongExchange(request, response));
+});
 
 afterEach(() => {
   for (const { faults } of [rig.qstash, rig.redis, rig.providers, stripe]) faults.clear();
@@ -102,19 +111,26 @@ describe('QStash', () => {
     });
   });
 
+  test('takes a batch but for one message: the watchdog publishes that one', async () => {
+    const { token } = await rig.user(someone());
+    rig.qstash.faults.add({ on: 'message', kind: 'status', match: '#2 ' });
+    const { id } = await rig.startJob(token, companies(20));
+    await rig.qstash.drain(10_000);
+    rig.qstash.faults.clear();
+    expect(await endedInTime(rig, token, id)).toMatchObject({ rows: { succeeded: 20 } });
+  });
+
   test('loses messages for good: the watchdog publishes them again', async () => {
     const { token } = await rig.user(someone());
     const { id } = await rig.createJob(token);
-    // QStash takes them, and nobody ever hears of them again.
-    const accepted = Array.from({ length: 9 }, (_, i) => ({ messageId: `msg_lost-${i}` }));
-    rig.qstash.faults.add({
-      kind: 'status',
-      status: 200,
-      body: accepted,
-      match: '/v2/batch',
-      times: 1,
-    });
+    // None arrives; then somebody empties the queue, and nobody ever hears of them again.
+    rig.qstash.faults.add({ on: 'delivery', kind: 'drop' });
     expect((await rig.upload(token, id, companies(20))).status).toBe(202);
+    const headers = { authorization: `Bearer ${rigSecrets.QSTASH_TOKEN}` };
+    await fetch(`${rig.qstash.url}/v2/messages`, { method: 'DELETE', headers });
+    await rig.qstash.drain(10_000);
+    rig.qstash.faults.clear();
+    expect(await rig.readJob(token, id)).toMatchObject({ status: 'running', rows: { done: 0 } });
     await minutesPass(rig, id);
     await Promise.all([everyMinute(rig), everyMinute(rig)]);
     expect(await rig.ended(token, id)).toMatchObject({ rows: { succeeded: 20 } });
@@ -164,6 +180,21 @@ describe('QStash', () => {
     const output = await rig.output(token, id);
     expect(output.match(/,error,Could not be processed/g)).toHaveLength(14);
   });
+});
+
+test('everything said to QStash, and all that it answers, is as Upstash describes it', async () => {
+  const { token } = await rig.user(someone());
+  rig.qstash.faults.add({ on: 'delivery', kind: 'drop' });
+  const { id } = await rig.startJob(token, companies(20));
+  await rig.json(`/v1/jobs/${id}/cancel`, { method: 'POST', token });
+  rig.qstash.faults.clear();
+  await rig.worker.scheduled('17 3 * * *');
+  expect((await rig.api('/readyz')).status).toBe(200);
+  await rig.qstash.drain(10_000);
+  expect((await Promise.all(exchanges)).flat()).toEqual([]);
+  expect(new Set(asked)).toEqual(
+    new Set(['GET /v2/keys', 'POST /v2/batch', 'DELETE /v2/messages', 'POST /v2/publish']),
+  );
 });
 
 test('the Worker is killed in the middle of a job: every row is there once', async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
 import { audit } from '../support/audit.ts';
 import { JobStream } from '../support/worker-events.ts';
@@ -118,14 +118,9 @@ describe('one chunk of 60 rows', () => {
 
 test('a client that has gone is not worked for: nobody asks Redis any more', async () => {
   const { token } = await rig.user(someone());
-  // A running job that nobody works on: its message is taken and lost.
-  rig.qstash.faults.add({
-    kind: 'status',
-    status: 200,
-    body: [{ messageId: 'msg_lost' }],
-    match: '/v2/batch',
-    times: 1,
-  });
+  // A running job that nobody works on: QStash could not send its message.
+  rig.qstash.faults.add({ on: 'message', kind: 'status' });
+  onTestFinished(() => rig.qstash.faults.clear());
   const { id } = await rig.startJob(token, companies(6));
   const commands = async () => {
     const answer = await fetch(`${rig.redis.url}/_local/state`);
