@@ -11,15 +11,13 @@ import { randomId, SigningKeys } from './keys.ts';
 import { Logs } from './logs.ts';
 import type { DeadMessage, Draft, Message, Published } from './message.ts';
 import { decide } from './outcome.ts';
-import { RateLimits, type Plan } from './plan.ts';
-import { checkQuota, quotas } from './problem.ts';
+import { checkQuota, quotas, RateLimits, type Plan } from './plan.ts';
 import { Register } from './register.ts';
 import { Sender, type Reply } from './sender.ts';
 import type { Settings } from './settings.ts';
 
 /** What `startQstash` is given, with defaults filled in. */
 export type EngineOptions = {
-  token: string;
   currentSigningKey: string;
   nextSigningKey: string;
   timeScale: number;
@@ -37,7 +35,7 @@ export class Engine {
   readonly bulkActions: BulkActions;
   readonly faults: Faults;
   readonly logs = new Logs();
-  readonly dead = new DeadLetterQueue();
+  readonly deadLetters = new DeadLetterQueue();
   readonly #register = new Register();
   readonly #dispatcher: Dispatcher;
   readonly #sender: Sender;
@@ -105,9 +103,7 @@ export class Engine {
       notBefore,
       state: 'pending',
       retried: 0,
-      alarm: undefined,
       cancelRequested: false,
-      held: undefined,
     };
     this.#register.add(message);
     this.logs.add('CREATED', message);
@@ -145,7 +141,7 @@ export class Engine {
     const { delayMs: _delay, notBefore: _time, ...kept } = message.settings;
     const header = { ...kept.header, ...overrides.header };
     const { url, body, callerIp } = message;
-    this.dead.delete(dlqId);
+    this.deadLetters.delete(dlqId);
     const revived = this.create({
       url,
       body,
@@ -173,7 +169,7 @@ export class Engine {
     return {
       messages: { ...this.#register.counts },
       inFlight: this.flowControl.active,
-      dlq: this.dead.size,
+      dlq: this.deadLetters.size,
       attempts: this.#dispatcher.attempts,
       timeScale: this.clock.scale,
     };
@@ -223,7 +219,7 @@ export class Engine {
   }
 
   #failed(message: Message, reply: Reply): void {
-    const dlqId = this.dead.add(message, reply);
+    const dlqId = this.deadLetters.add(message, reply);
     this.logs.add('FAILED', message, { reply });
     const { failureCallback } = message.settings;
     if (failureCallback) this.#callBack(message, failureCallback, reply, dlqId);

@@ -37,6 +37,12 @@ const tests: Record<string, (facts: Facts, wanted: string[]) => boolean> = {
   queueName: () => false,
 };
 
+/** Filters that cancelling, logs and the dead-letter queue have in common. */
+export const commonFilters =
+  'fromDate toDate callerIp callerIP label flowControlKey url topicName scheduleId queueName'.split(
+    ' ',
+  );
+
 const numeric = new Set(['fromDate', 'toDate', 'count', 'responseStatus']);
 // A comma in these belongs to the value.
 const whole = new Set(['url', 'path', 'cursor']);

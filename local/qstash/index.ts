@@ -63,7 +63,7 @@ function createApp(engine: Engine, schedules: Schedules, token: string, observer
     .route('/', dlqRoutes(engine))
     .route('/', scheduleRoutes(engine, schedules))
     .route('/', flowControlRoutes(engine))
-    .get('/keys', (c) => c.json(engine.keys.shown()))
+    .get('/keys', (c) => c.json(engine.keys.shown))
     .post('/keys/rotate', (c) => c.json(engine.keys.rotate()));
   return routes()
     .use(engine.faults.middleware())
@@ -86,16 +86,12 @@ function createApp(engine: Engine, schedules: Schedules, token: string, observer
  * URL groups, queues, `api/…` destinations and unknown `Upstash-*` headers among them.
  */
 export async function startQstash(options: QstashOptions): Promise<Qstash> {
-  const { token, currentSigningKey, nextSigningKey } = options;
-  const { timeScale = 1, parallelism = 100, random = Math.random } = options;
-  const faults = new Faults();
   const plan = { ...defaultPlan(), ...options.plan };
-  const engine = new Engine(
-    { token, currentSigningKey, nextSigningKey, timeScale, parallelism, plan, random },
-    faults,
-  );
+  const faults = new Faults();
+  const defaults = { timeScale: 1, parallelism: 100, random: Math.random };
+  const engine = new Engine({ ...defaults, ...options, plan }, faults);
   const observers: Observer[] = [];
-  const app = createApp(engine, new Schedules(engine), token, observers);
+  const app = createApp(engine, new Schedules(engine), options.token, observers);
   // `listen` names no bindings, though it always serves through Node.
   const service = await listen({ fetch: app.fetch as Hono['fetch'] }, options.port);
   return {

@@ -9,24 +9,17 @@ export function randomId(prefix: string, length: number, random: () => number): 
 
 /** The two signing keys; what is sent is signed with the current one. */
 export class SigningKeys {
-  current: string;
-  next: string;
+  shown: { current: string; next: string };
   #random: () => number;
 
   constructor(current: string, next: string, random: () => number) {
-    this.current = current;
-    this.next = next;
+    this.shown = { current, next };
     this.#random = random;
   }
 
   /** The next key becomes the current one, and a fresh next key is made. */
-  rotate(): { current: string; next: string } {
-    this.current = this.next;
-    this.next = randomId('sig_', 28, this.#random);
-    return this.shown();
-  }
-
-  shown(): { current: string; next: string } {
-    return { current: this.current, next: this.next };
+  rotate(): SigningKeys['shown'] {
+    this.shown = { current: this.shown.next, next: randomId('sig_', 28, this.#random) };
+    return this.shown;
   }
 }

@@ -23,10 +23,10 @@ export type Message = {
   notBefore: number;
   state: MessageState;
   retried: number;
-  alarm: Alarm | undefined;
+  alarm?: Alarm | undefined;
   cancelRequested: boolean;
   /** Faults drawn for an attempt that a `reorder` fault put back. */
-  held: Fault[] | undefined;
+  held?: Fault[] | undefined;
 };
 
 /** A message about to be accepted. */

@@ -1,5 +1,18 @@
 import type { Clock } from './clock.ts';
-import { Refusal } from './problem.ts';
+import { Refusal, Unsendable } from './problem.ts';
+
+/** Ceilings of the plan; going over one is a 412 `quota … exceeded` (upstash/workflow-js #181). */
+export const quotas = {
+  maxMessageSize: 10 * 1024 * 1024,
+  maxRetries: 5,
+  maxDelay: 30 * 86_400,
+};
+
+/** Refuses a value over a quota of the plan. */
+export function checkQuota(name: keyof typeof quotas, value: number): void {
+  if (value > quotas[name])
+    throw new Unsendable(412, `quota ${name} exceeded, current limit: ${quotas[name]}`);
+}
 
 /** What the account allows and how busy QStash is; may be changed while the stand-in runs. */
 export type Plan = {

@@ -11,8 +11,8 @@ export type Schedule = {
   createdAt: number;
   paused: boolean;
   nextTime: number;
-  lastTime: number | undefined;
-  alarm: Alarm | undefined;
+  lastTime?: number;
+  alarm?: Alarm;
 };
 
 /** The schedules, each with one alarm on the engine's clock. */
@@ -45,8 +45,6 @@ export class Schedules {
       createdAt,
       paused: false,
       nextTime,
-      lastTime: undefined,
-      alarm: undefined,
     };
     this.#byId.set(id, schedule);
     this.#arm(schedule, this.#engine.clock.now() + nextTime - now);

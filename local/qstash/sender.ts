@@ -89,7 +89,7 @@ export class Sender {
       .setNotBefore(now)
       .setExpirationTime(now + 300)
       .setJti(randomId('jwt_', 28, this.#random))
-      .sign(new TextEncoder().encode(this.#keys.current));
+      .sign(new TextEncoder().encode(this.#keys.shown.current));
   }
 
   #exchange(message: Message, headers: Record<string, string>): Promise<Reply> {

@@ -1,6 +1,7 @@
 import { parseDuration } from './duration.ts';
 import { compileRetryDelay, type RetryDelay } from './expression.ts';
-import { checkQuota, Refusal, Unsendable } from './problem.ts';
+import { checkQuota } from './plan.ts';
+import { Refusal, Unsendable } from './problem.ts';
 
 /** Limits of a flow-control key: deliveries at once, and starts per period (scaled ms). */
 export type Limits = {

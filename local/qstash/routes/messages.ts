@@ -1,19 +1,17 @@
 import type { BulkAction } from '../bulk-actions.ts';
 import type { Engine } from '../engine.ts';
-import { parseSelection } from '../filter.ts';
+import { commonFilters, parseSelection } from '../filter.ts';
 import { logView } from '../logs.ts';
 import { messageView } from '../message.ts';
 import { Refusal } from '../problem.ts';
 import { query, routes, type Ctx } from './request.ts';
 
-const shared = 'fromDate toDate callerIp label flowControlKey url topicName'.split(' ');
-const more = ['scheduleId', 'queueName', 'host', 'path'];
-const logFilters = [...shared, ...more, 'callerIP', 'messageId', 'state'];
+const filters = [...commonFilters, 'host', 'path'];
 
 function logPage(c: Ctx, engine: Engine) {
   const { ids, matches, count, cursor } = parseSelection(query(c), {
     ids: 'messageIds',
-    filters: logFilters,
+    filters: [...filters, 'messageId', 'state'],
   });
   const last = cursor === undefined ? Number.POSITIVE_INFINITY : Number(cursor.split('-')[1]);
   if (Number.isNaN(last)) throw new Refusal(400, `invalid cursor: ${cursor}`);
@@ -60,7 +58,7 @@ export const messageRoutes = (engine: Engine) =>
       const search = query(c);
       const { ids, filter, matches } = parseSelection(search, {
         ids: 'messageIds',
-        filters: [...shared, ...more, 'callerIP'],
+        filters,
         // `count` is deprecated and ignored, as documented: all that match are cancelled.
         others: ['count', 'async'],
       });

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine.ts';
 import type { Draft, Published } from '../message.ts';
-import { quotas, Refusal, Unsendable } from '../problem.ts';
+import { quotas } from '../plan.ts';
+import { Refusal, Unsendable } from '../problem.ts';
 import { parseDestination, parseSettings } from '../settings.ts';
 import { bodyBytes, callerIp, destinationAfter, routes } from './request.ts';
 

@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
-import { quotas, Refusal } from '../problem.ts';
+import { quotas } from '../plan.ts';
+import { Refusal } from '../problem.ts';
 import { parseDestination, telemetry } from '../settings.ts';
 
 export type Env = { Bindings: HttpBindings };
