@@ -7,6 +7,7 @@ import './qstash/delivery.ts';
 import './qstash/documented.ts';
 import './qstash/failure.ts';
 import './qstash/faults.ts';
+import './qstash/flow-control.ts';
 import './qstash/limits.ts';
 import './qstash/redact.ts';
 import './qstash/refusal.ts';
