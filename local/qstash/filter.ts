@@ -1,5 +1,5 @@
 import type { Message } from './message.ts';
-import { Refusal } from './problem.ts';
+import { notPlayed, Refusal } from './problem.ts';
 
 /** What a filter looks at besides the message itself. */
 export type Facts = { message: Message; time: number; responseStatus?: number; state?: string };
@@ -71,8 +71,7 @@ export function parseSelection(
 ): Selection {
   const wanted = new Map<string, string[]>();
   for (const name of new Set(query.keys())) {
-    if (![ids, ...others, ...filters].includes(name))
-      throw new Refusal(400, `unknown query parameter: ${name}`);
+    if (![ids, ...others, ...filters].includes(name)) throw notPlayed(`parameter ${name}`);
     wanted.set(name, valuesOf(query, name));
   }
   const used = [...wanted].filter(([name]) => Object.hasOwn(tests, name));

@@ -70,7 +70,9 @@ function createApp(engine: Engine, schedules: Schedules, token: string, observer
     .route('/_local', engine.faults.routes())
     .get('/_local/state', (c) => c.json(engine.state()))
     .route('/v2', v2)
-    .notFound((c) => c.json({ error: `not found: ${c.req.method} ${c.req.path}` }, 404))
+    .notFound((c) =>
+      c.json({ error: `${c.req.method} ${c.req.path} is not found, or not played here` }, 404),
+    )
     .onError((error, c) => {
       if (error instanceof Refusal)
         return c.json({ error: error.message }, error.status, error.headers);

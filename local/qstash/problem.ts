@@ -10,5 +10,9 @@ export class Refusal extends Error {
   }
 }
 
+/** Refuses what QStash may know and this stand-in does not play, rather than ignore it. */
+export const notPlayed = (what: string) =>
+  new Refusal(400, `${what} is unknown, or not played by this stand-in`);
+
 /** Of a message that is well formed but cannot be sent: in a batch it fails alone. */
 export class Unsendable extends Refusal {}

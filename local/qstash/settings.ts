@@ -1,7 +1,7 @@
 import { parseDuration } from './duration.ts';
 import { compileRetryDelay, type RetryDelay } from './expression.ts';
 import { checkQuota } from './plan.ts';
-import { Refusal, Unsendable } from './problem.ts';
+import { notPlayed, Refusal, Unsendable } from './problem.ts';
 
 /** Limits of a flow-control key: deliveries at once, and starts per period (scaled ms). */
 export type Limits = {
@@ -166,7 +166,7 @@ function readOne(into: Settings, readers: Record<string, Reader>, key: string, v
     return;
   }
   const reader = Object.hasOwn(readers, key) ? readers[key] : undefined;
-  if (!reader) throw new Refusal(400, `unknown header: Upstash-${canonical(key)}`);
+  if (!reader) throw notPlayed(`header Upstash-${canonical(key)}`);
   Object.assign(into, reader(value.trim(), `Upstash-${canonical(key)}`));
 }
 

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine.ts';
 import type { Draft, Published } from '../message.ts';
 import { quotas } from '../plan.ts';
-import { Refusal, Unsendable } from '../problem.ts';
+import { notPlayed, Refusal, Unsendable } from '../problem.ts';
 import { parseDestination, parseSettings } from '../settings.ts';
 import { bodyBytes, callerIp, destinationAfter, routes } from './request.ts';
 
@@ -20,13 +20,13 @@ function parseItem(value: unknown, at: number): Item {
   const { destination, headers, body, ...rest } = value;
   const [unknown] = Object.keys(rest);
   // `queue` is among them: queues are not offered here.
-  if (unknown) throw refuse(`unknown field ${unknown}`);
+  if (unknown) throw notPlayed(`field ${unknown} of a batch`);
   if (typeof destination !== 'string') throw refuse('destination is missing');
   if (body !== undefined && typeof body !== 'string') throw refuse('body is not a string');
   if (headers !== undefined && !isRecord(headers)) throw refuse('headers is not an object');
   for (const [name, header] of Object.entries(headers ?? {})) {
     if (typeof header !== 'string') throw refuse('a header is not a string');
-    if (!/^(?:upstash-|content-type$)/i.test(name)) throw refuse(`unknown header ${name}`);
+    if (!/^(?:upstash-|content-type$)/i.test(name)) throw notPlayed(`header ${name}`);
   }
   return value as Item;
 }

@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { quotas } from '../plan.ts';
-import { Refusal } from '../problem.ts';
+import { notPlayed, Refusal } from '../problem.ts';
 import { parseDestination, telemetry } from '../settings.ts';
 
 export type Env = { Bindings: HttpBindings };
@@ -57,12 +57,11 @@ export const refuseUnread: MiddlewareHandler<Env> = async (c, next) => {
   const reads = readers.find(([form]) => form.test(route))?.[1] ?? '';
   const [parameter] = query(c).keys();
   if (parameter !== undefined && !reads.includes('query'))
-    throw new Refusal(400, `unknown query parameter: ${parameter}`);
+    throw notPlayed(`parameter ${parameter}`);
   for (const name of c.req.raw.headers.keys())
     if (name.startsWith('upstash-') && !telemetry.test(name) && !reads.includes('headers'))
-      throw new Refusal(400, `unknown header: ${name}`);
+      throw notPlayed(`header ${name}`);
   const { 'content-length': length = '0', 'transfer-encoding': chunked } = c.env.incoming.headers;
-  if ((length !== '0' || chunked) && !reads.includes('body'))
-    throw new Refusal(400, 'unexpected body: this stand-in reads none here');
+  if ((length !== '0' || chunked) && !reads.includes('body')) throw notPlayed('a body here');
   return next();
 };
