@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Route } from '../../local/stripe/core/route.ts';
 import { routes } from '../../local/stripe/routes.ts';
 import { startCheckedStripe } from '../support/checked-stripe.ts';
 import {
@@ -216,4 +217,27 @@ it('a stand-in that says what Stripe would not fails when it is closed', async (
   await sdk(second.port, second.secretKey).products.retrieve(id);
   await expect(second.close()).rejects.toThrow('GET /v1/products/:id.sheep: unexpected property');
   await rm(directory, { recursive: true });
+});
+
+describe('the parameters that the stand-in takes', () => {
+  type Rules = Route['rules'];
+  const pathsOf = (rules: Rules): string[][] =>
+    Object.entries(rules).flatMap(([name, { inner }]) => [
+      [name],
+      ...pathsOf(inner ?? {}).map((path) => [name, ...path]),
+    ]);
+  const nest = (path: string[]): Json =>
+    path.reduceRight<unknown>((inner, name) => ({ [name]: inner }), 'x') as Json;
+
+  it.each(routes.map((route): [string, Route] => [`${route.method} ${route.path}`, route]))(
+    '%s are all known to Stripe',
+    (_, { method, path, rules }) => {
+      for (const parts of pathsOf(rules))
+        expect(
+          validateParams({ method, path, params: nest(parts) }).filter((each) =>
+            each.endsWith(`.${parts.at(-1)}: unexpected property`),
+          ),
+        ).toEqual([]);
+    },
+  );
 });

@@ -24,10 +24,14 @@ function problemsOf(seen: Seen): string[] {
  * that it takes. `close` fails with what was wrong; until then nothing is slowed down by looking.
  */
 export async function startCheckedStripe(options: StripeOptions = {}): Promise<CheckedStripe> {
-  const seen: Seen[] = [];
-  const standIn = await startStripe({ ...options, observe: (one) => void seen.push(one) });
+  // Some tests ask the same thing many thousand times.
+  const seen = new Map<string, Seen>();
+  const observe = (one: Seen): void => void seen.set(JSON.stringify(one), one);
+  const standIn = await startStripe({ ...options, observe });
   const checkShapes = (): void => {
-    const told = seen.flatMap(problemsOf).map((each) => each.replaceAll(/\[\d+\]/g, '[]'));
+    const told = [...seen.values()]
+      .flatMap(problemsOf)
+      .map((each) => each.replaceAll(/\[\d+\]/g, '[]'));
     if (told.length > 0)
       throw new Error(`Stripe would not say so:\n${[...new Set(told)].join('\n')}`);
   };

@@ -2,7 +2,12 @@ import type { Raw } from './form.ts';
 import { invalid, missingParameter, unknownParameter } from './problem.ts';
 
 /** Turns one decoded parameter into its value, or throws Stripe's refusal naming it. */
-export type Rule<T> = { read: (raw: Raw, name: string) => T; needed?: boolean };
+export type Rule<T> = {
+  read: (raw: Raw, name: string) => T;
+  needed?: boolean;
+  /** The parameters inside of it, by name; of a list those of its elements. */
+  inner?: Rules;
+};
 export type Needed<T> = Rule<T> & { needed: true };
 type Rules = Record<string, Rule<unknown>>;
 type Of<R> = R extends Rule<infer T> ? T : never;
@@ -93,6 +98,7 @@ export const oneOf = <const T extends string>(...values: T[]): Rule<T> => ({
 
 /** Tries the first rule, then the second (`trial_end` is a time or `now`). */
 export const either = <A, B>(a: Rule<A>, b: Rule<B>): Rule<A | B> => ({
+  inner: { ...a.inner, ...b.inner },
   read(raw, name) {
     try {
       return a.read(raw, name);
@@ -103,6 +109,7 @@ export const either = <A, B>(a: Rule<A>, b: Rule<B>): Rule<A | B> => ({
 });
 
 export const list = <T>(rule: Rule<T>, max = 100): Rule<T[]> => ({
+  inner: { 0: rule },
   read(raw, name) {
     if (raw === '') return [];
     if (typeof raw === 'string') throw invalid('Invalid array', { param: name });
@@ -137,23 +144,24 @@ export const metadata: Rule<Record<string, string> | null> = {
 };
 
 /** The rule, required. */
-export const need = <T>(rule: Rule<T>): Needed<T> => ({ read: rule.read, needed: true });
+export const need = <T>(rule: Rule<T>): Needed<T> => ({ ...rule, needed: true });
 
-const inner = (outer: string, key: string): string => (outer === '' ? key : `${outer}[${key}]`);
+const nested = (outer: string, key: string): string => (outer === '' ? key : `${outer}[${key}]`);
 
 /** A hash of known parameters; an unknown one is refused, a missing needed one too. */
 export const hash = <S extends Rules>(rules: S): Rule<Values<S>> => ({
+  inner: rules,
   read(raw, name) {
     if (typeof raw === 'string')
       throw invalid('Invalid hash', { code: 'parameter_invalid_hash', param: name });
     for (const key of Object.keys(raw))
-      if (!Object.hasOwn(rules, key)) throw unknownParameter(inner(name, key));
+      if (!Object.hasOwn(rules, key)) throw unknownParameter(nested(name, key));
     const values: Record<string, unknown> = {};
     for (const [key, rule] of Object.entries(rules)) {
       const given = raw[key];
       if (given === undefined) {
-        if (rule.needed) throw missingParameter(inner(name, key));
-      } else values[key] = rule.read(given, inner(name, key));
+        if (rule.needed) throw missingParameter(nested(name, key));
+      } else values[key] = rule.read(given, nested(name, key));
     }
     return values as Values<S>;
   },

@@ -13,6 +13,8 @@ export type Route = {
   method: Method;
   /** Path with `:` before each id: `/v1/prices/:price`. */
   path: string;
+  /** The parameters that it takes. */
+  rules: Rules;
   run: (
     world: World,
     ids: string[],
@@ -31,6 +33,7 @@ export function route<S extends Rules>(
   return {
     method,
     path,
+    rules,
     run(world, ids, raw) {
       const { expand = [], ...params } = all.read(raw, '') as Record<string, unknown> & {
         expand?: string[];

@@ -38,7 +38,6 @@ export const sessionRules = {
     statement_descriptor: str,
   }),
   payment_method_collection: oneOf('always', 'if_required'),
-  payment_method_types: list(oneOf('card', 'sepa_debit', 'us_bank_account', 'link')),
   submit_type: oneOf('auto', 'book', 'donate', 'pay', 'subscribe'),
   subscription_data: hash({
     billing_mode: hash({ type: need(oneOf('classic', 'flexible')) }),

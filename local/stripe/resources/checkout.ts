@@ -189,7 +189,7 @@ function fieldsOf(world: World, params: NewSession, customer: Customer | null): 
     payment_method_collection: isPayment
       ? 'if_required'
       : (params.payment_method_collection ?? 'always'),
-    payment_method_types: params.payment_method_types ?? ['card'],
+    payment_method_types: ['card'],
     submit_type: params.submit_type ?? null,
     success_url: params.success_url,
     ...(taxIds?.enabled && {

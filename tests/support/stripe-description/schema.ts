@@ -1,7 +1,7 @@
 import type { ESTree } from 'rolldown/utils';
 import { find, type Found, pathOf, type Scope } from './declarations.ts';
 import { kinds } from './kinds.ts';
-import { constsOf, oneOf, type Option, partsOf, type Schema } from './shapes.ts';
+import { constsOf, having, oneOf, type Option, partsOf, type Schema } from './shapes.ts';
 
 /**
  * How a shape is meant: `plain` with an id for each reference, or `expanded`; `previous` holds some of a
@@ -50,7 +50,7 @@ export class Schemas {
   /**
    * The members of a union, or the one that a type is. Of an open enum (`'a' | OtherString`) the values
    * that Stripe documents; of a reference (`string | Customer | null`) the id and, where it may be
-   * expanded, the kinds that are played.
+   * expanded, the kinds that are played. An object of another kind is not looked into.
    */
   #options(type: ESTree.TSType, scope: Scope, isReference = false): Option[] {
     if (type.type === 'TSUnionType') {
@@ -69,8 +69,10 @@ export class Schemas {
     if (found.type?.type === 'TSTypeAliasDeclaration')
       return this.#options(found.type.typeAnnotation, found.scope, isReference);
     const consts = constsOf(found);
-    const isCut = this.mode !== 'expanded' || !(String(consts['object']) in kinds);
-    if (isReference && 'object' in consts && isCut) return [];
+    const { object } = consts;
+    const isPlayed = typeof object !== 'string' || object in kinds;
+    if (isReference && object !== undefined && !(isPlayed && this.mode === 'expanded')) return [];
+    if (!isPlayed) return [{ schema: { type: 'object', ...having({ object }) }, consts }];
     return [{ schema: this.named(found), consts }];
   }
 

@@ -58,7 +58,8 @@ export function oneOf(options: Option[]): Schema {
   return simple ? choose({ type: ['object', 'array'] }, shape, simple) : shape;
 }
 
-const having = (consts: Record<string, unknown>): Schema => ({
+/** What an object must hold to be the one that is meant. */
+export const having = (consts: Record<string, unknown>): Schema => ({
   properties: Object.fromEntries(
     Object.entries(consts).map(([name, value]) => [name, { const: value }]),
   ),
