@@ -1,5 +1,5 @@
-import type { Details } from './details.ts';
-import { chance } from './luck.ts';
+import type { Details } from './prompt-details.ts';
+import { chance } from './seeded-failures.ts';
 
 /** A JSON object whose values are left open, as prompts show it: `{"category": "…", "reason": "…"}`. */
 const formPattern =

@@ -1,13 +1,13 @@
 import { Hono } from 'hono';
 import { Faults } from '../support/faults.ts';
 import { listen, type Service } from '../support/http.ts';
-import { Luck } from './luck.ts';
-import { Meter, type Stats } from './meter.ts';
+import { SeededFailures } from './seeded-failures.ts';
+import { RequestStats, type Stats } from './request-stats.ts';
 import { openaiRoutes } from './openai.ts';
 import { serperRoutes } from './serper.ts';
 import { changed, defaultSettings, type SettingsChange } from './settings.ts';
 
-export type { Stats } from './meter.ts';
+export type { Stats } from './request-stats.ts';
 export type { Settings, SettingsChange } from './settings.ts';
 
 export type Providers = Service & {
@@ -32,18 +32,18 @@ export async function startProviders(
 ): Promise<Providers> {
   const { port = 0, ...change } = options;
   let settings = changed(defaultSettings, change);
-  const [faults, meter, luck] = [new Faults(), new Meter(), new Luck()];
+  const [faults, requestStats, seeded] = [new Faults(), new RequestStats(), new SeededFailures()];
   const app = new Hono();
-  app.use('/serper/*', meter.middleware('search'));
-  app.use('/openai/*', meter.middleware('llm'));
+  app.use('/serper/*', requestStats.middleware('search'));
+  app.use('/openai/*', requestStats.middleware('llm'));
   app.use(faults.middleware());
   app.route(
     '/serper',
-    serperRoutes(() => settings, luck),
+    serperRoutes(() => settings, seeded),
   );
   app.route(
     '/openai/v1',
-    openaiRoutes(() => settings, luck),
+    openaiRoutes(() => settings, seeded),
   );
   app.get('/_local/settings', (c) => c.json(settings));
   app.put('/_local/settings', async (c) => {
@@ -55,10 +55,10 @@ export async function startProviders(
     return c.json(settings);
   });
   app.get('/_local/stats', (c) => {
-    const stats = meter.snapshot();
+    const stats = requestStats.snapshot();
     if (c.req.query('reset') !== undefined) {
-      meter.reset();
-      luck.reset();
+      requestStats.reset();
+      seeded.reset();
     }
     return c.json(stats);
   });
@@ -69,6 +69,6 @@ export async function startProviders(
     faults,
     serperUrl: `${service.url}/serper`,
     llmUrl: `${service.url}/openai/v1`,
-    stats: () => meter.snapshot(),
+    stats: () => requestStats.snapshot(),
   };
 }

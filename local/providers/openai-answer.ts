@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { sleep } from '../support/http.ts';
-import { tokensOf, type Letter } from './letter.ts';
+import { tokensOf, type Email } from './canned-email.ts';
 import { textOf, type Completion } from './openai-request.ts';
 
 type Outgoing = Pick<ServerResponse, 'writeHead' | 'write' | 'end' | 'destroy' | 'destroyed'>;
@@ -9,7 +9,7 @@ type Outgoing = Pick<ServerResponse, 'writeHead' | 'write' | 'end' | 'destroy' |
 /** How many pieces a streamed letter comes in. More would cost time in load runs and show nothing. */
 const PIECES = 5;
 
-function usageOf(request: Completion, letter: Letter) {
+function usageOf(request: Completion, letter: Email) {
   const prompt = request.messages.reduce((sum, m) => sum + 4 + tokensOf(textOf(m)).length, 0);
   const written = letter.tokens.length;
   return {
@@ -28,7 +28,7 @@ const headOf = (request: Completion, object: string) => ({
 });
 
 /** The answer without `stream`. https://platform.openai.com/docs/api-reference/chat/object */
-export const completion = (request: Completion, letter: Letter) => ({
+export const completion = (request: Completion, letter: Email) => ({
   ...headOf(request, 'chat.completion'),
   choices: [
     {
@@ -42,7 +42,7 @@ export const completion = (request: Completion, letter: Letter) => ({
 });
 
 /** The events of a streamed answer, grouped by the moment they go out. */
-function eventsOf(request: Completion, letter: Letter): string[] {
+function eventsOf(request: Completion, letter: Email): string[] {
   const head = headOf(request, 'chat.completion.chunk');
   const withUsage = request.stream_options?.include_usage === true;
   const chunk = (delta: object, finish_reason: string | null = null) =>
@@ -99,7 +99,7 @@ export async function stream(
 
 export type StreamOptions = {
   request: Completion;
-  letter: Letter;
+  letter: Email;
   streamMs: number;
   cut: boolean;
 };

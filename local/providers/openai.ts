@@ -3,9 +3,9 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
 import { sleep } from '../support/http.ts';
 import { untilClientLeaves } from './hang.ts';
-import { writeLetter } from './letter.ts';
-import type { Luck } from './luck.ts';
-import { RateLimiter, type ProviderEnv } from './meter.ts';
+import { writeEmail } from './canned-email.ts';
+import type { SeededFailures } from './seeded-failures.ts';
+import { RateLimiter, type ProviderEnv } from './request-stats.ts';
 import { completion, stream } from './openai-answer.ts';
 import { apiError, type Completion, parseCompletion, textOf } from './openai-request.ts';
 import type { Settings } from './settings.ts';
@@ -54,7 +54,7 @@ function cutAnswer({ outgoing }: HttpBindings, body: string): void {
 }
 
 async function answer(c: Ctx, request: Completion, settings: Settings, cut: boolean) {
-  const letter = writeLetter(request);
+  const letter = writeEmail(request);
   await sleep(settings.llmFirstByteMs);
   if (!request.stream && !cut) {
     // Without streaming the headers wait for the last word.
@@ -68,14 +68,14 @@ async function answer(c: Ctx, request: Completion, settings: Settings, cut: bool
   return RESPONSE_ALREADY_SENT;
 }
 
-async function complete(c: Ctx, settings: Settings, luck: Luck): Promise<Response> {
+async function complete(c: Ctx, settings: Settings, seeded: SeededFailures): Promise<Response> {
   const body = await c.req.text();
   const parsed = parseCompletion(body);
   if ('problem' in parsed) return c.json(parsed.problem, 400);
   const { request } = parsed;
   if (request.model === MISSING_MODEL) return missingModel(c, request.model);
   const prompt = request.messages.map(textOf).join('\n');
-  const failure = luck.draw(settings.seed, settings.failureRate, `llm\0${body}`);
+  const failure = seeded.draw(settings.seed, settings.failureRate, `llm\0${body}`);
   if (prompt.includes('RATE_LLM') || failure === 'rate-limit') return limited(c);
   if (prompt.includes('SLOW_LLM') || failure === 'hang') {
     await untilClientLeaves(c.env.outgoing);
@@ -95,7 +95,7 @@ async function complete(c: Ctx, settings: Settings, luck: Luck): Promise<Respons
  * for the model `no-such-model`, 429 with `Retry-After`, 500. Words in any message decide a failure:
  * `FAIL_LLM` 500, `RATE_LLM` 429, `SLOW_LLM` no answer, `CUT_LLM` an answer cut in the middle.
  */
-export function openaiRoutes(settings: () => Settings, luck: Luck): Hono<ProviderEnv> {
+export function openaiRoutes(settings: () => Settings, seeded: SeededFailures): Hono<ProviderEnv> {
   const limiter = new RateLimiter();
   return new Hono<ProviderEnv>()
     .use(async (c, next) => {
@@ -105,7 +105,7 @@ export function openaiRoutes(settings: () => Settings, luck: Luck): Hono<Provide
     })
     .post('/chat/completions', async (c) => {
       if (!limiter.allow(settings().llmRatePerSecond)) return limited(c);
-      return complete(c, settings(), luck);
+      return complete(c, settings(), seeded);
     })
     .get('/models', (c) =>
       c.json({

@@ -2,8 +2,8 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
 import { sleep } from '../support/http.ts';
 import { untilClientLeaves } from './hang.ts';
-import type { Luck } from './luck.ts';
-import { RateLimiter, type ProviderEnv } from './meter.ts';
+import type { SeededFailures } from './seeded-failures.ts';
+import { RateLimiter, type ProviderEnv } from './request-stats.ts';
 import { knowledgeGraphFor, organicFor } from './serper-content.ts';
 import type { Settings } from './settings.ts';
 
@@ -49,7 +49,7 @@ function parse(body: string): Query | string {
  * Errors are `{message, statusCode}`: 403 without a key (or with one that begins `invalid`), 400 for
  * a bad query, 429, 500. A query that contains `FAIL_SEARCH` is always a 500.
  */
-export function serperRoutes(settings: () => Settings, luck: Luck): Hono<ProviderEnv> {
+export function serperRoutes(settings: () => Settings, seeded: SeededFailures): Hono<ProviderEnv> {
   const limiter = new RateLimiter();
   return new Hono<ProviderEnv>()
     .post('/search', async (c) => {
@@ -60,7 +60,7 @@ export function serperRoutes(settings: () => Settings, luck: Luck): Hono<Provide
       const body = await c.req.text();
       const query = parse(body);
       if (typeof query === 'string') return refuse(c, 400, query);
-      const failure = luck.draw(seed, failureRate, `search\0${body}`);
+      const failure = seeded.draw(seed, failureRate, `search\0${body}`);
       if (failure === 'hang') {
         await untilClientLeaves(c.env.outgoing);
         return RESPONSE_ALREADY_SENT;

@@ -29,7 +29,7 @@ const fresh = (waiting = 0): ProviderStats => ({
 });
 
 /** Counts requests and those that wait for headers, per provider. */
-export class Meter {
+export class RequestStats {
   #search = fresh();
   #llm = fresh();
   #maxWaiting = 0;

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { detailsOf, type Details } from './details.ts';
+import { detailsOf, type Details } from './prompt-details.ts';
 import { fillForm } from './form.ts';
-import { chance } from './luck.ts';
+import { chance } from './seeded-failures.ts';
 import { type Completion, type Message, textOf } from './openai-request.ts';
 
-export type Letter = { text: string; finishReason: 'stop' | 'length'; tokens: string[] };
+export type Email = { text: string; finishReason: 'stop' | 'length'; tokens: string[] };
 
 const offers = [
   'We help teams like yours answer customers faster without hiring ahead of demand.',
@@ -76,7 +76,7 @@ function formFor(messages: Message[]): string | undefined {
 export const tokensOf = (text: string): string[] => text.match(/\s*\S+/g) ?? [];
 
 /** Writes the answer to a request; the same messages always get the same words. */
-export function writeLetter(request: Completion): Letter {
+export function writeEmail(request: Completion): Email {
   const format = request.response_format;
   let text = letterFor(request.messages);
   if (format && format.type !== 'text') text = asJson(format.json_schema?.schema, text);

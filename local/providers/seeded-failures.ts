@@ -14,7 +14,7 @@ export function chance(...parts: (string | number)[]): number {
  * Decides failures from seed, request and attempt: the same run fails in the same places whatever
  * its order and timing, and a retry of the same request is a new throw.
  */
-export class Luck {
+export class SeededFailures {
   #attempts = new Map<string, number>();
 
   draw(seed: number, failureRate: number, request: string): Failure | undefined {
