@@ -1,94 +1,57 @@
 import { hash } from 'node:crypto';
+import { type Completion, textOf } from './openai-request.ts';
 import { detailsOf, type Details } from './prompt-details.ts';
-import { fillForm } from './form.ts';
 import { chance } from './seeded-failures.ts';
-import { type Completion, type Message, textOf } from './openai-request.ts';
+import { valueFor } from './json-answer.ts';
 
-export type Email = { text: string; finishReason: 'stop' | 'length'; tokens: string[] };
-
-const offers = [
-  'We help teams like yours answer customers faster without hiring ahead of demand.',
-  'Our customers save about a day a week on work that nobody enjoys.',
-  'We take over the repetitive part of outreach, so that people can talk to people.',
+const endings = [
+  'We help teams like yours answer customers faster. Would a short call next week suit you?',
+  'We take over the repetitive part of outreach. May I send you a two-page example?',
 ];
-const asks = [
-  'Would a short call next week suit you?',
-  'May I send you a two-page example from a similar company?',
-  'Is this something you are looking at this quarter?',
-];
+/** A JSON object whose values are left open, as prompts show it: `{"category": "…", "reason": "…"}`. */
+const formPattern =
+  /\{\s*"[^"{}]+"\s*:\s*"(?:…|\.{3})"(?:\s*,\s*"[^"{}]+"\s*:\s*"(?:…|\.{3})")*\s*\}/;
+const choicesPattern = /\bone of:?\s+([^.\n{}]+)/i;
 
 const choose = (list: string[], ...seed: string[]) =>
   list[Math.floor(chance(...seed) * list.length)] ?? '';
 
-/** First eight hex digits of the SHA-256 of the last user message. */
-export const refOf = (messages: Message[]): string =>
-  hash('sha256', textOf(messages.findLast((m) => m.role === 'user')), 'hex').slice(0, 8);
-
-function opening({ company, place, industry, role, other }: Details): string {
-  const who = company ?? 'your company';
+/** Three or four sentences that address what the prompt names, and the reference tag. */
+function email({ company, person, place, industry, role, research, other }: Details, ref: string) {
   const where = place ? ` in ${place}` : '';
   const what = industry ? ` and its work in ${industry}` : '';
   const as = role ? `, and your role as ${role},` : '';
   const more = !place && !industry && !role && other ? ` (${other.key}: ${other.value})` : '';
-  return `I have been reading about ${who}${where}${what}${as} with interest${more}.`;
-}
-
-/** Three or four sentences that address what the prompt names, and the reference tag. */
-function letterFor(messages: Message[]): string {
-  const prompt = messages
-    .filter((m) => m.role === 'user')
-    .map(textOf)
-    .join('\n');
-  const details = detailsOf(prompt);
-  const ref = refOf(messages);
-  const greeting = details.person ?? (details.company ? `${details.company} team` : 'there');
   const sentences = [
-    opening(details),
-    ...(details.research
-      ? [`One thing stood out: ${details.research.replace(/[.…]+$/, '')}.`]
-      : []),
-    choose(offers, ref, 'offer'),
-    choose(asks, ref, 'ask'),
+    `I have been reading about ${company ?? 'your company'}${where}${what}${as} with interest${more}.`,
+    ...(research ? [`One thing stood out: ${research.replace(/[.…]+$/, '')}.`] : []),
+    choose(endings, ref, 'ending'),
   ];
+  const greeting = person ?? (company ? `${company} team` : 'there');
   return `Hello ${greeting},\n\n${sentences.join(' ')}\n\nKind regards\n(ref ${ref})`;
 }
 
-/** The JSON that a `response_format` asks for: letters in string fields, zero values elsewhere. */
-function asJson(schema: Record<string, unknown> | undefined, letter: string): string {
-  const properties = schema?.['properties'] as Record<string, { type?: unknown }> | undefined;
-  if (!properties) return JSON.stringify({ email_body: letter });
-  const zero: Record<string, unknown> = { boolean: false, number: 0, integer: 0, array: [] };
-  const entries = Object.entries(properties).map(([key, { type }]) => [
-    key,
-    type === 'string' ? letter : (zero[String(type)] ?? null),
-  ]);
-  return JSON.stringify(Object.fromEntries(entries));
-}
-
-/** The answer to messages that show the JSON object they want; see `fillForm`. */
-function formFor(messages: Message[]): string | undefined {
+/**
+ * What a model writes: JSON if the request or the prompt's form asks for it, else an e-mail. A form's
+ * first value is one of the choices that the prompt names. The same messages get the same words.
+ */
+export function cannedText({ messages, response_format: format }: Completion): string {
+  const asked = messages.filter(({ role }) => role === 'user').map(textOf);
+  const ref = hash('sha256', asked.at(-1) ?? '', 'hex').slice(0, 8);
+  const details = detailsOf(asked.join('\n'));
+  const mail = email(details, ref);
+  const subject = details.company ?? details.person ?? 'the lead';
+  const sentence = `What is known of ${subject} points there (ref ${ref}).`;
+  const words = (key: string) => (/body|mail|text/i.test(key) ? mail : sentence);
+  if (format?.type === 'json_schema')
+    return JSON.stringify(valueFor(format.json_schema.schema, ref, words));
   const prompt = messages.map(textOf).join('\n');
-  const asked = messages.filter((m) => m.role === 'user').map(textOf);
-  return fillForm(prompt, detailsOf(asked.join('\n')), refOf(messages));
-}
-
-/** Rough tokens: a word with the space before it. Good enough for limits and usage counts. */
-export const tokensOf = (text: string): string[] => text.match(/\s*\S+/g) ?? [];
-
-/** Writes the answer to a request; the same messages always get the same words. */
-export function writeEmail(request: Completion): Email {
-  const format = request.response_format;
-  let text = letterFor(request.messages);
-  if (format && format.type !== 'text') text = asJson(format.json_schema?.schema, text);
-  else text = formFor(request.messages) ?? text;
-  const stops = typeof request.stop === 'string' ? [request.stop] : (request.stop ?? []);
-  for (const stop of stops) {
-    const at = text.indexOf(stop);
-    if (at >= 0) text = text.slice(0, at);
-  }
-  const all = tokensOf(text);
-  const limit = request.max_completion_tokens ?? request.max_tokens ?? Infinity;
-  const tokens = all.slice(0, limit);
-  const finishReason = tokens.length < all.length ? 'length' : 'stop';
-  return { text: tokens.join(''), finishReason, tokens };
+  const form = formPattern.exec(prompt)?.[0];
+  if (form === undefined)
+    return format?.type === 'json_object' ? JSON.stringify({ email_body: mail }) : mail;
+  const choices = (choicesPattern.exec(prompt)?.[1] ?? '').split(/,|\bor\b/).map((c) => c.trim());
+  const choice = choose(choices.filter(Boolean), ref, 'choice');
+  const [first = '', ...others] = Object.keys(JSON.parse(form) as object);
+  const rest = Object.fromEntries(others.map((key) => [key, sentence]));
+  return JSON.stringify({ [first]: choice || (details.industry ?? 'Other'), ...rest });
 }

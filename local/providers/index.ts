@@ -1,9 +1,10 @@
 import { Hono } from 'hono';
 import { Faults } from '../support/faults.ts';
 import { listen, type Service } from '../support/http.ts';
-import { SeededFailures } from './seeded-failures.ts';
-import { RequestStats, type Stats } from './request-stats.ts';
 import { openaiRoutes } from './openai.ts';
+import { RequestStats, type Stats } from './request-stats.ts';
+import { Script } from './script.ts';
+import { SeededFailures } from './seeded-failures.ts';
 import { serperRoutes } from './serper.ts';
 import { changed, defaultSettings, type SettingsChange } from './settings.ts';
 
@@ -22,45 +23,46 @@ export type Providers = Service & {
 /**
  * Search and LLM for development: Serper under `/serper`, OpenAI's form under `/openai/v1`.
  *
- * `/_local/settings` (GET, PUT a part of `Settings`, 422 for what is malformed) changes latencies
- * in milliseconds, the failure rate and rate limits at run time; `/_local/stats` counts requests
- * (`?reset` starts again, for the failures' attempts too); `/_local/faults` has the switches.
- * Throws `TypeError` for malformed options.
+ * `/_local/settings` (GET, PUT a part of `Settings`, 422 for what is malformed) changes how they behave
+ * at run time; `/_local/stats` counts requests (`?reset` starts again, for the failures' attempts too);
+ * `/_local/faults` has the switches. Throws `TypeError` for malformed options.
  */
 export async function startProviders(
   options: SettingsChange & { port?: number | undefined } = {},
 ): Promise<Providers> {
   const { port = 0, ...change } = options;
-  let settings = changed(defaultSettings, change);
-  const [faults, requestStats, seeded] = [new Faults(), new RequestStats(), new SeededFailures()];
+  const [faults, stats, script] = [new Faults(), new RequestStats(), new Script()];
+  const seeded = new SeededFailures();
+  let settings = defaultSettings;
+  const apply = (change: SettingsChange) => {
+    const next = changed(settings, change);
+    if (change.script) script.start(next.script);
+    settings = next;
+  };
+  apply(change);
+  const run = { settings: () => settings, script, seeded };
   const app = new Hono();
-  app.use('/serper/*', requestStats.middleware('search'));
-  app.use('/openai/*', requestStats.middleware('llm'));
+  app.use('/serper/*', stats.middleware('search'));
+  app.use('/openai/*', stats.middleware('llm'));
   app.use(faults.middleware());
-  app.route(
-    '/serper',
-    serperRoutes(() => settings, seeded),
-  );
-  app.route(
-    '/openai/v1',
-    openaiRoutes(() => settings, seeded),
-  );
+  app.route('/serper', serperRoutes(run));
+  app.route('/openai/v1', openaiRoutes(run));
   app.get('/_local/settings', (c) => c.json(settings));
   app.put('/_local/settings', async (c) => {
     try {
-      settings = changed(settings, await c.req.json());
+      apply(await c.req.json());
     } catch (error) {
       return c.json({ error: error instanceof Error ? error.message : String(error) }, 422);
     }
     return c.json(settings);
   });
   app.get('/_local/stats', (c) => {
-    const stats = requestStats.snapshot();
+    const snapshot = stats.snapshot();
     if (c.req.query('reset') !== undefined) {
-      requestStats.reset();
+      stats.reset();
       seeded.reset();
     }
-    return c.json(stats);
+    return c.json(snapshot);
   });
   app.route('/_local', faults.routes());
   const service = await listen(app, port);
@@ -69,6 +71,6 @@ export async function startProviders(
     faults,
     serperUrl: `${service.url}/serper`,
     llmUrl: `${service.url}/openai/v1`,
-    stats: () => requestStats.snapshot(),
+    stats: () => stats.snapshot(),
   };
 }

@@ -1,181 +1,199 @@
-export type Message = {
-  role: string;
-  content?: string | { type: string; text?: string }[] | null;
-};
+import { z } from 'zod';
+import { problemWithSchema } from './json-answer.ts';
+import { invalid, knownProblem, type Problem } from './openai-errors.ts';
+import type { Profile } from './settings.ts';
 
-/** The part of OpenAI's request that this stand-in acts upon. */
-export type Completion = {
-  model: string;
-  messages: Message[];
-  stream?: boolean | null;
-  stream_options?: { include_usage?: boolean } | null;
-  max_tokens?: number | null;
-  max_completion_tokens?: number | null;
-  stop?: string | string[] | null;
-  response_format?: {
-    type: 'text' | 'json_object' | 'json_schema';
-    json_schema?: { schema?: Record<string, unknown> };
-  } | null;
-};
+const text = z.strictObject({ type: z.literal('text'), text: z.string() });
+const message = z.strictObject({
+  role: z.enum(['system', 'developer', 'user', 'assistant']),
+  content: z.union([z.string(), z.array(text).min(1)]),
+});
+const named = z.strictObject({
+  name: z.string().regex(/^[\w-]{1,64}$/),
+  description: z.string().optional(),
+  schema: z.record(z.string(), z.unknown()),
+  strict: z.boolean().nullish(),
+});
+const format = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.enum(['text', 'json_object']) }),
+  z.strictObject({ type: z.literal('json_schema'), json_schema: named }),
+]);
+const penalty = z.number().min(-2).max(2).nullish();
+const tokens = z.int().min(1).nullish();
+const word = z.string().nullish();
+const request = z.strictObject({
+  model: z.string(),
+  messages: z.array(message).min(1),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: penalty,
+  frequency_penalty: penalty,
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  n: z.int().min(1).max(128).nullish(),
+  seed: z.int().nullish(),
+  stop: z.union([z.string(), z.array(z.string()).min(1).max(4)]).nullish(),
+  response_format: format.nullish(),
+  user: word,
+  reasoning_effort: word,
+});
+const openai = request.extend({ safety_identifier: word, prompt_cache_key: word });
+const groq = request.extend({ include_reasoning: z.boolean().nullish() });
+const parameters = { plain: openai, openai, groq };
 
-/** OpenAI's error body. https://platform.openai.com/docs/guides/error-codes */
-export type ApiError = {
-  error: { message: string; type: string; param: string | null; code: string | null };
-};
+export type Completion = z.infer<typeof request> & { include_reasoning?: boolean | null };
+export type Message = Completion['messages'][number];
 
-export const apiError = (
-  message: string,
-  type = 'invalid_request_error',
-  param: string | null = null,
-  code: string | null = null,
-): ApiError => ({ error: { message, type, param, code } });
+/** The APIs know these; ignoring them would hand back answers of another shape. */
+const unplayed =
+  'audio function_call functions logit_bias logprobs metadata modalities moderation parallel_tool_calls prediction prompt_cache_options prompt_cache_retention service_tier store tool_choice tools top_logprobs verbosity web_search_options citation_options compound_custom disable_tool_validation documents exclude_domains include_domains reasoning_format search_settings include_obfuscation name refusal tool_calls tool_call_id'.split(
+    ' ',
+  );
+
+/** The models that a profile serves; `plain` takes any name but `no-such-model`. */
+export const models: Record<Profile, string[]> = {
+  plain: ['openai/gpt-oss-20b', 'openai/gpt-oss-120b', 'llama-3.3-70b-versatile'],
+  openai: ['gpt-4o', 'gpt-4o-mini', 'gpt-4.1', 'gpt-4.1-mini', 'gpt-5', 'gpt-5-mini'],
+  groq: ['openai/gpt-oss-20b', 'openai/gpt-oss-120b'],
+};
+const canReason = ({ model }: Completion) => /^(openai\/gpt-oss|gpt-5)/.test(model);
+
+/** Whether tokens are spent before the answer; with the profile `plain` only if effort is asked for. */
+export const reasons = (profile: Profile, request: Completion) =>
+  canReason(request) && (profile !== 'plain' || request.reasoning_effort != null);
 
 /** A message's words, whichever of the two forms they have. */
-export function textOf(message: Message | undefined): string {
-  const content = message?.content;
-  if (typeof content === 'string') return content;
-  return (content ?? []).map((part) => part.text ?? '').join('\n');
+export function textOf({ content }: Message): string {
+  return typeof content === 'string' ? content : content.map((part) => part.text).join('\n');
 }
 
-type Rule = { expected: string; ok: (value: unknown) => boolean; min?: number; max?: number };
+const stepOf = (key: PropertyKey) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`);
+const pathOf = (path: PropertyKey[]) => path.map(stepOf).join('').slice(1);
 
-const isNumber = (value: unknown): value is number => typeof value === 'number';
-const isObject = (value: unknown) => typeof value === 'object' && !Array.isArray(value);
-const number = (min: number, max: number): Rule => ({
-  expected: 'a decimal',
-  ok: isNumber,
-  min,
-  max,
-});
-const integer = (min = 1): Rule => ({ expected: 'an integer', ok: Number.isInteger, min });
-const string: Rule = { expected: 'a string', ok: (v) => typeof v === 'string' };
-const boolean: Rule = { expected: 'a boolean', ok: (v) => typeof v === 'boolean' };
-const object: Rule = { expected: 'an object', ok: isObject };
-const array: Rule = { expected: 'an array of objects', ok: Array.isArray };
+function unknownKey(profile: Profile, path: PropertyKey[], key: string): Problem {
+  const at = pathOf([...path, key]);
+  if (unplayed.includes(key)) return invalid(`The local stand-in does not play '${at}'.`, at);
+  if (profile === 'groq') {
+    const where = path.length > 0 ? `'${path.join('.')}' : ` : '';
+    return invalid(`${where}property '${key}' is unsupported`);
+  }
+  if (path.length > 0) return invalid(`Unknown parameter: '${at}'.`, at, 'unknown_parameter');
+  return invalid(`Unrecognized request argument supplied: ${key}`);
+}
 
-const rules: Record<string, Rule> = {
-  model: string,
-  messages: array,
-  stream: boolean,
-  stream_options: object,
-  temperature: number(0, 2),
-  top_p: number(0, 1),
-  presence_penalty: number(-2, 2),
-  frequency_penalty: number(-2, 2),
-  max_tokens: integer(),
-  max_completion_tokens: integer(),
-  n: integer(),
-  seed: integer(Number.MIN_SAFE_INTEGER),
-  stop: {
-    expected: 'a string or an array of strings',
-    ok: (v) => [v].flat().every((stop) => typeof stop === 'string'),
-  },
-  response_format: object,
-  user: string,
-  safety_identifier: string,
-  prompt_cache_key: string,
-  metadata: object,
-  store: boolean,
-  service_tier: string,
-  reasoning_effort: string,
-  verbosity: string,
-};
+/** What zod finds, in OpenAI's words. */
+function problemOf(profile: Profile, issue: z.core.$ZodIssue, input: unknown): Problem {
+  const { code, path } = issue;
+  const at = pathOf(path);
+  if (code === 'unrecognized_keys') return unknownKey(profile, path, issue.keys[0] ?? '');
+  let value = input;
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  if (value === undefined && at === 'model') return invalid('you must provide a model parameter');
+  if (value === undefined)
+    return invalid(`Missing required parameter: '${at}'.`, at, 'missing_required_parameter');
+  if (code === 'invalid_value') {
+    const supported = issue.values.map((value) => `'${String(value)}'`).join(', ');
+    const got = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
+    const message = `Invalid value: ${got}. Supported values are: ${supported}.`;
+    return invalid(message, at, 'invalid_value');
+  }
+  const one = 'Expected an array with minimum length 1, but got an empty array instead.';
+  if (code === 'too_small' && Array.isArray(value))
+    return invalid(`Invalid '${at}': empty array. ${one}`, at, 'empty_array');
+  if (code === 'too_small' || code === 'too_big') {
+    const kind = Number.isInteger(value) ? 'integer' : 'decimal';
+    const [side, sign, bound] =
+      code === 'too_small'
+        ? ['below minimum', '>=', issue.minimum]
+        : ['above maximum', '<=', issue.maximum];
+    const expected = `Expected a value ${sign} ${bound}, but got ${JSON.stringify(value)} instead.`;
+    const message = `Invalid '${at}': ${kind} ${side} value. ${expected}`;
+    return invalid(message, at, `${kind}_${side.replace(' ', '_')}_value`);
+  }
+  const expected = code === 'invalid_type' ? `a ${issue.expected}` : 'a string or array of objects';
+  const got = Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`;
+  const message = `Invalid type for '${at}': expected ${expected}, but got ${got} instead.`;
+  return invalid(message, at, 'invalid_type');
+}
 
-/** OpenAI knows these; silently ignoring them would hand back answers of another shape. */
-const unsupported =
-  'tools,tool_choice,parallel_tool_calls,functions,function_call,logprobs,top_logprobs,logit_bias,modalities,audio,prediction,web_search_options'.split(
-    ',',
+/** What OpenAI's reasoning models refuse (community.openai.com/t/1110750 lists it by model). */
+function problemWithReasoning(request: Completion): Problem | undefined {
+  for (const key of ['max_tokens', 'presence_penalty', 'frequency_penalty', 'stop'] as const) {
+    const instead = key === 'max_tokens' ? " Use 'max_completion_tokens' instead." : '';
+    const message = `Unsupported parameter: '${key}' is not supported with this model.${instead}`;
+    if (request[key] != null && request[key] !== 0)
+      return invalid(message, key, 'unsupported_parameter');
+  }
+  const supported = 'Only the default (1) value is supported.';
+  for (const key of ['temperature', 'top_p'] as const)
+    if ((request[key] ?? 1) !== 1) return unsupportedValue(key, String(request[key]), supported);
+  return undefined;
+}
+
+function unsupportedValue(key: string, value: string, supported: string): Problem {
+  const message = `Unsupported value: '${key}' does not support ${value} with this model.`;
+  return invalid(`${message} ${supported}`, key, 'unsupported_value');
+}
+
+function problemWithEffort(profile: Profile, request: Completion): Problem | undefined {
+  const { reasoning_effort: effort } = request;
+  if (effort == null) return undefined;
+  if (!canReason(request)) return unknownKey(profile, [], 'reasoning_effort');
+  if (['low', 'medium', 'high'].includes(effort)) return undefined;
+  const supported = "Supported values are: 'low', 'medium', and 'high'.";
+  return profile === 'groq'
+    ? invalid('`reasoning_effort` must be one of `low`, `medium`, or `high`')
+    : unsupportedValue('reasoning_effort', `'${effort}'`, supported);
+}
+
+function problemWithFormat(profile: Profile, request: Completion): Problem | undefined {
+  const format = request.response_format ?? { type: 'text' };
+  if (format.type === 'text') return undefined;
+  // Groq refuses it in JSON mode (langchain-ai/langchain#23629) and, by its page, with a schema.
+  if (profile === 'groq' && request.stream)
+    return invalid('`response_format` does not support streaming');
+  if (format.type === 'json_schema') return problemWithSchema(profile, format.json_schema);
+  if (request.messages.some((message) => /json/i.test(textOf(message)))) return undefined;
+  const use = "to use 'response_format' of type 'json_object'.";
+  return invalid(`'messages' must contain the word 'json' in some form, ${use}`, 'messages');
+}
+
+function problemAcross(profile: Profile, request: Completion): Problem | undefined {
+  const { model, n, stream, stream_options } = request;
+  const isServed =
+    profile === 'plain' ? model !== 'no-such-model' : models[profile].includes(model);
+  if (!isServed) return knownProblem(profile, 'model-gone', { model });
+  const onlyStreamed = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
+  if (stream_options && !stream) return invalid(onlyStreamed, 'stream_options');
+  if ((n ?? 1) !== 1) return invalid("The local stand-in does not play 'n' other than 1.", 'n');
+  const isStrict = profile === 'openai' && canReason(request);
+  return (
+    problemWithEffort(profile, request) ??
+    (isStrict ? problemWithReasoning(request) : undefined) ??
+    problemWithFormat(profile, request)
   );
-const roles = ['system', 'developer', 'user', 'assistant', 'tool'];
-
-function problemWithField(key: string, value: unknown): ApiError | undefined {
-  if (unsupported.includes(key))
-    return apiError(`The local stand-in does not support '${key}'.`, undefined, key);
-  const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
-  if (!rule) return apiError(`Unrecognized request argument supplied: ${key}`);
-  if (value === null && key !== 'model' && key !== 'messages') return undefined;
-  if (!rule.ok(value)) {
-    const got = Array.isArray(value) ? 'array' : typeof value;
-    const message = `Invalid type for '${key}': expected ${rule.expected}, but got ${got} instead.`;
-    return apiError(message, undefined, key, 'invalid_type');
-  }
-  const [min, max] = [rule.min ?? -Infinity, rule.max ?? Infinity];
-  if (isNumber(value) && (value < min || value > max)) {
-    const [side, bound, sign] =
-      value < min ? ['below minimum', min, '>='] : ['above maximum', max, '<='];
-    const kind = rule.expected.split(' ')[1] ?? '';
-    const message = `Invalid '${key}': ${kind} ${side} value. Expected a value ${sign} ${bound}, but got ${value} instead.`;
-    return apiError(message, undefined, key, `${kind}_${side.replace(' ', '_')}_value`);
-  }
-  return undefined;
 }
 
-function problemWithMessage(message: unknown, index: number): ApiError | undefined {
-  const at = `messages[${index}]`;
-  if (typeof message !== 'object' || message === null)
-    return apiError(`Invalid type for '${at}': expected an object.`, undefined, at, 'invalid_type');
-  const { role, content } = message as Message;
-  if (!roles.includes(role)) {
-    const text = `Invalid value: '${role}'. Supported values are: ${roles.map((r) => `'${r}'`).join(', ')}.`;
-    return apiError(text, undefined, `${at}.role`, 'invalid_value');
-  }
-  const parts =
-    Array.isArray(content) &&
-    content.every((part) => part.type === 'text' && typeof part.text === 'string');
-  if (typeof content === 'string' || parts) return undefined;
-  const text = `Invalid value for 'content': expected a string, got ${content === null ? 'null' : typeof content}.`;
-  return apiError(text, undefined, `${at}.content`);
-}
-
-function problemAcrossFields(request: Completion & { n?: number }): ApiError | undefined {
-  if (request.messages.length === 0) {
-    const text =
-      "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.";
-    return apiError(text, undefined, 'messages', 'empty_array');
-  }
-  if (request.stream_options && !request.stream) {
-    const text = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
-    return apiError(text, undefined, 'stream_options');
-  }
-  if ((request.n ?? 1) !== 1)
-    return apiError("The local stand-in does not support 'n' other than 1.", undefined, 'n');
-  const format = request.response_format;
-  if (format && !['text', 'json_object', 'json_schema'].includes(format.type))
-    return apiError(`Invalid value: '${format.type}'.`, undefined, 'response_format.type');
-  if (format?.type === 'json_object' && !request.messages.some((m) => /json/i.test(textOf(m)))) {
-    const text =
-      "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.";
-    return apiError(text, undefined, 'messages');
-  }
-  return undefined;
-}
-
-/** Reads a request as OpenAI does; a problem comes back in the words of OpenAI's 400. */
-export function parseCompletion(body: string): { request: Completion } | { problem: ApiError } {
-  let input: unknown;
+/** A body as far as it can be read, and what it says. */
+export function readBody(body: string): { given?: Record<string, unknown>; said: string } {
   try {
-    input = JSON.parse(body);
+    const given = JSON.parse(body) as { messages?: { content?: unknown }[] };
+    const contents = [given.messages ?? []].flat().map(({ content }) => content);
+    const said = contents.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
+    return { given, said: said.join('\n') };
   } catch {
-    const message = 'We could not parse the JSON body of your request.';
-    return { problem: apiError(message) };
+    return { said: '' };
   }
-  if (typeof input !== 'object' || input === null || Array.isArray(input))
-    return { problem: apiError('The request body must be a JSON object.') };
-  const given = input as Record<string, unknown>;
-  for (const [key, value] of Object.entries(given)) {
-    const problem = problemWithField(key, value);
-    if (problem) return { problem };
-  }
-  if (!given['model']) return { problem: apiError('you must provide a model parameter') };
-  if (!given['messages']) {
-    const message = "Missing required parameter: 'messages'.";
-    return { problem: apiError(message, undefined, 'messages', 'missing_required_parameter') };
-  }
-  const request = given as Completion;
-  for (const [index, message] of request.messages.entries()) {
-    const problem = problemWithMessage(message, index);
-    if (problem) return { problem };
-  }
-  const problem = problemAcrossFields(request);
-  return problem ? { problem } : { request };
+}
+
+/** Checks a request as the profile's API does. */
+export function parseCompletion(profile: Profile, given: unknown): Completion | Problem {
+  if (typeof given !== 'object')
+    return invalid('We could not parse the JSON body of your request.');
+  const { data, error } = parameters[profile].safeParse(given);
+  const [issue] = error?.issues ?? [];
+  if (issue) return problemOf(profile, issue, given);
+  return problemAcross(profile, data as Completion) ?? (data as Completion);
 }

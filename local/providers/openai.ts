@@ -1,127 +1,117 @@
-import type { HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { sleep } from '../support/http.ts';
-import { untilClientLeaves } from './hang.ts';
-import { writeEmail } from './canned-email.ts';
+import { breakConnection, cutAnswer } from './broken-connection.ts';
+import { completion, promptTokens, stream, usageOf, writeAnswer } from './openai-answer.ts';
+import { errorBody, invalid, knownProblem, type Problem } from './openai-errors.ts';
+import { models, parseCompletion, readBody } from './openai-request.ts';
+import { CompletionLimits } from './rate-limits.ts';
+import type { ProviderEnv } from './request-stats.ts';
+import type { Script } from './script.ts';
 import type { SeededFailures } from './seeded-failures.ts';
-import { RateLimiter, type ProviderEnv } from './request-stats.ts';
-import { completion, stream } from './openai-answer.ts';
-import { apiError, type Completion, parseCompletion, textOf } from './openai-request.ts';
-import type { Settings } from './settings.ts';
+import type { Scripted, Settings } from './settings.ts';
 
-type Ctx = Context<ProviderEnv>;
+/** What the routes of both providers need of the run. */
+export type Run = { settings: () => Settings; script: Script; seeded: SeededFailures };
+type Call = { c: Context<ProviderEnv>; settings: Settings; limits: CompletionLimits };
 
-const models = ['openai/gpt-oss-20b', 'openai/gpt-oss-120b', 'llama-3.3-70b-versatile'];
-const MISSING_MODEL = 'no-such-model';
-
-const unauthorized = (c: Ctx, key: string | undefined) => {
-  const message = key
-    ? `Incorrect API key provided: ${key.slice(0, 7)}***. You can find your API key at https://platform.openai.com/account/api-keys.`
-    : "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
-  const code = key ? 'invalid_api_key' : null;
-  return c.json(apiError(message, 'invalid_request_error', null, code), 401);
-};
-
-const limited = (c: Ctx): Response =>
-  c.json(
-    apiError('Rate limit reached for requests', 'requests', null, 'rate_limit_exceeded'),
-    429,
-    {
-      'retry-after': '1',
-    },
-  );
-
-const broken = (c: Ctx) =>
-  c.json(
-    apiError(
-      'The server had an error while processing your request. Sorry about that!',
-      'server_error',
-    ),
-    500,
-  );
-
-const missingModel = (c: Ctx, model: string) => {
-  const message = `The model \`${model}\` does not exist or you do not have access to it.`;
-  return c.json(apiError(message, 'invalid_request_error', null, 'model_not_found'), 404);
-};
-
-/** Cuts a plain answer: the headers promise more bytes than ever come. */
-function cutAnswer({ outgoing }: HttpBindings, body: string): void {
-  const length = Buffer.byteLength(body);
-  outgoing.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
-  outgoing.write(body.slice(0, body.length / 2), () => outgoing.destroy());
+/**
+ * What a request is held to need of the token limits before it is answered. OpenAI: the larger of the
+ * limit on its answer and its own length (its guide on rate limits); Groq: both (its 413 for a large
+ * `max_tokens`: zeeyado/koassistant.koplugin#106).
+ */
+function tokensAskedFor({ profile }: Settings, given: Record<string, unknown>, said: string) {
+  const most = Number(given['max_completion_tokens'] ?? given['max_tokens']) || 0;
+  const own = promptTokens(said);
+  return profile === 'groq' ? own + most : Math.max(own, most);
 }
 
-async function answer(c: Ctx, request: Completion, settings: Settings, cut: boolean) {
-  const letter = writeEmail(request);
-  await sleep(settings.llmFirstByteMs);
-  if (!request.stream && !cut) {
-    // Without streaming the headers wait for the last word.
-    await sleep(settings.llmStreamMs);
-    return c.json(completion(request, letter));
-  }
-  c.var.answered(200);
-  if (request.stream)
-    await stream(c.env.outgoing, { request, letter, streamMs: settings.llmStreamMs, cut });
-  else cutAnswer(c.env, JSON.stringify(completion(request, letter)));
-  return RESPONSE_ALREADY_SENT;
+const headersOf = ({ settings, limits }: Call): Record<string, string> => ({
+  'x-request-id': `req_${crypto.randomUUID().replaceAll('-', '')}`,
+  ...limits.headers(settings),
+});
+
+function refuse(call: Call, problem: Problem, ordered?: number): Response {
+  const { profile, llmRetryAfter } = call.settings;
+  const usual = (llmRetryAfter ?? profile !== 'openai') ? problem.retryAfterSeconds : undefined;
+  const after = ordered ?? usual;
+  const headers = after === undefined ? {} : { 'retry-after': String(after) };
+  const status = problem.status as ContentfulStatusCode;
+  return call.c.json(errorBody(profile, problem), status, { ...headersOf(call), ...headers });
 }
 
-async function complete(c: Ctx, settings: Settings, seeded: SeededFailures): Promise<Response> {
+const keyOf = ({ c }: Call) =>
+  /^Bearer\s+(\S+)\s*$/i.exec(c.req.header('authorization') ?? '')?.[1];
+
+function problemWithKey(call: Call): Problem | undefined {
+  const key = keyOf(call);
+  if (key && !key.startsWith('invalid')) return undefined;
+  return knownProblem(call.settings.profile, key ? 'invalid-key' : 'no-key', { key });
+}
+
+/** Plays a failure; undefined: it is none, or one in the answer. */
+async function fail(
+  call: Call,
+  { kind, retryAfterSeconds }: Pick<Scripted, 'kind' | 'retryAfterSeconds'>,
+  { model, stream }: Record<string, unknown>,
+) {
+  const type = stream === true ? 'text/event-stream; charset=utf-8' : undefined;
+  const broken = await breakConnection(kind, call.c.env, type);
+  if (broken) return broken;
+  const of = { model: String(model), key: keyOf(call) };
+  const problem = knownProblem(call.settings.profile, kind, of);
+  if (kind === 'error') await sleep(call.settings.llmFirstByteMs);
+  return problem && refuse(call, problem, retryAfterSeconds);
+}
+
+async function complete(call: Call, { script, seeded }: Run) {
+  const { c, settings, limits } = call;
   const body = await c.req.text();
-  const parsed = parseCompletion(body);
-  if ('problem' in parsed) return c.json(parsed.problem, 400);
-  const { request } = parsed;
-  if (request.model === MISSING_MODEL) return missingModel(c, request.model);
-  const prompt = request.messages.map(textOf).join('\n');
-  const failure = seeded.draw(settings.seed, settings.failureRate, `llm\0${body}`);
-  if (prompt.includes('RATE_LLM') || failure === 'rate-limit') return limited(c);
-  if (prompt.includes('SLOW_LLM') || failure === 'hang') {
-    await untilClientLeaves(c.env.outgoing);
-    return RESPONSE_ALREADY_SENT;
-  }
-  if (prompt.includes('FAIL_LLM') || failure === 'error') {
-    await sleep(settings.llmFirstByteMs);
-    return broken(c);
-  }
-  return answer(c, request, settings, prompt.includes('CUT_LLM'));
+  const { given, said } = readBody(body);
+  const entry = script.next('llm', said);
+  const failed = entry && (await fail(call, entry, given ?? {}));
+  if (failed) return failed;
+  const asked = tokensAskedFor(settings, given ?? {}, said);
+  const early = problemWithKey(call) ?? limits.admit(settings, String(given?.['model']), asked);
+  if (early) return refuse(call, early);
+  const request = parseCompletion(settings.profile, given);
+  if ('status' in request) return refuse(call, request);
+  const kind = seeded.draw(settings.seed, settings.failureRate, `llm\0${body}`);
+  const unlucky = kind && (await fail(call, { kind }, request));
+  if (unlucky) return unlucky;
+  const answer = writeAnswer(request, settings, entry);
+  const exchange = { request, settings, entry, answer };
+  limits.settle(settings, asked - usageOf(exchange).total_tokens);
+  await sleep(settings.llmFirstByteMs);
+  const isCut = entry?.kind === 'cut' || entry?.kind === 'unfinished';
+  if (request.stream || isCut) c.var.answered(200);
+  if (request.stream) return stream(c.env.outgoing, exchange, headersOf(call));
+  if (isCut) return cutAnswer(c.env, JSON.stringify(completion(exchange)));
+  // Without streaming the headers wait for the last word.
+  await sleep(settings.llmStreamMs);
+  return c.json(completion(exchange), 200, headersOf(call));
 }
 
 /**
- * OpenAI's `POST /chat/completions` and `GET /models`
- * (https://platform.openai.com/docs/api-reference/chat), streaming and not. Errors have OpenAI's
- * body: 401 without a key (or with one that begins `invalid`), 400 for what it does not know, 404
- * for the model `no-such-model`, 429 with `Retry-After`, 500. Words in any message decide a failure:
- * `FAIL_LLM` 500, `RATE_LLM` 429, `SLOW_LLM` no answer, `CUT_LLM` an answer cut in the middle.
+ * `POST /chat/completions` and `GET /models` as OpenAI and Groq have them
+ * (platform.openai.com/docs/api-reference/chat, console.groq.com/docs/api-reference), streaming and not.
+ * 401 without a key or with one that begins `invalid`; what else can happen is in `Settings`.
  */
-export function openaiRoutes(settings: () => Settings, seeded: SeededFailures): Hono<ProviderEnv> {
-  const limiter = new RateLimiter();
+export function openaiRoutes(run: Run): Hono<ProviderEnv> {
+  const limits = new CompletionLimits();
+  const callOf = (c: Context<ProviderEnv>) => ({ c, settings: run.settings(), limits });
   return new Hono<ProviderEnv>()
-    .use(async (c, next) => {
-      const key = /^Bearer\s+(\S+)\s*$/i.exec(c.req.header('authorization') ?? '')?.[1];
-      if (!key || key.startsWith('invalid')) return unauthorized(c, key);
-      return next();
+    .post('/chat/completions', (c) => complete(callOf(c), run))
+    .get('/models', (c) => {
+      const call = callOf(c);
+      const problem = problemWithKey(call);
+      if (problem) return refuse(call, problem);
+      const own = { object: 'model', created: 1_750_000_000, owned_by: 'rowloom' };
+      const data = models[call.settings.profile].map((id) => ({ id, ...own }));
+      return c.json({ object: 'list', data });
     })
-    .post('/chat/completions', async (c) => {
-      if (!limiter.allow(settings().llmRatePerSecond)) return limited(c);
-      return complete(c, settings(), seeded);
-    })
-    .get('/models', (c) =>
-      c.json({
-        object: 'list',
-        data: models.map((id) => ({ id, object: 'model', created: 1_750_000_000, owned_by: 'x' })),
-      }),
-    )
-    .all('*', (c) =>
-      c.json(
-        apiError(
-          `Unknown request URL: ${c.req.method} ${c.req.path}.`,
-          undefined,
-          null,
-          'unknown_url',
-        ),
-        404,
-      ),
-    );
+    .all('*', (c) => {
+      const message = `Unknown request URL: ${c.req.method} ${c.req.path}.`;
+      return refuse(callOf(c), { ...invalid(message, null, 'unknown_url'), status: 404 });
+    });
 }

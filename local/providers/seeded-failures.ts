@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto';
 
-/** How an unlucky request fails: an error, a rate limit, or no answer at all. */
+/** How a request fails: an error, a rate limit, or no answer at all. */
 export type Failure = 'error' | 'rate-limit' | 'hang';
-
-const MAX_REMEMBERED = 100_000;
 
 /** A number in 0–1 that depends on nothing but its parts. */
 export function chance(...parts: (string | number)[]): number {
@@ -21,16 +19,10 @@ export class SeededFailures {
     if (failureRate <= 0) return undefined;
     const key = hash('sha256', request, 'base64');
     const attempt = (this.#attempts.get(key) ?? 0) + 1;
-    this.#attempts.delete(key);
     this.#attempts.set(key, attempt);
-    if (this.#attempts.size > MAX_REMEMBERED) {
-      const oldest = this.#attempts.keys().next().value;
-      if (oldest !== undefined) this.#attempts.delete(oldest);
-    }
     if (chance(seed, key, attempt) >= failureRate) return undefined;
     const kind = chance(seed, key, attempt, 'kind');
-    if (kind < 0.6) return 'error';
-    return kind < 0.9 ? 'rate-limit' : 'hang';
+    return kind < 0.6 ? 'error' : kind < 0.9 ? 'rate-limit' : 'hang';
   }
 
   /** Forgets attempts, so that a repeated run meets the same failures again. */

@@ -1,86 +1,96 @@
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { z } from 'zod';
 import { sleep } from '../support/http.ts';
-import { untilClientLeaves } from './hang.ts';
-import type { SeededFailures } from './seeded-failures.ts';
-import { RateLimiter, type ProviderEnv } from './request-stats.ts';
-import { knowledgeGraphFor, organicFor } from './serper-content.ts';
-import type { Settings } from './settings.ts';
+import { breakConnection, cutAnswer } from './broken-connection.ts';
+import known from './errors.json' with { type: 'json' };
+import { readBody } from './openai-request.ts';
+import type { Run } from './openai.ts';
+import { Bucket } from './rate-limits.ts';
+import type { ProviderEnv } from './request-stats.ts';
+import { factsOf, knowledgeGraphFor, organicFor } from './serper-content.ts';
+import type { Scripted } from './settings.ts';
 
-type Query = { q: string; num: number; page: number } & Record<string, unknown>;
+const text = z.string().optional();
+const schema = z.strictObject({
+  q: z.string().trim().min(1),
+  gl: text,
+  hl: text,
+  location: text,
+  tbs: text,
+  autocorrect: z.boolean().optional(),
+  num: z.int().min(1).max(100).default(10),
+  page: z.int().min(1).default(1),
+});
+type Query = z.infer<typeof schema>;
+const problems: Record<string, { status: number; message: string }> = known.serper;
 
-const MAX_NUM = 100;
-const texts = new Set(['q', 'gl', 'hl', 'location', 'tbs', 'type', 'engine']);
-const numbers = new Set(['num', 'page']);
+/** Serper sends no headers about its limits, no Retry-After either, unless the script names one. */
+function refuse(c: Context<ProviderEnv>, statusCode: number, message: string, after?: number) {
+  const headers = after === undefined ? {} : { 'retry-after': String(after) };
+  return c.json({ message, statusCode }, statusCode as ContentfulStatusCode, headers);
+}
 
-const refuse = (
-  c: Context<ProviderEnv>,
-  statusCode: 400 | 403 | 404 | 429 | 500,
-  message: string,
-) => c.json({ message, statusCode }, statusCode, statusCode === 429 ? { 'retry-after': '1' } : {});
+/** Plays a failure; undefined: it is none, or one in the answer. */
+async function fail(c: Context<ProviderEnv>, kind: Scripted['kind'], retryAfterSeconds?: number) {
+  const broken = await breakConnection(kind, c.env);
+  if (broken) return broken;
+  const problem = problems[kind];
+  return problem && refuse(c, problem.status, problem.message, retryAfterSeconds);
+}
 
-/** The query, or what Serper would say of it. */
+/** The query, or what Serper would say of it. Its words for a bad query are unverified. */
 function parse(body: string): Query | string {
-  let input: unknown;
-  try {
-    input = JSON.parse(body);
-  } catch {
-    return 'Invalid JSON';
-  }
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return 'Invalid body';
-  const given = input as Record<string, unknown>;
-  for (const [key, value] of Object.entries(given)) {
-    if (texts.has(key) && typeof value !== 'string') return `${key} must be a string`;
-    if (numbers.has(key) && !(Number.isInteger(value) && Number(value) > 0))
-      return `${key} must be a positive integer`;
-    const known = texts.has(key) || numbers.has(key) || key === 'autocorrect';
-    if (!known) return `Unknown parameter: ${key}`;
-  }
-  const q = given['q'];
-  if (typeof q !== 'string' || q.trim() === '') return 'Missing query parameter';
-  const num = Number(given['num'] ?? 10);
-  if (num > MAX_NUM) return `num must be at most ${MAX_NUM}`;
-  return { ...given, q, num, page: Number(given['page'] ?? 1) };
+  const { given } = readBody(body);
+  if (!given) return 'Invalid JSON';
+  const { data, error } = schema.safeParse(given);
+  const [issue] = error?.issues ?? [];
+  if (issue?.code === 'unrecognized_keys') return `Unknown parameter: ${issue.keys.join(', ')}`;
+  if (issue?.path[0] === 'q') return 'Missing query parameter';
+  return data ?? `Invalid ${issue?.path.join('.')}`;
 }
 
 /**
  * Serper's `POST /search` (https://serper.dev): `X-API-KEY`, `{q, gl?, hl?, location?, num?, page?,
- * autocorrect?, tbs?}` → `{searchParameters, knowledgeGraph?, organic, relatedSearches, credits}`.
- * Errors are `{message, statusCode}`: 403 without a key (or with one that begins `invalid`), 400 for
- * a bad query, 429, 500. A query that contains `FAIL_SEARCH` is always a 500.
+ * autocorrect?, tbs?}` → `{searchParameters, knowledgeGraph?, organic, peopleAlsoAsk, relatedSearches,
+ * credits}`. Errors are `{message, statusCode}`: 403 without a key or with one that begins `invalid`,
+ * 400 for a bad query, 429; what else can happen is in `Settings`.
  */
-export function serperRoutes(settings: () => Settings, seeded: SeededFailures): Hono<ProviderEnv> {
-  const limiter = new RateLimiter();
+export function serperRoutes({ settings, script, seeded }: Run): Hono<ProviderEnv> {
+  const bucket = new Bucket();
   return new Hono<ProviderEnv>()
     .post('/search', async (c) => {
-      const key = c.req.header('x-api-key')?.trim();
-      if (!key || key.startsWith('invalid')) return refuse(c, 403, 'Unauthorized.');
-      const { seed, failureRate, searchLatencyMs, searchRatePerSecond } = settings();
-      if (!limiter.allow(searchRatePerSecond)) return refuse(c, 429, 'Too many requests.');
+      const { seed, failureRate, searchLatencyMs, searchRatePerSecond: rate } = settings();
       const body = await c.req.text();
       const query = parse(body);
+      const entry = script.next('search', typeof query === 'string' ? body : query.q);
+      const key = c.req.header('x-api-key')?.trim();
+      if (!entry && (!key || key.startsWith('invalid'))) return fail(c, 'invalid-key');
+      if (!entry && rate !== null && bucket.level(rate, 1000) < 1) return fail(c, 'rate-limit');
+      bucket.take(1);
+      const kind = entry?.kind ?? seeded.draw(seed, failureRate, `search\0${body}`);
+      if (kind === undefined || kind === 'error' || kind === 'cut') await sleep(searchLatencyMs);
+      const failed = kind && (await fail(c, kind, entry?.retryAfterSeconds));
+      if (failed) return failed;
       if (typeof query === 'string') return refuse(c, 400, query);
-      const failure = seeded.draw(seed, failureRate, `search\0${body}`);
-      if (failure === 'hang') {
-        await untilClientLeaves(c.env.outgoing);
-        return RESPONSE_ALREADY_SENT;
-      }
-      await sleep(searchLatencyMs);
-      if (failure === 'rate-limit') return refuse(c, 429, 'Too many requests.');
-      if (failure === 'error' || query.q.includes('FAIL_SEARCH'))
-        return refuse(c, 500, 'Internal server error');
-      return c.json(answer(query));
+      if (kind !== 'cut') return c.json(answer(query));
+      c.var.answered(200);
+      return cutAnswer(c.env, JSON.stringify(answer(query)));
     })
     .all('*', (c) => refuse(c, 404, 'Not found.'));
 }
 
 function answer(query: Query) {
   const { q, num, page, ...rest } = query;
-  const knowledgeGraph = page === 1 ? knowledgeGraphFor(q) : undefined;
+  const facts = factsOf(q);
+  const organic = organicFor(facts, num, page);
   return {
     searchParameters: { q, type: 'search', ...rest, num, page, engine: 'google' },
-    ...(knowledgeGraph ? { knowledgeGraph } : {}),
-    organic: organicFor(q, num, page),
+    ...(facts.looksLikeCompany && page === 1 ? { knowledgeGraph: knowledgeGraphFor(facts) } : {}),
+    organic,
+    peopleAlsoAsk: organic.slice(0, 1).map(({ title, link, snippet }) => {
+      return { question: `What is known of ${facts.name}?`, snippet, title, link };
+    }),
     relatedSearches: [{ query: `${q} news` }, { query: `${q} reviews` }],
     // Serper charges a second credit for more than ten results.
     credits: num > 10 ? 2 : 1,

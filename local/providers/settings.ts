@@ -1,64 +1,104 @@
+import { z } from 'zod';
+
+const ms = z.number().min(0).max(600_000);
+const limit = z.number().positive().nullable().default(null);
+const seconds = z.number().min(0);
+
+/** What happens to a call that an entry of the script meets. */
+const kinds = z.enum([
+  'unavailable', // 503
+  'error', // 500
+  'refused', // the connection is reset before an answer
+  'cut', // the connection ends in the middle of the answer, after `chunks` of a stream
+  'hang',
+  'empty', // 200 without a body
+  'unreadable', // 200 with a page of HTML
+  'rate-limit', // 429, with `retryAfterSeconds` if given
+  'invalid-key',
+  'payment-required',
+  'forbidden',
+  'out-of-credits',
+]);
+const completionKinds = z.enum([
+  'model-gone', // 404
+  'content-policy', // 400 for what the prompt says
+  'content-filter', // half an answer, finish_reason content_filter
+  'refusal', // in the field of that name; no content
+  'length', // half an answer, finish_reason length
+  'unfinished', // a stream that ends without finish_reason and [DONE], after `chunks`
+  'stream-error', // a stream with an error in it, after `chunks`
+  'text', // the answer is `text`
+  'broken-json', // JSON that breaks off, finish_reason stop
+  'wrong-shape', // a JSON object that lacks a property and has one too many
+  'json-failed', // 400 json_validate_failed, Groq's for a model that could not keep to JSON
+]);
+
+const conditions = {
+  /** A regular expression for the query or the messages' words. */
+  match: z.string().optional(),
+  /** From and until when it plays, counted from the change that brought the script; absent: always. */
+  fromSeconds: seconds.optional(),
+  toSeconds: seconds.optional(),
+  /** How many calls it plays for; absent: all. */
+  times: z.int().positive().optional(),
+  text: z.string().optional(),
+  chunks: z.int().min(0).optional(),
+  retryAfterSeconds: seconds.optional(),
+};
+const either = z.enum(['search', 'llm']).optional();
+const llm = z.literal('llm').default('llm');
+const scripted = z.union([
+  z.strictObject({ ...conditions, kind: kinds, provider: either }),
+  z.strictObject({ ...conditions, kind: completionKinds, provider: llm }),
+]);
+
 /** How the providers behave; every field can be changed while they run. */
-export type Settings = {
+const schema = z.strictObject({
+  /** Whose models, parameters, limits and errors the completions have; `plain`: lenient, no headers. */
+  profile: z.enum(['plain', 'openai', 'groq']).default('plain'),
   /** Wait before a search is answered, in milliseconds. */
-  searchLatencyMs: number;
+  searchLatencyMs: ms.default(300),
   /** Wait before the first byte of a completion. */
-  llmFirstByteMs: number;
+  llmFirstByteMs: ms.default(300),
   /** Time over which a streamed completion is spread, after its first byte. */
-  llmStreamMs: number;
+  llmStreamMs: ms.default(100),
   /** Share of requests that fail, 0–1. */
-  failureRate: number;
+  failureRate: z.number().min(0).max(1).default(0),
   /** Same seed, same requests: same failures. */
-  seed: number;
-  /** Requests per second before 429; null: no limit. */
-  searchRatePerSecond: number | null;
-  llmRatePerSecond: number | null;
-};
+  seed: z.int().default(1),
+  /** Limits before 429; null: none. */
+  searchRatePerSecond: limit,
+  llmRatePerSecond: limit,
+  llmRequestsPerMinute: limit,
+  llmRequestsPerDay: limit,
+  llmTokensPerMinute: limit,
+  llmTokensPerDay: limit,
+  /** Whether a refused completion counts as a request; null: with the profile openai. */
+  refusedCallsCount: z.boolean().nullable().default(null),
+  /** Whether a completion's 429 has Retry-After; null: not with the profile openai. */
+  llmRetryAfter: z.boolean().nullable().default(null),
+  /** Tokens that a reasoning model spends before its answer; null: by reasoning_effort. */
+  reasoningTokens: z.int().min(0).nullable().default(null),
+  /** Outages and answers to order: the first entry that meets a call plays. */
+  script: z.array(scripted).max(1000).default([]),
+});
 
+export type Settings = z.infer<typeof schema>;
+export type Profile = Settings['profile'];
+export type Scripted = Settings['script'][number];
 /** A change of settings; `latencyMs` sets the search latency and the completion's first byte. */
-export type SettingsChange = { [key in keyof Settings]?: Settings[key] | undefined } & {
-  latencyMs?: number | undefined;
-};
+export type SettingsChange = z.input<typeof schema> & { latencyMs?: number | undefined };
 
-export const defaultSettings: Settings = {
-  searchLatencyMs: 300,
-  llmFirstByteMs: 300,
-  llmStreamMs: 100,
-  failureRate: 0,
-  seed: 1,
-  searchRatePerSecond: null,
-  llmRatePerSecond: null,
-};
-
-const MAX_MS = 600_000;
-const isMs = (value: unknown) => typeof value === 'number' && value >= 0 && value <= MAX_MS;
-const isRate = (value: unknown) => value === null || (typeof value === 'number' && value > 0);
-
-const rules: Record<keyof Settings | 'latencyMs', [(value: unknown) => boolean, string]> = {
-  searchLatencyMs: [isMs, `a number of milliseconds, 0–${MAX_MS}`],
-  llmFirstByteMs: [isMs, `a number of milliseconds, 0–${MAX_MS}`],
-  llmStreamMs: [isMs, `a number of milliseconds, 0–${MAX_MS}`],
-  latencyMs: [isMs, `a number of milliseconds, 0–${MAX_MS}`],
-  failureRate: [(v) => typeof v === 'number' && v >= 0 && v <= 1, 'a number between 0 and 1'],
-  seed: [(v) => Number.isSafeInteger(v), 'an integer'],
-  searchRatePerSecond: [isRate, 'a positive number, or null for no limit'],
-  llmRatePerSecond: [isRate, 'a positive number, or null for no limit'],
-};
+export const defaultSettings: Settings = schema.parse({});
 
 /** The settings after a change; throws `TypeError` with a sentence when the change is malformed. */
 export function changed(settings: Settings, change: unknown): Settings {
-  if (typeof change !== 'object' || change === null || Array.isArray(change))
-    throw new TypeError('settings must be an object');
-  const given = Object.entries(change).filter(([, value]) => value !== undefined);
-  for (const [key, value] of given) {
-    const rule = Object.hasOwn(rules, key) ? rules[key as keyof typeof rules] : undefined;
-    if (!rule) throw new TypeError(`unknown setting "${key}"`);
-    if (!rule[0](value)) throw new TypeError(`${key} must be ${rule[1]}`);
-  }
-  const { latencyMs, ...rest } = Object.fromEntries(given) as Partial<
-    Settings & { latencyMs: number }
-  >;
-  const both =
-    latencyMs === undefined ? {} : { searchLatencyMs: latencyMs, llmFirstByteMs: latencyMs };
-  return { ...settings, ...both, ...rest };
+  const given = z.record(z.string(), z.unknown()).safeParse(change).data;
+  if (!given) throw new TypeError('settings must be an object');
+  const { latencyMs, ...rest } = given;
+  const both = { searchLatencyMs: latencyMs, llmFirstByteMs: latencyMs };
+  const entries = Object.entries({ ...both, ...rest }).filter(([, value]) => value !== undefined);
+  const { data, error } = schema.safeParse({ ...settings, ...Object.fromEntries(entries) });
+  if (error) throw new TypeError(z.prettifyError(error));
+  return data;
 }

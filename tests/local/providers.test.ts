@@ -1,39 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
-import { clientOf, prompt, quiet, refOf } from './providers-client.ts';
-
-type Chunk = {
-  id: string;
-  object: string;
-  choices: {
-    delta: { role?: string; content?: string };
-    finish_reason: string | null;
-  }[];
-  usage?: { total_tokens: number } | null;
-};
-
-/** Reads a whole stream by hand, as a client without an SDK would. */
-async function readStream(response: Response) {
-  const text = await response.text();
-  const data = text
-    .split('\n\n')
-    .filter(Boolean)
-    .map((event) => event.replace(/^data: /, ''));
-  const done = data.at(-1) === '[DONE]';
-  const chunks = data.filter((d) => d !== '[DONE]').map((d) => JSON.parse(d) as Chunk);
-  const content = chunks.map((c) => c.choices[0]?.delta.content ?? '').join('');
-  return { chunks, content, done };
-}
-
-const answerOf = async (response: Response) =>
-  (await response.json()) as {
-    object: string;
-    choices: { message: { content: string }; finish_reason: string }[];
-    usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
-  };
-
-const errorOf = async (response: Response) =>
-  ((await response.json()) as { error: { message: string; param: unknown; code: unknown } }).error;
+import {
+  answerOf,
+  clientOf,
+  errorOf,
+  expectSearchShape,
+  expectShape,
+  prompt,
+  quiet,
+  readStream,
+  refOf,
+} from './providers-client.ts';
 
 let providers: Providers;
 const { set, search, complete } = clientOf(() => providers);
@@ -58,6 +35,7 @@ describe('search', () => {
       knowledgeGraph: { title: '3M' },
       credits: 1,
     });
+    expectSearchShape(first);
     const { organic } = first as { organic: Record<string, unknown>[] };
     expect(organic).toHaveLength(10);
     expect(organic.map((result) => result['position'])).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
@@ -78,6 +56,8 @@ describe('search', () => {
     expect(one.organic).toHaveLength(3);
     expect(one.knowledgeGraph).toBeUndefined();
     expect(two.organic.map((r) => r.link)).not.toEqual(one.organic.map((r) => r.link));
+    const company = await (await search({ q: 'Acme', page: 2 })).json();
+    expect(company).not.toHaveProperty('knowledgeGraph');
   });
 
   it('refuses a missing key with 403 and a bad query with 400', async () => {
@@ -101,13 +81,13 @@ describe('completions', () => {
   const text =
     'Company: Zürich Widgets\nname: Ada Müller\ncity: Basel\nResearch:\n- It opened a site';
 
-  it('writes a letter that addresses the row, with its reference', async () => {
+  it('writes an e-mail that addresses the row, with its reference', async () => {
     const first = await answerOf(await complete(prompt(text)));
     expect(first.object).toBe('chat.completion');
-    const letter = first.choices[0]?.message.content ?? '';
+    const mail = first.content;
     for (const detail of ['Zürich Widgets', 'Ada Müller', 'Basel', 'It opened a site'])
-      expect(letter).toContain(detail);
-    expect(letter.endsWith(`(ref ${refOf(text)})`)).toBe(true);
+      expect(mail).toContain(detail);
+    expect(mail.endsWith(`(ref ${refOf(text)})`)).toBe(true);
     expect(first.choices[0]?.finish_reason).toBe('stop');
     expect(first.usage.total_tokens).toBe(
       first.usage.prompt_tokens + first.usage.completion_tokens,
@@ -115,12 +95,12 @@ describe('completions', () => {
     const again = await answerOf(await complete(prompt(text)));
     expect(again.choices).toEqual(first.choices);
     const other = await answerOf(await complete(prompt('Company: Other')));
-    expect(other.choices[0]?.message.content).not.toContain('Zürich');
+    expect(other.content).not.toContain('Zürich');
   });
 
   it('reads details from JSON and from columns it does not know', async () => {
     const ask = async (content: string) =>
-      (await answerOf(await complete(prompt(content)))).choices[0]?.message.content;
+      (await answerOf(await complete(prompt(content)))).content;
     const json = JSON.stringify({
       Security: 'A. O. Smith',
       'GICS Sector': 'Industrials',
@@ -133,7 +113,7 @@ describe('completions', () => {
 
   it('fills a form that the prompt shows, and chooses from what it names', async () => {
     const ask = async (content: string) =>
-      (await answerOf(await complete(prompt(content)))).choices[0]?.message.content ?? '';
+      (await answerOf(await complete(prompt(content)))).content;
     const form = 'Answer {"label": "…", "why": "…"}.\nCompany: Zürich Widgets\nIndustry: Toys';
     const chosen = JSON.parse(await ask(`One of: red, green or blue. ${form}`)) as object;
     expect(chosen).toEqual({
@@ -144,14 +124,14 @@ describe('completions', () => {
     expect(await ask('Company: ACME\nnote: {"label": "x"}')).toMatch(/^Hello/);
   });
 
-  it('streams the same letter in several chunks, then usage, then [DONE]', async () => {
+  it('streams the same e-mail in several chunks, then usage, then [DONE]', async () => {
     const plain = await answerOf(await complete(prompt(text)));
     const response = await complete(
       prompt(text, { stream: true, stream_options: { include_usage: true } }),
     );
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     const { chunks, content, done } = await readStream(response);
-    expect(content).toBe(plain.choices[0]?.message.content);
+    expect(content).toBe(plain.content);
     expect(done).toBe(true);
     expect(chunks.length).toBeGreaterThan(4);
     expect(new Set(chunks.map((c) => `${c.id} ${c.object}`)).size).toBe(1);
@@ -163,22 +143,20 @@ describe('completions', () => {
   });
 
   it('keeps to max_tokens, stop and response_format', async () => {
-    const ask = async (extra: object, content = text) =>
-      (await answerOf(await complete(prompt(content, extra)))).choices[0];
+    const ask = async (extra: object) => answerOf(await complete(prompt(text, extra)));
     const short = await ask({ max_completion_tokens: 3 });
-    expect(short?.finish_reason).toBe('length');
-    expect(short?.message.content.split(/\s+/)).toHaveLength(3);
+    expect(short.choice.finish_reason).toBe('length');
+    expect(short.content.split(/\s+/)).toHaveLength(3);
+    expect((await ask({ max_tokens: 3 })).content).toBe(short.content);
     const stopped = await ask({ stop: ['Kind regards'] });
-    expect(stopped?.message.content).not.toContain('Kind regards');
-    const format = {
-      type: 'json_schema',
-      json_schema: { name: 'mail', schema: { properties: { body: { type: 'string' } } } },
-    };
-    const json = await ask({ response_format: format });
-    expect(Object.keys(JSON.parse(json?.message.content ?? '') as object)).toEqual(['body']);
-    expect((await complete(prompt('x', { response_format: { type: 'json_object' } }))).status).toBe(
-      400,
-    );
+    expect(stopped.content).toContain('Hello');
+    expect(stopped.content).not.toContain('Kind regards');
+    const json = { response_format: { type: 'json_object' } };
+    const mail = await answerOf(await complete(prompt('Answer in JSON', json)));
+    expect(Object.keys(JSON.parse(mail.content) as object)).toEqual(['email_body']);
+    const refused = await errorOf(await complete(prompt('x', json)));
+    expect(refused).toMatchObject({ status: 400, param: 'messages' });
+    expect(refused.message).toContain("must contain the word 'json'");
   });
 
   it('refuses in OpenAI’s form', async () => {
@@ -186,33 +164,45 @@ describe('completions', () => {
     expect(noKey.status).toBe(401);
     expect((await errorOf(noKey)).message).toContain("You didn't provide an API key");
     const badKey = await complete(prompt('x'), 'invalid');
-    expect([badKey.status, (await errorOf(badKey)).code]).toEqual([401, 'invalid_api_key']);
+    expect(await errorOf(badKey)).toMatchObject({ status: 401, code: 'invalid_api_key' });
     const missing = await complete(prompt('x', { model: 'no-such-model' }));
-    expect([missing.status, (await errorOf(missing)).code]).toEqual([404, 'model_not_found']);
+    expect(await errorOf(missing)).toMatchObject({ status: 404, code: 'model_not_found' });
     const refused: [unknown, string][] = [
       ['{', 'parse'],
       [prompt('x', { temprature: 1 }), 'Unrecognized request argument supplied: temprature'],
       [prompt('x', { temperature: 3 }), 'Expected a value <= 2'],
       [prompt('x', { stream: 'yes' }), "Invalid type for 'stream'"],
-      [prompt('x', { tools: [] }), 'does not support'],
+      [prompt('x', { tools: [] }), "does not play 'tools'"],
+      [prompt('x', { n: 2 }), "does not play 'n' other than 1"],
+      [prompt('x', { logprobs: true }), "does not play 'logprobs'"],
       [prompt('x', { stream_options: {} }), 'only allowed when'],
+      [prompt('x', { stream: true, stream_options: { usage: true } }), 'stream_options.usage'],
+      [prompt('x', { reasoning_effort: 'none' }), "does not support 'none'"],
+      [prompt('x', { model: 'm', reasoning_effort: 'low' }), 'argument supplied: reasoning_effort'],
       [{ messages: [] }, 'you must provide a model'],
       [{ model: 'm' }, "Missing required parameter: 'messages'"],
       [{ model: 'm', messages: [] }, 'empty array'],
       [{ model: 'm', messages: [{ role: 'boss', content: 'x' }] }, "Invalid value: 'boss'"],
-      [{ model: 'm', messages: [{ role: 'user', content: 7 }] }, "Invalid value for 'content'"],
+      [
+        { model: 'm', messages: [{ role: 'user', content: 7 }] },
+        "Invalid type for 'messages[0].content'",
+      ],
+      [{ model: 'm', messages: [{ role: 'user', content: 'x', id: 1 }] }, "'messages[0].id'"],
+      [{ model: 'm', messages: [{ role: 'user' }] }, "parameter: 'messages[0].content'"],
     ];
     for (const [body, message] of refused) {
-      const response = await complete(body);
-      expect(response.status, message).toBe(400);
-      expect((await errorOf(response)).message).toContain(message);
+      const error = await errorOf(await complete(body));
+      expect(error.status, message).toBe(400);
+      expect(error.message).toContain(message);
     }
   });
 
   it('lists models', async () => {
     const headers = { authorization: 'Bearer k' };
     const response = await fetch(`${providers.llmUrl}/models`, { headers });
-    expect(await response.json()).toMatchObject({ object: 'list' });
+    const list = (await response.json()) as { data: { id: string }[] };
+    expectShape('openai', 'models', list);
+    expect(list.data.map(({ id }) => id)).toContain('openai/gpt-oss-120b');
     expect((await fetch(`${providers.llmUrl}/models`)).status).toBe(401);
   });
 });
