@@ -74,6 +74,25 @@ describe('a bank payment of a subscription', () => {
   });
 });
 
+describe('a bank payment that fails', () => {
+  it('makes the subscription past due; its charge was made when it was begun', async () => {
+    const session = await shop.checkout(shop.prices.starter.id);
+    await shop.press(session.url, { action: 'async' });
+    const begun = shop.standIn.now();
+    await shop.advance(2 * DAY);
+    const types = await shop.told(() =>
+      shop.local(`/checkout/${session.id}/settle`, { outcome: 'failed' }),
+    );
+    expect(types).toContain('invoice.payment_failed');
+    expect(types.at(-1)).toBe('checkout.session.async_payment_failed');
+    const done = await stripe.checkout.sessions.retrieve(session.id, { expand: ['subscription'] });
+    expect(done).toMatchObject({ payment_status: 'unpaid', subscription: { status: 'past_due' } });
+    const [charge] = (await stripe.charges.list()).data;
+    expect(charge).toMatchObject({ balance_transaction: null, status: 'failed' });
+    expect(charge?.created).toBeLessThanOrEqual(begun);
+  });
+});
+
 describe('an open invoice', () => {
   const unpaid = async (card: string) => {
     const { subscription, customer } = await shop.subscribe(shop.prices.starter.id);

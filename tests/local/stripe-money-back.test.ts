@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failure, openShop, type Shop } from './stripe-client.ts';
+import { DAY, failure, openShop, type Shop } from './stripe-client.ts';
 
 let shop: Shop;
 let stripe: Stripe;
@@ -42,15 +42,78 @@ describe('refunds', () => {
     expect((await stripe.charges.retrieve(charge.id)).amount_refunded).toBe(0);
   });
 
-  it('can stay pending and then fail', async () => {
+  /** The money of a charge on the account's balance, as its transactions have it. */
+  const entries = async (sources: string[]) => {
+    const lists = await Promise.all(
+      sources.map((source) => stripe.balanceTransactions.list({ source })),
+    );
+    return lists.flatMap(({ data }) =>
+      data.map(({ type, amount, fee, net }) => [type, amount, net + fee]).toReversed(),
+    );
+  };
+
+  it('can stay pending, succeed, and fail after all', async () => {
     const charge = await paidCharge();
     await shop.local(`/charges/${charge.id}`, { refunds: 'pending' });
     const refund = await stripe.refunds.create({ charge: charge.id });
-    expect(refund.status).toBe('pending');
+    expect(refund).toMatchObject({ pending_reason: 'processing', status: 'pending' });
+    const good = await shop.told(() =>
+      shop.local(`/refunds/${refund.id}`, { status: 'succeeded' }),
+    );
+    expect(good).toEqual(['refund.updated', 'charge.refund.updated']);
+    const [told] = (await stripe.events.list({ type: 'refund.updated', limit: 1 })).data;
+    expect(told?.data.previous_attributes).toMatchObject({ status: 'pending' });
     const types = await shop.told(() => shop.local(`/refunds/${refund.id}`, { status: 'failed' }));
-    expect(types).toContain('refund.failed');
-    expect((await stripe.refunds.retrieve(refund.id)).status).toBe('failed');
+    expect(types).toEqual([
+      'refund.updated',
+      'charge.refund.updated',
+      'refund.failed',
+      'charge.updated',
+    ]);
+    const failed = await stripe.refunds.retrieve(refund.id, {
+      expand: ['failure_balance_transaction'],
+    });
+    expect(failed).toMatchObject({
+      failure_balance_transaction: { amount: 900, type: 'refund_failure' },
+      failure_reason: 'lost_or_stolen_card',
+      status: 'failed',
+    });
+    expect(await stripe.charges.retrieve(charge.id)).toMatchObject({
+      amount_refunded: 0,
+      refunded: false,
+    });
+    expect(await entries([charge.id, refund.id])).toEqual([
+      ['charge', 900, 900],
+      ['refund', -900, -900],
+      ['refund_failure', 900, 900],
+    ]);
+  });
+
+  it('that wait for the buyer can be cancelled, and only those', async () => {
+    const charge = await paidCharge();
+    await shop.local(`/charges/${charge.id}`, { refunds: 'requires_action' });
+    const refund = await stripe.refunds.create({
+      amount: 400,
+      charge: charge.id,
+      instructions_email: 'ada@example.com',
+    });
+    expect(refund.next_action?.display_details?.email_sent.email_sent_to).toBe('ada@example.com');
+    const canceled = await stripe.refunds.cancel(refund.id);
+    expect(canceled).toMatchObject({ failure_reason: 'merchant_request', status: 'canceled' });
     expect((await stripe.charges.retrieve(charge.id)).amount_refunded).toBe(0);
+    expect(await failure(stripe.refunds.cancel(refund.id))).toMatchObject({ statusCode: 400 });
+    const { id } = await stripe.refunds.create({ charge: charge.id });
+    expect(await failure(stripe.refunds.cancel(id))).toMatchObject({ statusCode: 400 });
+  });
+
+  it('and charges stand on the balance with their fee, pending for two days', async () => {
+    const charge = await paidCharge();
+    const read = () => stripe.balanceTransactions.retrieve(charge.balance_transaction as string);
+    const entry = await read();
+    expect(entry).toMatchObject({ amount: 900, fee: 56, net: 844, status: 'pending' });
+    expect(entry.source).toBe(charge.id);
+    await shop.advance(entry.available_on - entry.created);
+    expect((await read()).status).toBe('available');
   });
 });
 
@@ -64,6 +127,8 @@ describe('disputes', () => {
   };
   const balance = async (id: string) =>
     (await stripe.disputes.retrieve(id)).balance_transactions.map(({ amount }) => amount);
+  const previous = async (type: Stripe.Event['type']) =>
+    (await stripe.events.list({ type, limit: 1 })).data[0]?.data.previous_attributes;
 
   it('take the money when opened and give it back when won', async () => {
     const charge = await paidCharge();
@@ -75,28 +140,73 @@ describe('disputes', () => {
     const id = opened?.id ?? '';
     const refund = await failure(stripe.refunds.create({ charge: charge.id }));
     expect(refund.code).toBe('charge_disputed');
+    await stripe.disputes.update(id, { evidence: { product_description: 'x' }, submit: false });
+    expect((await stripe.disputes.retrieve(id)).status).toBe('needs_response');
+    const answered = await stripe.disputes.update(id, { evidence: { customer_name: 'Ada' } });
+    expect(answered).toMatchObject({
+      evidence: { customer_name: 'Ada', product_description: 'x' },
+      evidence_details: { has_evidence: true, submission_count: 1 },
+      status: 'under_review',
+    });
+    expect(await previous('charge.dispute.updated')).toMatchObject({ status: 'needs_response' });
+    await shop.advance(20 * DAY);
     const second = await shop.told(() => shop.local(`/disputes/${id}`, { status: 'won' }));
     expect(second).toEqual(['charge.dispute.closed', 'charge.dispute.funds_reinstated']);
+    expect(await previous('charge.dispute.closed')).toEqual({ status: 'under_review' });
     expect(await balance(id)).toEqual([-900, 900]);
+    const { balance_transactions: entries } = await stripe.disputes.retrieve(id);
+    const [out, back] = entries;
+    expect((back?.created ?? 0) - (out?.created ?? 0)).toBeGreaterThanOrEqual(20 * DAY);
+    expect(await stripe.balanceTransactions.retrieve(back?.id ?? '')).toEqual(back);
+    expect((await stripe.refunds.create({ charge: charge.id })).amount).toBe(900);
   });
 
-  it('keep the money when lost', async () => {
+  it('keep the money when lost, by hand or because nobody answered', async () => {
     const { id } = await dispute(await paidCharge(), { amount: 400 });
     const types = await shop.told(() => shop.local(`/disputes/${id}`, { status: 'lost' }));
     expect(types).toEqual(['charge.dispute.closed']);
     expect(await balance(id)).toEqual([-400]);
+    const left = await dispute(await paidCharge());
+    await shop.advance(15 * DAY);
+    expect((await stripe.disputes.retrieve(left.id)).status).toBe('lost');
   });
 
-  it('that are inquiries take no money', async () => {
+  it('that are inquiries take no money until they escalate', async () => {
     const charge = await paidCharge();
     const types = await shop.told(() => dispute(charge, { inquiry: true }));
     expect(types).toEqual(['charge.dispute.created']);
     const [open] = (await stripe.disputes.list({ charge: charge.id })).data;
+    const id = open?.id ?? '';
+    const answered = await stripe.disputes.update(id, { evidence: { customer_name: 'Ada' } });
+    expect(answered).toMatchObject({ is_charge_refundable: true, status: 'warning_under_review' });
     const close = await shop.told(() =>
-      shop.local(`/disputes/${open?.id}`, { status: 'warning_closed' }),
+      shop.local(`/disputes/${id}`, { status: 'warning_closed' }),
     );
     expect(close).toEqual(['charge.dispute.closed']);
-    expect(await balance(open?.id ?? '')).toEqual([]);
+    expect(await balance(id)).toEqual([]);
+    const second = await dispute(charge, { inquiry: true });
+    const escalated = await shop.told(() =>
+      shop.local(`/disputes/${second.id}`, { status: 'needs_response' }),
+    );
+    expect(escalated).toEqual(['charge.dispute.updated', 'charge.dispute.funds_withdrawn']);
+    expect(await balance(second.id)).toEqual([-900]);
+  });
+
+  it('that are prevented are over at once: refunded where resolved, nothing where blocked', async () => {
+    const [blocked, resolved] = [await paidCharge(), await paidCharge()];
+    expect(await shop.told(() => dispute(blocked, { kind: 'block' }))).toEqual([
+      'charge.dispute.created',
+    ]);
+    const types = await shop.told(() => dispute(resolved, { kind: 'resolution' }));
+    expect(types.slice(0, 3)).toEqual([
+      'charge.dispute.created',
+      'refund.created',
+      'charge.refunded',
+    ]);
+    const [one] = (await stripe.disputes.list({ charge: resolved.id })).data;
+    expect(one).toMatchObject({ balance_transactions: [], status: 'prevented' });
+    expect((await stripe.charges.retrieve(resolved.id)).refunded).toBe(true);
+    expect((await stripe.charges.retrieve(blocked.id)).refunded).toBe(false);
   });
 });
 

@@ -73,6 +73,31 @@ describe('a pack', () => {
     }
   });
 
+  it('shows on intent and charge what it was asked to', async () => {
+    const session = await pack({
+      allowed_payment_method_types: ['card', 'us_bank_account'],
+      payment_intent_data: { receipt_email: 'r@example.com', statement_descriptor: 'ROWLOOM' },
+    });
+    await shop.press(session.url, { action: 'async' });
+    await shop.advance(3 * DAY);
+    const { payment_intent: intent } = await stripe.checkout.sessions.retrieve(session.id, {
+      expand: ['payment_intent.latest_charge.balance_transaction'],
+    });
+    const shown = { receipt_email: 'r@example.com', statement_descriptor: 'ROWLOOM' };
+    expect(intent).toMatchObject({
+      ...shown,
+      latest_charge: {
+        ...shown,
+        balance_transaction: { amount: 2700, type: 'payment' },
+        payment_method_details: { type: 'us_bank_account' },
+      },
+      payment_method_types: ['card', 'us_bank_account'],
+    });
+    const charge = (intent as Stripe.PaymentIntent).latest_charge as Stripe.Charge;
+    const entry = charge.balance_transaction as Stripe.BalanceTransaction;
+    expect(entry.created - charge.created).toBe(3 * DAY);
+  });
+
   it('makes a customer when asked to', async () => {
     const session = await pack({ customer_creation: 'always', customer_email: 'c@example.com' });
     await shop.press(session.url, { action: 'pay' });
@@ -107,6 +132,8 @@ describe('sessions', () => {
       'payment_intent_data',
     ],
     ['an address that is none', { success_url: 'nowhere' }, 'Not a valid URL'],
+    ['another currency', { currency: 'eur' }, 'currency'],
+    ['an update of no customer', { customer_update: { name: 'auto' } }, 'customer_update'],
     ['an expiry too far away', { expires_at: 4_000_000_000 }, 'between 30 minutes and 24 hours'],
   ] as const)('refuse %s', async (_, extra, message) => {
     const params = extra as unknown as Partial<Stripe.Checkout.SessionCreateParams>;

@@ -14,16 +14,25 @@ const references: Record<string, Record<string, keyof Tables>> = {
     payment_intent: 'payment_intent',
     subscription: 'subscription',
   },
+  'checkout.session.discounts': { coupon: 'coupon', promotion_code: 'promotion_code' },
+  discount: { customer: 'customer', promotion_code: 'promotion_code' },
+  'discount.source': { coupon: 'coupon' },
+  promotion_code: { customer: 'customer' },
+  'promotion_code.promotion': { coupon: 'coupon' },
+  customer_balance_transaction: { invoice: 'invoice' },
   subscription: {
     customer: 'customer',
+    discounts: 'discount',
     latest_invoice: 'invoice',
     schedule: 'subscription_schedule',
   },
   subscription_schedule: { customer: 'customer', subscription: 'subscription' },
-  invoice: { customer: 'customer' },
+  invoice: { customer: 'customer', discounts: 'discount' },
+  'invoice.total_discount_amounts': { discount: 'discount' },
   'invoice.parent.subscription_details': { subscription: 'subscription' },
   'line_item.pricing.price_details': { price: 'price' },
-  line_item: { subscription: 'subscription' },
+  line_item: { discounts: 'discount', subscription: 'subscription' },
+  'line_item.discount_amounts': { discount: 'discount' },
   invoice_payment: { invoice: 'invoice' },
   'invoice_payment.payment': { payment_intent: 'payment_intent' },
   payment_intent: { customer: 'customer', latest_charge: 'charge' },
@@ -32,7 +41,12 @@ const references: Record<string, Record<string, keyof Tables>> = {
     payment_intent: 'payment_intent',
     balance_transaction: 'balance_transaction',
   },
-  refund: { charge: 'charge', payment_intent: 'payment_intent' },
+  refund: {
+    balance_transaction: 'balance_transaction',
+    charge: 'charge',
+    failure_balance_transaction: 'balance_transaction',
+    payment_intent: 'payment_intent',
+  },
   dispute: { charge: 'charge', payment_intent: 'payment_intent' },
   'billing_portal.session': { configuration: 'billing_portal.configuration' },
 };
@@ -122,9 +136,11 @@ function resolve(ask: Ask, here: Hash, name: string, place: string, isOnTheWay: 
   if (include && !isHash(value)) return structuredClone(include(ask.store, String(here['id'])));
   const kind = references[place]?.[name];
   if (kind) {
-    if (typeof value !== 'string') return value;
-    const found = ask.store.find(kind, value);
-    return found ? structuredClone(found) : { id: value, object: kind, deleted: true };
+    const fill = (id: unknown): unknown => {
+      if (typeof id !== 'string') return id;
+      return structuredClone(ask.store.find(kind, id)) ?? { id, object: kind, deleted: true };
+    };
+    return Array.isArray(value) ? value.map(fill) : fill(value);
   }
   if (!isOnTheWay || !(name in here) || typeof value !== 'object') throw refuse();
   return value;

@@ -172,6 +172,7 @@ function fieldsOf(world: World, params: NewSession, customer: Customer | null): 
   const isPayment = params.mode === 'payment';
   const { tax_id_collection: taxIds } = params;
   return {
+    allowed_payment_method_types: params.allowed_payment_method_types ?? null,
     allow_promotion_codes: params.allow_promotion_codes ?? null,
     automatic_tax: automaticTax(params.automatic_tax?.enabled ?? false, customer),
     billing_address_collection: params.billing_address_collection ?? null,
@@ -189,7 +190,7 @@ function fieldsOf(world: World, params: NewSession, customer: Customer | null): 
     payment_method_collection: isPayment
       ? 'if_required'
       : (params.payment_method_collection ?? 'always'),
-    payment_method_types: ['card'],
+    payment_method_types: params.allowed_payment_method_types ?? ['card'],
     submit_type: params.submit_type ?? null,
     success_url: params.success_url,
     ...(taxIds?.enabled && {

@@ -6,7 +6,7 @@ import { route, type Route } from '../core/route.ts';
 import type { Invoice } from '../core/types.ts';
 import { payInvoice } from './payment-collection.ts';
 import { finalizeAndCollect } from './billing-cycle.ts';
-import { giveUpInvoice, voidInvoice } from './invoices.ts';
+import { finalizeInvoice, giveUpInvoice, voidInvoice } from './invoices.ts';
 import { mergeMetadata } from './metadata.ts';
 
 function needStatus(invoice: Invoice, allowed: string[], verb: string): Invoice {
@@ -32,18 +32,20 @@ export const invoiceRoutes: Route[] = [
       });
     },
   ),
+  route('POST', '/v1/invoices/:invoice/pay', { paid_out_of_band: bool }, ({ world, id, params }) =>
+    payInvoice(world, world.store.need('invoice', id), params.paid_out_of_band ?? false),
+  ),
   route(
     'POST',
-    '/v1/invoices/:invoice/pay',
-    { off_session: bool, paid_out_of_band: bool, payment_method: str },
-    ({ world, id, params }) =>
-      payInvoice(world, world.store.need('invoice', id), params.paid_out_of_band ?? false),
+    '/v1/invoices/:invoice/finalize',
+    { auto_advance: bool },
+    ({ world, id, params }) => {
+      const invoice = needStatus(world.store.need('invoice', id), ['draft'], 'finalize');
+      if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
+      (params.auto_advance === false ? finalizeInvoice : finalizeAndCollect)(world, invoice);
+      return invoice;
+    },
   ),
-  route('POST', '/v1/invoices/:invoice/finalize', { auto_advance: bool }, ({ world, id }) => {
-    const invoice = needStatus(world.store.need('invoice', id), ['draft'], 'finalize');
-    finalizeAndCollect(world, invoice);
-    return invoice;
-  }),
   route('POST', '/v1/invoices/:invoice/void', {}, ({ world, id }) => {
     const invoice = needStatus(world.store.need('invoice', id), ['open', 'uncollectible'], 'void');
     voidInvoice(world, invoice);
@@ -55,9 +57,9 @@ export const invoiceRoutes: Route[] = [
     return invoice;
   }),
   route('GET', '/v1/invoices/:invoice/lines', page, ({ world, id, params }) => {
-    world.store.need('invoice', id);
+    const told = world.store.need('invoice', id).lines.data;
     const lines = world.store.all('line_item').filter((line) => line.invoice === id);
-    return listInOrder(lines, params, `/v1/invoices/${id}/lines`);
+    return listInOrder(lines.length > 0 ? lines : told, params, `/v1/invoices/${id}/lines`);
   }),
   ...reads(
     'invoice',

@@ -122,6 +122,10 @@ const update = route(
   ({ world, id, params }) => {
     const price = world.store.need('price', id);
     const { metadata: meta, transfer_lookup_key: mayTransfer, ...fields } = params;
+    if (params.tax_behavior !== undefined && price.tax_behavior !== 'unspecified')
+      throw invalid('The tax_behavior of a price cannot change once it is specified.', {
+        param: 'tax_behavior',
+      });
     if (params.lookup_key !== price.lookup_key)
       claimLookupKey(world, params.lookup_key, mayTransfer ?? false);
     return world.change('price.updated', price, (one) => {
