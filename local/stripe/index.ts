@@ -14,6 +14,7 @@ import { portalPages } from './hosted/portal-page.ts';
 import { localRoutes } from './local-routes.ts';
 import { routes } from './routes.ts';
 import { Keeper, readState, restore } from './state.ts';
+import { tell, type Told } from './tell.ts';
 import { playUntil } from './timeline.ts';
 
 export { signPayload } from './core/sign.ts';
@@ -31,7 +32,7 @@ export type StripeOptions = {
   taxPercent?: number;
   /** A JSON file that keeps the state across restarts. */
   statePath?: string;
-  /** Shown every request of the API with its answer, and every event. */
+  /** Shown every request of the API with its answer, and every event not told from outside. */
   observe?: (seen: Exchange | StripeEvent) => void;
 };
 
@@ -40,6 +41,8 @@ export type StripeStandIn = Service & {
   secretKey: string;
   /** Moves the clock to a unix second and plays what falls due; gives how many steps were played. */
   advanceTo: (seconds: number) => number;
+  /** Tells an event as if Stripe had: see `tell.ts`. @throws Problem for objects that are not kept. */
+  tell: (told: Told) => void;
   /** The stand-in's time in unix seconds. */
   now: () => number;
   /**
@@ -65,7 +68,7 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   const keeper = new Keeper(options.statePath, parts);
   world.onEvent = (event) => {
     deliveries.dispatch(event);
-    options.observe?.(event);
+    if (!world.store.notes.planted[event.id]) options.observe?.(event);
   };
   const app = new Hono();
   app.use(async (c, next) => {
@@ -92,6 +95,10 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
     faults,
     secretKey,
     advanceTo: (seconds) => playUntil(world, seconds),
+    tell: (told) => {
+      tell(world, told);
+      keeper.touch();
+    },
     now: () => world.clock.now(),
     drain: (timeoutMs) => deliveries.drain(timeoutMs),
     close: async () => {

@@ -3,6 +3,7 @@ import type { World } from './core/world.ts';
 import { settleSession } from './resources/checkout-pay.ts';
 import { closeDispute, escalateDispute, openDispute } from './resources/disputes.ts';
 import { settleRefund } from './resources/refunds.ts';
+import { isTold, tell } from './tell.ts';
 
 type Body = Record<string, unknown>;
 const outcomes = ['won', 'lost', 'warning_closed'] as const;
@@ -15,6 +16,12 @@ const refuse = (c: Context, name: string, values: readonly string[]) =>
 /** `/_local`: what banks and buyers do, outside Stripe's API. Bodies are JSON. */
 export const storyRoutes = (world: World): Hono =>
   new Hono()
+    .post('/tell', async (c) => {
+      const told: unknown = await c.req.json();
+      if (!isTold(told))
+        return c.json({ error: 'give {type, object} or {event}, and objects' }, 422);
+      return c.json({ event: tell(world, told) }, 201);
+    })
     .post('/checkout/:session/settle', async (c) => {
       const session = world.store.need('checkout.session', c.req.param('session'));
       const { outcome } = await c.req.json<Body>();

@@ -1,31 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import objects from '../../local/stripe/objects.json' with { type: 'json' };
+
+export { event } from './stripe-stories/index.ts';
 
 type Json = Record<string, unknown>;
 
 /** Stripe's current object shapes, as the stand-in uses them. */
-const templates = JSON.parse(
-  readFileSync(new URL('../../local/stripe/objects.json', import.meta.url), 'utf8'),
-) as Record<string, Json>;
+const templates = objects as Record<string, Json>;
 
 const newId = (prefix: string): string => `${prefix}_${randomBytes(8).toString('hex')}`;
-
-/** An event envelope; pass an id to send the same event again. */
-export const event = (
-  type: string,
-  object: Json,
-  extra: { id?: string; created?: number } = {},
-) => ({
-  id: extra.id ?? newId('evt'),
-  object: 'event',
-  api_version: '2026-10-28.endive',
-  created: extra.created ?? Math.floor(Date.now() / 1000),
-  livemode: false,
-  pending_webhooks: 1,
-  request: { id: null, idempotency_key: null },
-  type,
-  data: { object },
-});
 
 export type Sale = {
   userId?: string | undefined;

@@ -10,7 +10,7 @@ export function random(length: number): string {
 }
 
 /** Prefixes and lengths as Stripe's own ids have them. */
-const forms = {
+export const idForms = {
   coupon: ['', 8],
   promotion_code: ['promo_1', 23],
   discount: ['di_1', 23],
@@ -42,10 +42,10 @@ const forms = {
   event: ['evt_1', 23],
 } as const;
 
-export type Kind = keyof typeof forms;
+export type Kind = keyof typeof idForms;
 
 /** A fresh id of the kind: `newId('price')` → `price_1…`. */
 export function newId(kind: Kind): string {
-  const [prefix, length] = forms[kind];
+  const [prefix, length] = idForms[kind];
   return prefix + random(length);
 }

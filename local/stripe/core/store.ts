@@ -79,11 +79,14 @@ export type Notes = {
   afterRetries: 'cancel' | 'past_due' | 'unpaid';
   /** Subscriptions whose `trial_will_end` has been told. */
   trialsTold: Record<string, true>;
+  /** Objects that came over `/_local/tell`: they are shown, and nothing falls due for them. */
+  planted: Record<string, true>;
 };
 
 export type Saved = { tables: Record<string, T.Thing[]>; notes: Notes };
 
-const names: Record<keyof Tables, string> = {
+/** What each kind that is kept is called in Stripe's refusals. */
+export const names: Record<keyof Tables, string> = {
   coupon: 'coupon',
   promotion_code: 'promotion code',
   discount: 'discount',
@@ -125,6 +128,7 @@ export class Store {
     drafts: {},
     refundsBegin: {},
     pendingInvoices: {},
+    planted: {},
     secrets: {},
     sessions: {},
     taxPercent: 0,
@@ -178,6 +182,11 @@ export class Store {
   /** All objects of the kind, oldest first. */
   all<K extends keyof Tables>(kind: K): Tables[K][] {
     return [...this.#table(kind).values()] as Tables[K][];
+  }
+
+  /** Those that are played here, not told of from outside. */
+  played<K extends keyof Tables>(kind: K): Tables[K][] {
+    return this.all(kind).filter(({ id }) => !this.notes.planted[id]);
   }
 
   counts(): Record<string, number> {

@@ -75,7 +75,7 @@ const isHash = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The old values of what changed; hashes go key by key, lists whole. */
-function differences(
+export function differences(
   before: Record<string, unknown>,
   after: Record<string, unknown>,
 ): Record<string, unknown> | undefined {

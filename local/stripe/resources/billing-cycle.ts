@@ -133,6 +133,6 @@ function dueOfInvoice(world: World, one: Invoice): Due[] {
 
 /** Everything that subscriptions and invoices are waiting for. */
 export const billingDue = (world: World): Due[] => [
-  ...world.store.all('subscription').flatMap((one) => dueOfSubscription(world, one)),
-  ...world.store.all('invoice').flatMap((one) => dueOfInvoice(world, one)),
+  ...world.store.played('subscription').flatMap((one) => dueOfSubscription(world, one)),
+  ...world.store.played('invoice').flatMap((one) => dueOfInvoice(world, one)),
 ];

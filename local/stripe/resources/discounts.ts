@@ -186,7 +186,7 @@ export function useUpDiscounts(world: World, subscription: Subscription, invoice
 
 /** Repeating discounts end when their months are over. */
 export const discountsDue = (world: World): Due[] =>
-  world.store.all('subscription').flatMap((one) =>
+  world.store.played('subscription').flatMap((one) =>
     one.ended_at === null
       ? one.discounts.flatMap((id): Due[] => {
           const end = world.store.find('discount', id)?.end ?? null;

@@ -119,7 +119,7 @@ export function escalateDispute(world: World, dispute: Dispute): Dispute {
 
 /** Disputes that nobody answers are lost, inquiries that nobody escalates close. */
 export const disputesDue = (world: World): Due[] =>
-  world.store.all('dispute').flatMap((one): Due[] => {
+  world.store.played('dispute').flatMap((one): Due[] => {
     const close = (at: number, status: 'lost' | 'warning_closed'): Due[] => [
       { at, rank: 2, run: () => closeDispute(world, one, status) },
     ];

@@ -1,0 +1,86 @@
+import { invalid } from './core/problem.ts';
+import { names, type SessionNote, type Tables } from './core/store.ts';
+import type { List, StripeEvent, Thing } from './core/types.ts';
+import type { World } from './core/world.ts';
+
+/** A whole event, or what one is made of, with the objects that the API is to show from then on. */
+export type Told = { objects?: readonly object[] } & (
+  | { event: object }
+  | { type: string; object: object; previous_attributes?: object; [envelope: string]: unknown }
+);
+
+const isThing = (value: unknown): value is Thing =>
+  typeof value === 'object' &&
+  value !== null &&
+  typeof (value as Thing).id === 'string' &&
+  typeof (value as Thing).object === 'string';
+
+export function isTold(value: unknown): value is Told {
+  const { event, type, object, objects = [] } = (value ?? {}) as Record<string, unknown>;
+  const isEvent = isThing(event) || (typeof type === 'string' && isThing(object));
+  return isEvent && Array.isArray(objects) && objects.every(isThing);
+}
+
+type Holder = Thing & Partial<Record<'lines' | 'items' | 'line_items', List<Thing>>>;
+const blank: SessionNote = {
+  lines: [],
+  payment: { description: null, metadata: {}, receipt_email: null, statement_descriptor: null },
+  saves: { address: false, name: false },
+  settlesAt: null,
+  subscription: { billingMode: undefined, description: null },
+  subscriptionMetadata: {},
+  trialEnd: null,
+  trialSettings: null,
+};
+
+const isKept = (kind: string): kind is keyof Tables => Object.hasOwn(names, kind);
+
+function needKept({ object: kind, id }: Thing): keyof Tables {
+  if (isKept(kind) && kind !== 'event') return kind;
+  throw invalid(`The stand-in does not keep ${kind} objects: tell of ${id} without planting it.`);
+}
+
+/** Shows an object in the place of one with its id; what is inside of it is shown with it. */
+function plant({ store }: World, given: Thing): void {
+  const { id } = given;
+  const kind = needKept(given);
+  if (!store.find(kind, id)) store.notes.planted[id] = true;
+  const { line_items: lines, ...one } = structuredClone(given) as Holder;
+  store.replace(kind, id, one);
+  const within = [one.lines, one.items, lines].flatMap((list) => list?.data ?? []);
+  for (const inner of within)
+    if (isKept(inner.object)) store.replace(inner.object, inner.id, inner);
+  if (kind !== 'checkout.session') return;
+  // A session shows its lines only to those who ask.
+  const note = (store.notes.sessions[id] ??= { ...blank });
+  if (lines) note.lines = lines.data.map((line) => line.id);
+}
+
+/** Tells an event as if Stripe had: objects are planted, the event is kept, signed and delivered. */
+export function tell(world: World, told: Told): StripeEvent {
+  const objects = (told.objects ?? []) as Thing[];
+  objects.forEach(needKept);
+  for (const object of objects) plant(world, object);
+  if ('event' in told) return send(world, structuredClone(told.event) as StripeEvent);
+  const { object, objects: _, previous_attributes, ...envelope } = told;
+  const subject = object as Thing;
+  const isGone = told.type.endsWith('.deleted') && subject.object !== 'subscription';
+  const shown = isGone ? { id: subject.id, object: subject.object, deleted: true } : subject;
+  if (isKept(subject.object)) plant(world, shown);
+  const data = {
+    object: structuredClone(subject),
+    ...(previous_attributes && { previous_attributes }),
+  };
+  const fields = { api_version: world.apiVersion, ...envelope, data } as Partial<StripeEvent>;
+  return send(world, world.store.make('event', world.clock.now(), fields));
+}
+
+function send(world: World, event: StripeEvent): StripeEvent {
+  const count = { value: 0, writable: true, configurable: true };
+  // A thin event says nothing of webhooks, so what counts them is not written out.
+  if (event.object !== 'event') Object.defineProperty(event, 'pending_webhooks', count);
+  world.store.notes.planted[event.id] = true;
+  world.store.replace('event', event.id, event);
+  world.onEvent(event);
+  return event;
+}
