@@ -1,5 +1,6 @@
+import { idForms } from './core/ids.ts';
 import { invalid } from './core/problem.ts';
-import { names, type SessionNote, type Tables } from './core/store.ts';
+import type { SessionNote, Tables } from './core/store.ts';
 import type { List, StripeEvent, Thing } from './core/types.ts';
 import type { World } from './core/world.ts';
 
@@ -24,16 +25,13 @@ export function isTold(value: unknown): value is Told {
 type Holder = Thing & Partial<Record<'lines' | 'items' | 'line_items', List<Thing>>>;
 const blank: SessionNote = {
   lines: [],
-  payment: { description: null, metadata: {}, receipt_email: null, statement_descriptor: null },
+  payment: {},
   saves: { address: false, name: false },
   settlesAt: null,
-  subscription: { billingMode: undefined, description: null },
-  subscriptionMetadata: {},
-  trialEnd: null,
-  trialSettings: null,
+  subscription: { metadata: {}, trialEnd: null },
 };
 
-const isKept = (kind: string): kind is keyof Tables => Object.hasOwn(names, kind);
+const isKept = (kind: string): kind is keyof Tables => Object.hasOwn(idForms, kind);
 
 function needKept({ object: kind, id }: Thing): keyof Tables {
   if (isKept(kind) && kind !== 'event') return kind;

@@ -107,6 +107,13 @@ describe('a pack', () => {
 });
 
 describe('sessions', () => {
+  it('hand on what they know of the subscription', async () => {
+    const { subscription } = await shop.subscribe(shop.prices.starter.id, {
+      subscription_data: { billing_mode: { type: 'classic' }, description: 'Gold' },
+    });
+    expect(subscription).toMatchObject({ billing_mode: { type: 'classic' }, description: 'Gold' });
+  });
+
   it('expire by themselves and on request', async () => {
     const asked = await shop.checkout(shop.prices.starter.id);
     const left = await shop.checkout(shop.prices.starter.id);

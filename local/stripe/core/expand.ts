@@ -5,51 +5,42 @@ import type { Store, Tables } from './store.ts';
 type Hash = Record<string, unknown>;
 
 /** Fields that hold an id and can be expanded, by kind of object (`kind/inner.path` for nested). */
-const references: Record<string, Record<string, keyof Tables>> = {
-  product: { default_price: 'price' },
-  price: { product: 'product' },
-  'checkout.session': {
-    customer: 'customer',
-    invoice: 'invoice',
-    payment_intent: 'payment_intent',
-    subscription: 'subscription',
-  },
-  'checkout.session.discounts': { coupon: 'coupon', promotion_code: 'promotion_code' },
-  discount: { customer: 'customer', promotion_code: 'promotion_code' },
-  'discount.source': { coupon: 'coupon' },
-  promotion_code: { customer: 'customer' },
-  'promotion_code.promotion': { coupon: 'coupon' },
-  customer_balance_transaction: { invoice: 'invoice' },
-  subscription: {
-    customer: 'customer',
-    discounts: 'discount',
-    latest_invoice: 'invoice',
-    schedule: 'subscription_schedule',
-  },
-  subscription_schedule: { customer: 'customer', subscription: 'subscription' },
-  invoice: { customer: 'customer', discounts: 'discount' },
-  'invoice.total_discount_amounts': { discount: 'discount' },
-  'invoice.parent.subscription_details': { subscription: 'subscription' },
-  'line_item.pricing.price_details': { price: 'price' },
-  line_item: { discounts: 'discount', subscription: 'subscription' },
-  'line_item.discount_amounts': { discount: 'discount' },
-  invoice_payment: { invoice: 'invoice' },
-  'invoice_payment.payment': { payment_intent: 'payment_intent' },
-  payment_intent: { customer: 'customer', latest_charge: 'charge' },
-  charge: {
-    customer: 'customer',
-    payment_intent: 'payment_intent',
-    balance_transaction: 'balance_transaction',
-  },
-  refund: {
-    balance_transaction: 'balance_transaction',
-    charge: 'charge',
-    failure_balance_transaction: 'balance_transaction',
-    payment_intent: 'payment_intent',
-  },
-  dispute: { charge: 'charge', payment_intent: 'payment_intent' },
-  'billing_portal.session': { configuration: 'billing_portal.configuration' },
+const references: Record<string, (keyof Tables | keyof typeof others)[]> = {
+  product: ['default_price'],
+  price: ['product'],
+  'checkout.session': ['customer', 'invoice', 'payment_intent', 'subscription'],
+  'checkout.session.discounts': ['coupon', 'promotion_code'],
+  discount: ['customer', 'promotion_code'],
+  'discount.source': ['coupon'],
+  promotion_code: ['customer'],
+  'promotion_code.promotion': ['coupon'],
+  customer_balance_transaction: ['invoice'],
+  subscription: ['customer', 'discounts', 'latest_invoice', 'schedule'],
+  subscription_schedule: ['customer', 'subscription'],
+  invoice: ['customer', 'discounts'],
+  'invoice.total_discount_amounts': ['discount'],
+  'invoice.parent.subscription_details': ['subscription'],
+  'line_item.pricing.price_details': ['price'],
+  line_item: ['discounts', 'subscription'],
+  'line_item.discount_amounts': ['discount'],
+  invoice_payment: ['invoice'],
+  'invoice_payment.payment': ['payment_intent'],
+  payment_intent: ['customer', 'latest_charge'],
+  charge: ['balance_transaction', 'customer', 'payment_intent'],
+  refund: ['balance_transaction', 'charge', 'failure_balance_transaction', 'payment_intent'],
+  dispute: ['charge', 'payment_intent'],
+  'billing_portal.session': ['configuration'],
 };
+/** Fields that are not called as the kind that they refer to. */
+const others = {
+  configuration: 'billing_portal.configuration',
+  default_price: 'price',
+  discounts: 'discount',
+  failure_balance_transaction: 'balance_transaction',
+  latest_charge: 'charge',
+  latest_invoice: 'invoice',
+  schedule: 'subscription_schedule',
+} as const;
 
 /** Fields that are absent until asked for. Source: https://docs.stripe.com/expand */
 const includable: Record<string, Record<string, (store: Store, id: string) => unknown>> = {
@@ -134,7 +125,9 @@ function resolve(ask: Ask, here: Hash, name: string, place: string, isOnTheWay: 
   const include = includable[place]?.[name];
   const value = here[name];
   if (include && !isHash(value)) return structuredClone(include(ask.store, String(here['id'])));
-  const kind = references[place]?.[name];
+  const field = references[place]?.find((one) => one === name);
+  const kind =
+    field && (field in others ? others[field as keyof typeof others] : (field as keyof Tables));
   if (kind) {
     const fill = (id: unknown): unknown => {
       if (typeof id !== 'string') return id;

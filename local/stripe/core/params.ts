@@ -167,6 +167,10 @@ export const hash = <S extends Rules>(rules: S): Rule<Values<S>> => ({
   },
 });
 
+/** A hash whose every parameter follows one rule. */
+export const hashOf = <K extends string, T>(names: K[], rule: Rule<T>) =>
+  hash(Object.fromEntries(names.map((name) => [name, rule])) as Record<K, Rule<T>>);
+
 /** A moment, or a range of moments in unix seconds. */
 export const moments = either(natural, hash({ gt: int, gte: int, lt: int, lte: int }));
 

@@ -22,9 +22,20 @@ export class Problem extends Error {
 
 type Extra = { code?: string; param?: string | undefined };
 
-/** A 400 `invalid_request_error`. */
-export const invalid = (message: string, extra: Extra = {}): Problem =>
-  new Problem(400, { type: 'invalid_request_error', message, ...withoutUndefined(extra) });
+/** A 400 `invalid_request_error`; a bare string is its `param`. */
+export const invalid = (message: string, extra: Extra | string = {}): Problem =>
+  new Problem(400, {
+    type: 'invalid_request_error',
+    message,
+    ...withoutUndefined(typeof extra === 'string' ? { param: extra } : extra),
+  });
+
+/** Refuses parameters that exclude each other, naming the first. */
+export function onlyOne(params: object, ...names: string[]): void {
+  const found = names.filter((name) => (params as Record<string, unknown>)[name] !== undefined);
+  if (found.length > 1)
+    throw invalid(`You may only specify one of these parameters: ${names.join(', ')}.`, names[0]);
+}
 
 /** What Stripe calls the id in the path, where it does not call it `id`. */
 const pathNames: Record<string, string> = {

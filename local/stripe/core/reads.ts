@@ -1,5 +1,6 @@
 import { isWithin, listOf, type Moments } from './list.ts';
 import { page, type Rule } from './params.ts';
+import { missing } from './problem.ts';
 import { route, type Route } from './route.ts';
 import type { Tables } from './store.ts';
 
@@ -8,7 +9,8 @@ type Of<R> = R extends Rule<infer T> ? T : never;
 type Matches<T, S extends Rules> = { [P in keyof S]?: (one: T, wanted: Of<S[P]>) => boolean };
 
 /**
- * `GET path/:id` and `GET path`, newest first. Each filter compares the field of its own name, and
+ * `GET path/:id` and `GET path`, newest first; of a path below another object (`/:customer/…`), only
+ * those whose field of that name holds its id. Each filter compares the field of its own name, and
  * `created` is a range, unless `matches` says how a filter is read; `isHidden` leaves objects out.
  */
 export function reads<K extends keyof Tables, S extends Rules>(
@@ -26,19 +28,27 @@ export function reads<K extends keyof Tables, S extends Rules>(
       ? isWithin(value as number, wanted as Moments)
       : (value ?? null) === wanted;
   };
+  const parent = /:(\w+)/.exec(path)?.[1] ?? '';
+  const isBelow = (one: Tables[K], id: string): boolean =>
+    parent === '' || (one as Record<string, unknown>)[parent] === id;
   return [
-    route('GET', `${path}/:id`, {}, ({ world, id }) => world.store.need(kind, id)),
-    route('GET', path, { ...page, ...filters }, ({ world, params }) => {
+    route('GET', `${path}/:id`, {}, ({ world, id, ids }) => {
+      const found = world.store.need(kind, ids.at(-1) ?? '');
+      if (!isBelow(found, id)) throw missing(kind, found.id);
+      return found;
+    }),
+    route('GET', path, { ...page, ...filters }, ({ world, id, params }) => {
       const wanted = Object.entries(params).filter(([name]) => Object.hasOwn(filters, name));
       const things = world.store
         .all(kind)
         .filter(
           (one) =>
             !('deleted' in one) &&
+            isBelow(one, id) &&
             !isHidden(one, params) &&
             wanted.every(([name, value]) => test(one, name, value)),
         );
-      return listOf(things, params as { limit?: number }, path);
+      return listOf(things, params as { limit?: number }, path.replace(`:${parent}`, id));
     }),
   ];
 }

@@ -3,6 +3,7 @@ import { newId } from './ids.ts';
 import { missing } from './problem.ts';
 import type * as T from './types.ts';
 import type { LineDraft } from '../resources/invoice-lines.ts';
+import type { NewSubscription } from '../resources/subscriptions.ts';
 
 /** What is kept of each kind of object. */
 export type Tables = {
@@ -43,18 +44,15 @@ export type Card = 'ok' | 'decline' | 'action' | 'none';
 /** What a checkout session remembers beyond what Stripe shows of it. */
 export type SessionNote = {
   lines: string[];
-  subscriptionMetadata: T.Meta;
-  trialEnd: number | null;
-  trialSettings: T.Subscription['trial_settings'] | null;
   /** What a single payment's intent is made with. */
-  payment: Pick<
-    T.PaymentIntent,
-    'description' | 'metadata' | 'receipt_email' | 'statement_descriptor'
-  >;
+  payment: Partial<T.PaymentIntent>;
   /** Whether Checkout saves the address or name that it collects on a customer it was given. */
   saves: { address: boolean; name: boolean };
-  /** The subscription's description and billing mode. */
-  subscription: { description: string | null; billingMode: 'classic' | 'flexible' | undefined };
+  /** What the subscription is made with; its trial is settled when the session is made. */
+  subscription: Pick<
+    NewSubscription,
+    'billingMode' | 'description' | 'metadata' | 'trialEnd' | 'trialSettings'
+  >;
   /** An asynchronous payment on its way; settled at this unix second. */
   settlesAt: number | null;
 };
@@ -85,37 +83,19 @@ export type Notes = {
 
 export type Saved = { tables: Record<string, T.Thing[]>; notes: Notes };
 
-/** What each kind that is kept is called in Stripe's refusals. */
-export const names: Record<keyof Tables, string> = {
-  coupon: 'coupon',
+/** What Stripe calls a kind where that is not its `object`. */
+const names: Partial<Record<keyof Tables, string>> = {
   promotion_code: 'promotion code',
-  discount: 'discount',
   tax_rate: 'tax rate',
-  product: 'product',
-  price: 'price',
-  customer: 'customer',
   customer_balance_transaction: 'customer balance transaction',
-  'checkout.session': 'checkout.session',
   item: 'line item',
-  subscription: 'subscription',
-  subscription_item: 'subscription_item',
-  subscription_schedule: 'subscription_schedule',
-  invoice: 'invoice',
   line_item: 'line item',
-  invoiceitem: 'invoiceitem',
-  invoice_payment: 'invoice_payment',
-  payment_intent: 'payment_intent',
-  charge: 'charge',
-  refund: 'refund',
-  dispute: 'dispute',
   balance_transaction: 'balance transaction',
   credit_note: 'credit note',
   'radar.early_fraud_warning': 'early fraud warning',
-  payment_link: 'payment link',
   'billing_portal.configuration': 'configuration',
   'billing_portal.session': 'session',
   webhook_endpoint: 'webhook endpoint',
-  event: 'event',
 };
 
 /** Everything the stand-in knows, in the order in which it came to be. */
@@ -165,7 +145,7 @@ export class Store {
   /** The object, or Stripe's `resource_missing`: 404 without `param`, 400 with it. */
   need<K extends keyof Tables>(kind: K, id: string, param?: string): Tables[K] {
     const found = this.find(kind, id);
-    if (!found) throw missing(names[kind], id, param);
+    if (!found) throw missing(names[kind] ?? kind, id, param);
     return found;
   }
 

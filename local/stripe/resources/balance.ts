@@ -21,23 +21,14 @@ type NewEntry = Pick<BalanceTransaction, 'amount' | 'currency' | 'description' |
 export function addBalanceEntry(world: World, entry: NewEntry): BalanceTransaction {
   const { category, fee = 0, ...fields } = entry;
   const now = world.clock.now();
+  const description = category === 'dispute' ? 'Dispute fee' : 'Stripe processing fees';
+  const detail = { amount: fee, currency: entry.currency, description };
   const isLater = entry.type === 'charge' || entry.type === 'payment';
   return world.store.add('balance_transaction', now, {
     ...fields,
     available_on: isLater ? now + SETTLEMENT_DAYS * DAY : now,
     fee,
-    fee_details:
-      fee === 0
-        ? []
-        : [
-            {
-              amount: fee,
-              application: null,
-              currency: entry.currency,
-              description: category === 'dispute' ? 'Dispute fee' : 'Stripe processing fees',
-              type: 'stripe_fee',
-            },
-          ],
+    fee_details: fee === 0 ? [] : [{ ...detail, application: null, type: 'stripe_fee' }],
     net: entry.amount - fee,
     reporting_category: category,
     status: isLater ? 'pending' : 'available',

@@ -76,11 +76,17 @@ function complete(world: World, session: Session, status: Session['payment_statu
   world.emit('checkout.session.completed', session);
 }
 
+/** Completes a session whose money the bank moves days later. */
+function payByBank(world: World, session: Session, intent: PaymentIntent): void {
+  beginSlowPayment(world, intent);
+  noteOf(world, session).settlesAt = world.clock.now() + BANK_DAYS * DAY;
+  complete(world, session, 'unpaid');
+}
+
 const subscriptionInput = (world: World, session: Session, discounts: string[]) => {
-  const note = noteOf(world, session);
   const lines = linesOf(world, session);
   return {
-    ...note.subscription,
+    ...noteOf(world, session).subscription,
     customer: session.customer ?? '',
     discounts,
     isTaxed: session.automatic_tax.enabled,
@@ -88,9 +94,6 @@ const subscriptionInput = (world: World, session: Session, discounts: string[]) 
     items: lines
       .filter(({ price }) => price.recurring)
       .map(({ price, quantity }) => ({ price, quantity })),
-    metadata: note.subscriptionMetadata,
-    trialEnd: note.trialEnd,
-    trialSettings: note.trialSettings,
   };
 };
 
@@ -104,13 +107,11 @@ function subscribe(world: World, session: Session, isSlow: boolean, discounts: s
   session.invoice = invoice.id;
   const open = isSlow ? paymentOf(world, invoice) : undefined;
   if (open) {
-    beginSlowPayment(world, open.intent);
-    noteOf(world, session).settlesAt = world.clock.now() + BANK_DAYS * DAY;
+    payByBank(world, session, open.intent);
     world.change('customer.subscription.updated', subscription, (one) => {
       one.status = 'active';
       one.default_payment_method = open.intent.payment_method;
     });
-    complete(world, session, 'unpaid');
     return;
   }
   if (isSlow) markPaid(world, invoice);
@@ -126,27 +127,21 @@ function purchase(world: World, session: Session, isSlow: boolean, discounts: st
   if ((session.amount_total ?? 0) === 0) return complete(world, session, 'no_payment_required');
   const intent = intentOf(world, session);
   intent.customer = session.customer;
-  if (!isSlow) {
-    confirmIntent(world, intent, 'ok');
-    return complete(world, session, 'paid');
-  }
-  beginSlowPayment(world, intent);
-  noteOf(world, session).settlesAt = world.clock.now() + BANK_DAYS * DAY;
-  return complete(world, session, 'unpaid');
+  if (isSlow) return payByBank(world, session, intent);
+  confirmIntent(world, intent, 'ok');
+  return complete(world, session, 'paid');
 }
 
 /** A refused card: no subscription exists before a payment since "basil"; the session stays open. */
 function refuse(world: World, session: Session): void {
-  if (session.amount_total === 0) return;
-  const intent = intentOf(world, session);
-  confirmIntent(world, intent, 'decline');
+  if (session.amount_total !== 0) confirmIntent(world, intentOf(world, session), 'decline');
 }
 
 /** The promotion code that a buyer types, on a page that takes one. */
 function typeCode(world: World, session: Session, code: string): void {
   const param = 'promotion_code';
   if (!session.allow_promotion_codes)
-    throw invalid('This Checkout Session takes no promotion codes.', { param });
+    throw invalid('This Checkout Session takes no promotion codes.', param);
   const { id, promotion } = findCode(world, code);
   findCoupon(world, { promotion_code: id }, redeemerOf(session), param);
   session.discounts = [{ coupon: promotion.coupon, promotion_code: id }];

@@ -41,7 +41,7 @@ export const couponsOf = (world: World, session: Session) =>
  * delays, and no tax before the buyer's place is known.
  */
 export function setTotals(world: World, session: Session): void {
-  const { trialEnd } = noteOf(world, session);
+  const { trialEnd } = noteOf(world, session).subscription;
   const lines = linesOf(world, session);
   const due = lines.map(({ price, quantity }) => ({
     amount: trialEnd !== null && price.recurring ? 0 : (price.unit_amount ?? 0) * quantity,

@@ -1,12 +1,13 @@
-import { invalid, missingParameter } from '../core/problem.ts';
+import { invalid, missingParameter, onlyOne } from '../core/problem.ts';
 import type { SessionNote } from '../core/store.ts';
 import type { Customer, LineItem, Price, Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { NewSession } from './checkout-params.ts';
 import { setTotals } from './checkout-totals.ts';
 import { needCustomer, NO_ADDRESS } from './customers.ts';
-import { mergeMetadata } from './metadata.ts';
+import { given, mergeMetadata, pick } from './metadata.ts';
 import { checkItems } from './subscriptions.ts';
+import { automaticTax } from './taxes.ts';
 
 const MINUTE = 60;
 const DAY = 86_400;
@@ -21,16 +22,9 @@ const TAX_NEEDS_ADDRESS =
 
 /** Texts and code: laravel/cashier-stripe issues 1134, 1585 and 1778, raystack/frontier pull 565. */
 function checkExtras(params: NewSession, customer: Customer | null): void {
-  const { allow_promotion_codes: mayType, customer_update: update } = params;
-  if (mayType !== undefined && params.discounts !== undefined)
-    throw invalid(
-      'You may only specify one of these parameters: allow_promotion_codes, discounts.',
-      { param: 'allow_promotion_codes' },
-    );
+  const { customer_update: update } = params;
   if (update && !customer)
-    throw invalid('`customer_update` can only be used with `customer`.', {
-      param: 'customer_update',
-    });
+    throw invalid('`customer_update` can only be used with `customer`.', 'customer_update');
   if (params.automatic_tax?.enabled && customer && !customer.address && update?.address !== 'auto')
     throw invalid(TAX_NEEDS_ADDRESS, { code: 'customer_tax_location_invalid' });
   if (params.tax_id_collection?.enabled && customer && update?.name !== 'auto')
@@ -39,34 +33,26 @@ function checkExtras(params: NewSession, customer: Customer | null): void {
     );
 }
 
+/** Parameters that only one mode takes. */
+const modes = {
+  customer_creation: 'payment',
+  payment_intent_data: 'payment',
+  payment_method_collection: 'subscription',
+  subscription_data: 'subscription',
+} as const;
+
 /** Refuses what Stripe refuses about the combination of parameters. */
 function checkModes(params: NewSession): void {
-  const { mode } = params;
-  if (mode === 'payment' && params.subscription_data)
-    throw invalid('You can not pass `subscription_data` in `payment` mode.', {
-      param: 'subscription_data',
-    });
-  if (mode === 'subscription' && params.payment_intent_data)
-    throw invalid('You can not pass `payment_intent_data` in `subscription` mode.', {
-      param: 'payment_intent_data',
-    });
-  if (mode === 'subscription' && params.customer_creation !== undefined)
-    throw invalid('`customer_creation` can only be used in `payment` mode.', {
-      param: 'customer_creation',
-    });
-  if (mode === 'payment' && params.payment_method_collection !== undefined)
-    throw invalid('`payment_method_collection` can only be used in `subscription` mode.', {
-      param: 'payment_method_collection',
-    });
-  if (params.customer !== undefined && params.customer_email !== undefined)
-    throw invalid('You may only specify one of these parameters: customer, customer_email.');
-  if (params.customer !== undefined && params.customer_creation !== undefined)
-    throw invalid('You may only specify one of these parameters: customer, customer_creation.');
-  if (
-    params.customer_email !== undefined &&
-    !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(params.customer_email)
-  )
-    throw invalid(`Invalid email address: ${params.customer_email}`, {
+  for (const param of Object.keys(modes) as (keyof typeof modes)[])
+    if (params[param] !== undefined && params.mode !== modes[param])
+      throw invalid(`You can not pass \`${param}\` in \`${params.mode}\` mode.`, param);
+  onlyOne(params, 'allow_promotion_codes', 'discounts');
+  onlyOne(params, 'customer', 'customer_email');
+  onlyOne(params, 'customer', 'customer_creation');
+  onlyOne(params.subscription_data ?? {}, 'trial_end', 'trial_period_days');
+  const { customer_email: email } = params;
+  if (email !== undefined && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(email))
+    throw invalid(`Invalid email address: ${email}`, {
       code: 'email_invalid',
       param: 'customer_email',
     });
@@ -81,9 +67,10 @@ function readLines(world: World, params: NewSession): Line[] {
     const param = `line_items[${index}]`;
     const price = world.store.need('price', item.price, `${param}[price]`);
     if (!price.active)
-      throw invalid('The price specified is inactive. This field only accepts active prices.', {
-        param: `${param}[price]`,
-      });
+      throw invalid(
+        'The price specified is inactive. This field only accepts active prices.',
+        `${param}[price]`,
+      );
     if (item.quantity === undefined) throw missingParameter(`${param}[quantity]`);
     if (item.quantity < 1)
       throw invalid('This value must be greater than or equal to 1.', {
@@ -96,32 +83,32 @@ function readLines(world: World, params: NewSession): Line[] {
   if (params.mode === 'payment' && recurring.length > 0)
     throw invalid(
       'You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.',
-      { param: 'line_items' },
+      'line_items',
     );
   if (params.mode === 'subscription' && recurring.length === 0)
     throw invalid(
       'You must provide at least one recurring price in `subscription` mode when using prices.',
-      { param: 'line_items' },
+      'line_items',
     );
   if (recurring.length > 0) checkItems(recurring.map(({ price }) => price));
   if (new Set(lines.map(({ price }) => price.currency)).size > 1)
-    throw invalid('All prices must use the same currency.', { param: 'line_items' });
+    throw invalid('All prices must use the same currency.', 'line_items');
   return lines;
 }
 
 function readTrial(world: World, params: NewSession): number | null {
   const { trial_end: end, trial_period_days: days } = params.subscription_data ?? {};
   const now = world.clock.now();
-  if (end !== undefined && days !== undefined)
-    throw invalid('You may only specify one of these parameters: trial_end, trial_period_days.');
   if (days !== undefined && (days < 1 || days > 730))
-    throw invalid('The minimum number of trial period days is 1 and the maximum 730.', {
-      param: 'subscription_data[trial_period_days]',
-    });
+    throw invalid(
+      'The minimum number of trial period days is 1 and the maximum 730.',
+      'subscription_data[trial_period_days]',
+    );
   if (end !== undefined && end < now + 2 * DAY)
-    throw invalid('The `trial_end` date has to be at least 2 days in the future.', {
-      param: 'subscription_data[trial_end]',
-    });
+    throw invalid(
+      'The `trial_end` date has to be at least 2 days in the future.',
+      'subscription_data[trial_end]',
+    );
   return end ?? (days === undefined ? null : now + days * DAY);
 }
 
@@ -131,7 +118,7 @@ function readExpiry(world: World, given: number | undefined): number {
   if (given < now + 30 * MINUTE || given > now + DAY)
     throw invalid(
       'The `expires_at` timestamp must be between 30 minutes and 24 hours after the Checkout Session creation.',
-      { param: 'expires_at' },
+      'expires_at',
     );
   return given;
 }
@@ -145,54 +132,55 @@ const addLineItem = (world: World, { price, quantity, metadata: meta }: Line): L
     quantity,
   });
 
-/** Tax is computed at once for a customer whose address is known, else when the buyer pays. */
-const automaticTax = (isEnabled: boolean, customer: Customer | null): Session['automatic_tax'] => ({
-  enabled: isEnabled,
-  liability: isEnabled ? { type: 'self' } : null,
-  provider: isEnabled ? 'stripe' : null,
-  status: isEnabled ? (customer?.address ? 'complete' : 'requires_location_inputs') : null,
-});
-
 const readDiscount = (
   world: World,
   entry: NonNullable<NewSession['discounts']>[number],
 ): NonNullable<Session['discounts']>[number] => {
   const { coupon, promotion_code: code } = entry;
   if ((coupon === undefined) === (code === undefined))
-    throw invalid('You must specify one of these parameters: coupon, promotion_code.', {
-      param: 'discounts[0]',
-    });
+    throw invalid(
+      'You must specify one of these parameters: coupon, promotion_code.',
+      'discounts[0]',
+    );
   if (code === undefined) return { coupon: coupon ?? null, promotion_code: null };
   const found = world.store.need('promotion_code', code, 'discounts[0][promotion_code]');
   return { coupon: found.promotion.coupon, promotion_code: code };
 };
+
+/** Parameters that the session shows as they are. */
+const SHOWN = [
+  'allow_promotion_codes',
+  'allowed_payment_method_types',
+  'billing_address_collection',
+  'cancel_url',
+  'client_reference_id',
+  'customer_email',
+  'locale',
+  'mode',
+  'submit_type',
+  'success_url',
+] as const;
 
 /** The fields of a new session that come straight from its parameters. */
 function fieldsOf(world: World, params: NewSession, customer: Customer | null): Partial<Session> {
   const isPayment = params.mode === 'payment';
   const { tax_id_collection: taxIds } = params;
   return {
-    allowed_payment_method_types: params.allowed_payment_method_types ?? null,
-    allow_promotion_codes: params.allow_promotion_codes ?? null,
-    automatic_tax: automaticTax(params.automatic_tax?.enabled ?? false, customer),
-    billing_address_collection: params.billing_address_collection ?? null,
-    cancel_url: params.cancel_url ?? null,
-    client_reference_id: params.client_reference_id ?? null,
+    ...pick(params, SHOWN),
+    automatic_tax: automaticTax(
+      params.automatic_tax?.enabled ?? false,
+      customer?.address ? 'complete' : 'requires_location_inputs',
+    ),
     customer: customer?.id ?? null,
     customer_creation: isPayment && !customer ? (params.customer_creation ?? 'if_required') : null,
     customer_details: detailsOf(customer?.email ?? params.customer_email ?? null, null),
-    customer_email: params.customer_email ?? null,
     discounts: params.discounts?.map((one) => readDiscount(world, one)) ?? null,
     expires_at: readExpiry(world, params.expires_at),
-    locale: params.locale ?? null,
     metadata: mergeMetadata({}, params.metadata),
-    mode: params.mode,
     payment_method_collection: isPayment
       ? 'if_required'
       : (params.payment_method_collection ?? 'always'),
     payment_method_types: params.allowed_payment_method_types ?? ['card'],
-    submit_type: params.submit_type ?? null,
-    success_url: params.success_url,
     ...(taxIds?.enabled && {
       tax_id_collection: { enabled: true, required: taxIds.required ?? 'never' },
     }),
@@ -219,12 +207,7 @@ const noteFrom = (world: World, params: NewSession, lines: Line[]): SessionNote 
   const trialEnd = readTrial(world, params);
   return {
     lines: lines.map((line) => addLineItem(world, line).id),
-    payment: {
-      description: payment?.description ?? null,
-      metadata: mergeMetadata({}, payment?.metadata),
-      receipt_email: payment?.receipt_email ?? null,
-      statement_descriptor: payment?.statement_descriptor ?? null,
-    },
+    payment: { ...given(payment ?? {}), metadata: mergeMetadata({}, payment?.metadata) },
     saves: {
       address: params.customer_update?.address === 'auto',
       name: params.customer_update?.name === 'auto',
@@ -232,11 +215,11 @@ const noteFrom = (world: World, params: NewSession, lines: Line[]): SessionNote 
     settlesAt: null,
     subscription: {
       billingMode: subscription?.billing_mode?.type,
-      description: subscription?.description ?? null,
+      description: subscription?.description,
+      metadata: mergeMetadata({}, subscription?.metadata),
+      trialEnd,
+      trialSettings: subscription?.trial_settings ?? null,
     },
-    subscriptionMetadata: mergeMetadata({}, subscription?.metadata),
-    trialEnd,
-    trialSettings: subscription?.trial_settings ?? null,
   };
 };
 
@@ -251,9 +234,10 @@ export function createSession(world: World, params: NewSession): Session {
   const lines = readLines(world, params);
   const currency = lines[0]?.price.currency ?? null;
   if (params.currency !== undefined && params.currency.toLowerCase() !== currency)
-    throw invalid(`The prices are in ${currency}; this stand-in plays no other currency options.`, {
-      param: 'currency',
-    });
+    throw invalid(
+      `The prices are in ${currency}; this stand-in plays no other currency options.`,
+      'currency',
+    );
   const note = noteFrom(world, params, lines);
   const session = world.store.make('checkout.session', world.clock.now(), {
     ...fieldsOf(world, params, customer),

@@ -1,3 +1,4 @@
+import templates from '../objects.json' with { type: 'json' };
 import { random } from '../core/ids.ts';
 import {
   bool,
@@ -39,15 +40,14 @@ function checkCoupon(world: World, params: Values<typeof couponRules>): void {
     throw invalid('You must pass exactly one of these parameters: amount_off, percent_off.');
   if (amount !== undefined && params.currency === undefined) throw missingParameter('currency');
   if (percent !== undefined && !(Number(percent) > 0 && Number(percent) <= 100))
-    throw invalid('The percent_off must be greater than 0 and at most 100.', {
-      param: 'percent_off',
-    });
+    throw invalid('The percent_off must be greater than 0 and at most 100.', 'percent_off');
   if ((params.duration === 'repeating') !== (months !== undefined))
-    throw invalid('duration_in_months goes with the duration `repeating`, and only with it.', {
-      param: 'duration_in_months',
-    });
+    throw invalid(
+      'duration_in_months goes with the duration `repeating`, and only with it.',
+      'duration_in_months',
+    );
   if (params.redeem_by !== undefined && params.redeem_by <= world.clock.now())
-    throw invalid('redeem_by must be in the future.', { param: 'redeem_by' });
+    throw invalid('redeem_by must be in the future.', 'redeem_by');
   if (params.id !== undefined && world.store.find('coupon', params.id))
     throw invalid('Coupon already exists.', { code: 'resource_already_exists', param: 'id' });
 }
@@ -89,7 +89,7 @@ const sameCode = (one: PromotionCode, code: string): boolean =>
 export function findCode(world: World, code: string): PromotionCode {
   refreshCoupons(world);
   const found = world.store.all('promotion_code').find((one) => one.active && sameCode(one, code));
-  if (!found) throw invalid('This code is invalid.', { param: 'promotion_code' });
+  if (!found) throw invalid('This code is invalid.', 'promotion_code');
   return found;
 }
 
@@ -102,24 +102,15 @@ function createPromotionCode(world: World, params: Values<typeof promotionRules>
   if (params.customer !== undefined) needCustomer(world, params.customer, 'customer');
   const code = params.code ?? random(8).toUpperCase();
   if (world.store.all('promotion_code').some((one) => one.active && sameCode(one, code)))
-    throw invalid(`An active promotion code with \`code: ${code}\` already exists.`, {
-      param: 'code',
-    });
-  if (
-    (restrictions.minimum_amount === undefined) !==
-    (restrictions.minimum_amount_currency === undefined)
-  )
+    throw invalid(`An active promotion code with \`code: ${code}\` already exists.`, 'code');
+  const { minimum_amount: least, minimum_amount_currency: currency } = restrictions;
+  if ((least === undefined) !== (currency === undefined))
     throw missingParameter('restrictions[minimum_amount_currency]');
   const made = world.store.add('promotion_code', world.clock.now(), {
     ...fields,
     code,
     metadata: mergeMetadata({}, params.metadata),
-    restrictions: {
-      first_time_transaction: false,
-      minimum_amount: null,
-      minimum_amount_currency: null,
-      ...restrictions,
-    },
+    restrictions: { ...templates.promotion_code.restrictions, ...restrictions },
   });
   world.emit('promotion_code.created', made);
   return made;

@@ -1,12 +1,11 @@
 import { random } from '../core/ids.ts';
-import { isWithin, listOf } from '../core/list.ts';
+import templates from '../objects.json' with { type: 'json' };
 import {
-  hash,
+  hashOf,
   int,
   metadata,
   moments,
   need,
-  page,
   str,
   strOrUnset,
   type Rule,
@@ -20,23 +19,10 @@ import { moveBalance } from './customer-balance.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { endSubscription } from './subscription-end.ts';
 
-const addressParts = hash({
-  city: strOrUnset,
-  country: strOrUnset,
-  line1: strOrUnset,
-  line2: strOrUnset,
-  postal_code: strOrUnset,
-  state: strOrUnset,
-});
 /** An address without a part: every part is told, as null. */
-export const NO_ADDRESS = {
-  city: null,
-  country: null,
-  line1: null,
-  line2: null,
-  postal_code: null,
-  state: null,
-};
+export const NO_ADDRESS: NonNullable<Customer['address']> =
+  templates.charge.billing_details.address;
+const addressParts = hashOf(Object.keys(NO_ADDRESS), strOrUnset);
 const address: Rule<Customer['address']> = {
   read: (raw, name) => (raw === '' ? null : { ...NO_ADDRESS, ...addressParts.read(raw, name) }),
 };
@@ -110,9 +96,9 @@ const balanceTransactionRoutes: Route[] = [
     ({ world, id, params }) => {
       const customer = needCustomer(world, id);
       const currency = params.currency.toLowerCase();
-      if (params.amount === 0) throw invalid('The amount must not be zero.', { param: 'amount' });
+      if (params.amount === 0) throw invalid('The amount must not be zero.', 'amount');
       if (customer.currency !== null && customer.currency !== currency)
-        throw invalid(`This customer's currency is ${customer.currency}.`, { param: 'currency' });
+        throw invalid(`This customer's currency is ${customer.currency}.`, 'currency');
       const fields = { ...params, currency, metadata: mergeMetadata({}, params.metadata) };
       let made: CustomerBalanceTransaction | undefined;
       world.change('customer.updated', customer, (one) => {
@@ -121,25 +107,7 @@ const balanceTransactionRoutes: Route[] = [
       return made ?? {};
     },
   ),
-  route('GET', PATH, { ...page, created: moments, invoice: str }, ({ world, id, params }) =>
-    listOf(
-      world.store
-        .all('customer_balance_transaction')
-        .filter(
-          (one) =>
-            one.customer === id &&
-            isWithin(one.created, params.created) &&
-            (params.invoice === undefined || one.invoice === params.invoice),
-        ),
-      params,
-      PATH.replace(':customer', id),
-    ),
-  ),
-  route('GET', `${PATH}/:transaction`, {}, ({ world, id, ids }) => {
-    const found = world.store.need('customer_balance_transaction', ids[1] ?? '');
-    if (found.customer !== id) throw missing('customer balance transaction', found.id);
-    return found;
-  }),
+  ...reads('customer_balance_transaction', PATH, { created: moments, invoice: str }),
 ];
 
 /** Customers. Source: https://docs.stripe.com/api/customers */

@@ -52,7 +52,7 @@ export function refreshCoupons(world: World): void {
 function checkCoupon(coupon: Coupon, currency: string, param: string): void {
   if (!coupon.valid)
     throw coupon.max_redemptions !== null && coupon.times_redeemed >= coupon.max_redemptions
-      ? invalid(`Coupon ${coupon.id} is used up and cannot be applied.`, { param })
+      ? invalid(`Coupon ${coupon.id} is used up and cannot be applied.`, param)
       : invalid(`Coupon expired: ${coupon.id}`, { code: 'coupon_expired', param });
   if (coupon.currency !== null && coupon.currency !== currency)
     throw invalid(`The coupon ${coupon.id} is in ${coupon.currency}, not in ${currency}.`, {
@@ -62,9 +62,9 @@ function checkCoupon(coupon: Coupon, currency: string, param: string): void {
 
 /** Sources of the texts: stripe-php issue 1146; the others are this stand-in's own. */
 function checkPromotion(world: World, one: PromotionCode, by: Redeemer, param: string): void {
-  if (!one.active) throw invalid(`The promotion code ${one.code} is not active.`, { param });
+  if (!one.active) throw invalid(`The promotion code ${one.code} is not active.`, param);
   if (one.customer !== null && one.customer !== by.customer)
-    throw invalid('This promotion code cannot be redeemed by this customer.', { param });
+    throw invalid('This promotion code cannot be redeemed by this customer.', param);
   const { first_time_transaction: isFirst, minimum_amount: least } = one.restrictions;
   const hasPaid = world.store
     .all('charge')
@@ -72,12 +72,12 @@ function checkPromotion(world: World, one: PromotionCode, by: Redeemer, param: s
   if (isFirst && hasPaid)
     throw invalid(
       'This promotion code cannot be redeemed because the associated customer has prior transactions.',
-      { param },
+      param,
     );
   if (least !== null && by.amount !== undefined && by.amount < least)
     throw invalid(
       `This promotion code needs an order of ${money(least, one.restrictions.minimum_amount_currency ?? by.currency)}.`,
-      { param },
+      param,
     );
 }
 
@@ -162,36 +162,29 @@ export function discountsFor(world: World, subscription: Subscription): TotalDis
 
 function dropDiscounts(world: World, subscription: Subscription, ids: string[]): void {
   if (ids.length === 0) return;
+  const left = subscription.discounts.filter((id) => !ids.includes(id));
   world.change('customer.subscription.updated', subscription, (one) =>
-    setDiscounts(
-      world,
-      one,
-      one.discounts.filter((id) => !ids.includes(id)),
-    ),
+    setDiscounts(world, one, left),
   );
 }
 
 /** A `once` discount leaves its subscription with the first invoice that it made cheaper. */
 export function useUpDiscounts(world: World, subscription: Subscription, invoice: Invoice): void {
+  const isOnce = (id: string): boolean =>
+    couponOf(world, world.store.need('discount', id)).duration === 'once';
   const used = (invoice.total_discount_amounts ?? [])
-    .filter(({ amount }) => amount > 0)
+    .filter(({ amount, discount }) => amount > 0 && subscription.discounts.includes(discount))
     .map(({ discount }) => discount)
-    .filter(
-      (id) =>
-        subscription.discounts.includes(id) &&
-        couponOf(world, world.store.need('discount', id)).duration === 'once',
-    );
+    .filter(isOnce);
   dropDiscounts(world, subscription, used);
 }
 
 /** Repeating discounts end when their months are over. */
 export const discountsDue = (world: World): Due[] =>
   world.store.played('subscription').flatMap((one) =>
-    one.ended_at === null
-      ? one.discounts.flatMap((id): Due[] => {
-          const end = world.store.find('discount', id)?.end ?? null;
-          const run = (): void => dropDiscounts(world, one, [id]);
-          return end === null ? [] : [{ at: end, rank: 2, run }];
-        })
-      : [],
+    (one.ended_at === null ? one.discounts : []).flatMap((id): Due[] => {
+      const end = world.store.find('discount', id)?.end ?? null;
+      const run = (): void => dropDiscounts(world, one, [id]);
+      return end === null ? [] : [{ at: end, rank: 2, run }];
+    }),
   );

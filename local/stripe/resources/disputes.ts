@@ -1,6 +1,6 @@
 import templates from '../objects.json' with { type: 'json' };
 import { invalid } from '../core/problem.ts';
-import { bool, hash, metadata, moments, str, strOrUnset, type Rule } from '../core/params.ts';
+import { bool, hashOf, metadata, moments, str, strOrUnset } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Charge, Dispute } from '../core/types.ts';
@@ -130,11 +130,7 @@ export const disputesDue = (world: World): Due[] =>
   });
 
 const { enhanced_evidence: _, ...evidenceFields } = templates.dispute.evidence;
-const evidence = hash(
-  Object.fromEntries(
-    Object.keys(evidenceFields).map((field): [string, Rule<string | null>] => [field, strOrUnset]),
-  ),
-);
+const evidence = hashOf(Object.keys(evidenceFields), strOrUnset);
 
 const update = route(
   'POST',

@@ -6,7 +6,7 @@ import { addLine, type LineDraft } from './invoice-lines.ts';
 import { isInclusive, pretaxCredits, totalsOf } from './invoice-totals.ts';
 import { createIntent } from './payments.ts';
 import { dropPendingUpdate, isPendingFor } from './pending-update.ts';
-import { taxOf } from './taxes.ts';
+import { automaticTax, taxOf } from './taxes.ts';
 
 export type InvoiceDraft = {
   customer: string;
@@ -43,13 +43,7 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
     amount_due: Math.max(0, total),
     amount_remaining: Math.max(0, total),
     auto_advance: draft.isHeld !== true,
-    automatic_tax: {
-      disabled_reason: null,
-      enabled: isTaxed,
-      liability: isTaxed ? { type: 'self' } : null,
-      provider: isTaxed ? 'stripe' : null,
-      status: isTaxed ? 'complete' : null,
-    },
+    automatic_tax: { disabled_reason: null, ...automaticTax(isTaxed, 'complete') },
     automatically_finalizes_at: draft.finalizesAt,
     billing_reason: draft.reason,
     currency: draft.currency,

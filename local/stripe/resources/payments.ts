@@ -3,17 +3,13 @@ import type { Card } from '../core/store.ts';
 import type { Charge, PaymentIntent } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { addBalanceEntry } from './balance.ts';
+import { pick } from './metadata.ts';
 
 /** How a try to charge ended: `action` waits for 3-D Secure, `pending` for the bank. */
 export type Outcome = 'paid' | 'failed' | 'action' | 'pending';
 
-export type NewIntent = Pick<PaymentIntent, 'amount' | 'currency' | 'customer'> &
-  Partial<
-    Pick<
-      PaymentIntent,
-      'description' | 'metadata' | 'payment_method_types' | 'receipt_email' | 'statement_descriptor'
-    >
-  >;
+export type NewIntent = Partial<PaymentIntent> &
+  Pick<PaymentIntent, 'amount' | 'currency' | 'customer'>;
 
 /** Makes a payment intent that waits for a payment method. */
 export function createIntent(world: World, input: NewIntent): PaymentIntent {
@@ -23,23 +19,27 @@ export function createIntent(world: World, input: NewIntent): PaymentIntent {
   return intent;
 }
 
+/** What a charge has of its intent. */
+const COPIED = [
+  'amount',
+  'currency',
+  'customer',
+  'description',
+  'metadata',
+  'payment_method',
+  'receipt_email',
+  'statement_descriptor',
+] as const;
+
 function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charge>): Charge {
   const { store, clock } = world;
   const customer = intent.customer === null ? undefined : store.find('customer', intent.customer);
   const charge = store.add('charge', clock.now(), {
-    amount: intent.amount,
-    currency: intent.currency,
-    customer: intent.customer,
-    description: intent.description,
-    metadata: { ...intent.metadata },
+    ...pick(structuredClone(intent), COPIED),
     payment_intent: intent.id,
-    payment_method: intent.payment_method,
-    receipt_email: intent.receipt_email,
-    statement_descriptor: intent.statement_descriptor,
     ...fields,
   });
-  const billing = charge['billing_details'] as Record<string, unknown>;
-  if (customer) Object.assign(billing, { email: customer.email, name: customer.name });
+  if (customer) Object.assign(charge.billing_details, pick(customer, ['email', 'name']));
   if (charge.status !== 'failed') charge['receipt_url'] = `${world.base}/receipts/${charge.id}`;
   intent.latest_charge = charge.id;
   return charge;

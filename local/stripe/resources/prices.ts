@@ -1,4 +1,4 @@
-import { invalid, missingParameter } from '../core/problem.ts';
+import { invalid, missingParameter, onlyOne } from '../core/problem.ts';
 import {
   bool,
   decimal,
@@ -17,7 +17,7 @@ import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
-import { given, mergeMetadata } from './metadata.ts';
+import { given, mergeMetadata, pick } from './metadata.ts';
 import { createProduct } from './create-product.ts';
 
 const interval = oneOf('day', 'week', 'month', 'year');
@@ -55,9 +55,7 @@ function claimLookupKey(world: World, key: string | null | undefined, mayTransfe
   const holder = world.store.all('price').find((price) => price.lookup_key === key);
   if (!holder) return;
   if (!mayTransfer)
-    throw invalid(`A price (\`${holder.id}\`) already uses that lookup key.`, {
-      param: 'lookup_key',
-    });
+    throw invalid(`A price (\`${holder.id}\`) already uses that lookup key.`, 'lookup_key');
   world.change('price.updated', holder, (price) => {
     price.lookup_key = null;
   });
@@ -65,10 +63,7 @@ function claimLookupKey(world: World, key: string | null | undefined, mayTransfe
 
 function amountOf(params: Values<typeof createRules>): { cents: number | null; text: string } {
   const { unit_amount: cents, unit_amount_decimal: text } = params;
-  if (cents !== undefined && text !== undefined)
-    throw invalid(
-      'You may only specify one of these parameters: unit_amount, unit_amount_decimal.',
-    );
+  onlyOne(params, 'unit_amount', 'unit_amount_decimal');
   if (cents !== undefined) return { cents, text: String(cents) };
   if (text === undefined) throw missingParameter('unit_amount');
   return { cents: Number.isInteger(Number(text)) ? Number(text) : null, text };
@@ -79,16 +74,14 @@ export function createPrice(world: World, params: Values<typeof createRules>): P
   if (params.product !== undefined) world.store.need('product', params.product, 'product');
   else if (!params.product_data) throw missingParameter('product');
   if (!/^[a-z]{3}$/i.test(params.currency))
-    throw invalid(`Invalid currency: ${params.currency}.`, { param: 'currency' });
+    throw invalid(`Invalid currency: ${params.currency}.`, 'currency');
   const amount = amountOf(params);
   claimLookupKey(world, params.lookup_key, params.transfer_lookup_key ?? false);
   const product = params.product ?? createProduct(world, params.product_data ?? { name: '' }).id;
   const price = world.store.add('price', world.clock.now(), {
-    active: params.active ?? true,
+    ...pick(params, ['active', 'lookup_key', 'nickname', 'tax_behavior']),
     currency: params.currency.toLowerCase(),
-    lookup_key: params.lookup_key ?? null,
     metadata: mergeMetadata({}, params.metadata),
-    nickname: params.nickname ?? null,
     product,
     recurring: params.recurring
       ? {
@@ -99,7 +92,6 @@ export function createPrice(world: World, params: Values<typeof createRules>): P
           ...(given(params.recurring) as { interval: 'month' }),
         }
       : null,
-    tax_behavior: params.tax_behavior ?? 'unspecified',
     type: params.recurring ? 'recurring' : 'one_time',
     unit_amount: amount.cents,
     unit_amount_decimal: amount.text,
@@ -123,9 +115,10 @@ const update = route(
     const price = world.store.need('price', id);
     const { metadata: meta, transfer_lookup_key: mayTransfer, ...fields } = params;
     if (params.tax_behavior !== undefined && price.tax_behavior !== 'unspecified')
-      throw invalid('The tax_behavior of a price cannot change once it is specified.', {
-        param: 'tax_behavior',
-      });
+      throw invalid(
+        'The tax_behavior of a price cannot change once it is specified.',
+        'tax_behavior',
+      );
     if (params.lookup_key !== price.lookup_key)
       claimLookupKey(world, params.lookup_key, mayTransfer ?? false);
     return world.change('price.updated', price, (one) => {

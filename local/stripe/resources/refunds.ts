@@ -25,9 +25,7 @@ function chargeOf(world: World, params: NewRefund): Charge {
   if (intent.latest_charge === null || intent.status !== 'succeeded')
     throw invalid(
       `This PaymentIntent (${intent.id}) does not have a successful charge to refund.`,
-      {
-        param: 'payment_intent',
-      },
+      'payment_intent',
     );
   return world.store.need('charge', intent.latest_charge);
 }
@@ -40,9 +38,7 @@ const isChargedBack = (world: World, charge: Charge): boolean =>
 
 function checkAmount(world: World, charge: Charge, amount: number): void {
   if (charge.status !== 'succeeded')
-    throw invalid(`Charge ${charge.id} has not been paid and cannot be refunded.`, {
-      param: 'charge',
-    });
+    throw invalid(`Charge ${charge.id} has not been paid and cannot be refunded.`, 'charge');
   if (charge.refunded)
     throw invalid(`Charge ${charge.id} has already been refunded.`, {
       code: 'charge_already_refunded',
@@ -60,7 +56,7 @@ function checkAmount(world: World, charge: Charge, amount: number): void {
   if (amount > left)
     throw invalid(
       `Refund amount (${money(amount, charge.currency)}) is greater than unrefunded amount on charge (${money(left, charge.currency)})`,
-      { param: 'amount' },
+      'amount',
     );
 }
 

@@ -24,3 +24,11 @@ export function taxOf(world: World, isAutomatic: boolean): Tax | null {
     percent,
   };
 }
+
+/** How an object shows whether tax is computed; not before the buyer's place is known. */
+export const automaticTax = <S extends string>(enabled: boolean, status: S) => ({
+  enabled,
+  liability: enabled ? { type: 'self' as const } : null,
+  provider: enabled ? 'stripe' : null,
+  status: enabled ? status : null,
+});
