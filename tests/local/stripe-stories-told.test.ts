@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signPayload } from '../../local/stripe/index.ts';
 import { startCheckedStripe, type CheckedStripe } from '../support/checked-stripe.ts';
 import { badBodies, Story, stories, type Cast } from '../support/stripe-stories/index.ts';
-import { DAY, failure, listenForHooks, sdk, type Hook } from './stripe-client.ts';
+import { DAY, failure, listenForHooks, openShop, sdk, type Hook } from './stripe-client.ts';
 
 let standIn: CheckedStripe;
 let stripe: Stripe;
@@ -96,6 +96,19 @@ describe('a told story', () => {
     const invoices = await stripe.invoices.list({ subscription: id });
     expect(invoices.data).toHaveLength(2);
   });
+});
+
+test('what the dashboard changes of a played subscription is played on', async () => {
+  const shop = await openShop();
+  const { subscription } = await shop.subscribe(shop.prices.starter.id);
+  const object = JSON.parse(JSON.stringify(subscription)) as Stripe.Subscription;
+  for (const item of object.items.data) item.quantity = 2;
+  const previous_attributes = { items: { data: subscription.items.data } };
+  shop.standIn.tell({ type: 'customer.subscription.updated', object, previous_attributes });
+  await shop.advance(32 * DAY);
+  const [renewal] = (await shop.stripe.invoices.list({ subscription: subscription.id })).data;
+  expect(renewal).toMatchObject({ amount_paid: 4000, billing_reason: 'subscription_cycle' });
+  await shop.standIn.close();
 });
 
 describe('what is not in our account', () => {
