@@ -1,4 +1,4 @@
-import eventTypes from '../event-types.json' with { type: 'json' };
+import { readFileSync } from 'node:fs';
 import { random } from '../core/ids.ts';
 import { bool, list, metadata, need, str, strOrUnset } from '../core/params.ts';
 import { invalid } from '../core/problem.ts';
@@ -6,7 +6,14 @@ import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import { mergeMetadata } from './metadata.ts';
 
-const known = new Set(['*', ...eventTypes]);
+/** The types that the SDK declares for our API version. */
+const declaration = new URL(
+  '../../../node_modules/stripe/esm/resources/WebhookEndpoints.d.ts',
+  import.meta.url,
+);
+const [, declared = ''] =
+  /type EnabledEvent = ([^;]*);/.exec(readFileSync(declaration, 'utf8')) ?? [];
+const known = new Set([...declared.matchAll(/'([^']+)'/g)].map(([, type]) => type));
 
 function checkEvents(types: string[] | undefined): void {
   if (types?.length === 0)
