@@ -70,6 +70,24 @@ describe('totals', () => {
   });
 });
 
+describe('a zero-decimal currency', () => {
+  it('is counted and shown whole', async () => {
+    const yen = await stripe.prices.create({
+      currency: 'jpy',
+      product: shop.product.id,
+      recurring: { interval: 'month' },
+      unit_amount: 2000,
+    });
+    const session = await shop.checkout(yen.id);
+    expect(await (await fetch(session.url ?? '')).text()).toContain('¥2,000');
+    await shop.press(session.url, { action: 'pay' });
+    const { invoice } = await stripe.checkout.sessions.retrieve(session.id);
+    const paid = await stripe.invoices.retrieve(invoice as string);
+    expect(paid).toMatchObject({ amount_paid: 2000, currency: 'jpy' });
+    expect(paid.lines.data[0]?.description).toContain('¥2,000');
+  });
+});
+
 describe('a coupon', () => {
   it('once makes one invoice cheaper and leaves', async () => {
     const coupon = await stripe.coupons.create({ duration: 'once', percent_off: 25 });

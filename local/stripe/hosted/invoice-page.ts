@@ -25,7 +25,7 @@ function render(world: World, invoice: Invoice): string {
 
 /** A PDF of one line: enough for a link that opens. */
 function pdf(invoice: Invoice): string {
-  const text = `Invoice ${invoice.number ?? ''}: ${(invoice.amount_due / 100).toFixed(2)} ${invoice.currency.toUpperCase()}, ${invoice.status}`;
+  const text = `Invoice ${invoice.number ?? ''}: ${money(invoice.amount_due, invoice.currency)}, ${invoice.status}`;
   const stream = `BT /F1 14 Tf 60 760 Td (${text.replaceAll(/[()\\]/g, '')}) Tj ET`;
   return `%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj

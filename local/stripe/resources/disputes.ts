@@ -63,8 +63,11 @@ export function openDispute(
   const isChargeback = kind === 'chargeback';
   if (charge.status !== 'succeeded' || !isDisputable(world, charge))
     throw invalid(`Charge ${charge.id} cannot be disputed${charge.disputed ? ' again' : ''}.`);
+  const left = charge.amount - charge.amount_refunded;
+  if (kind === 'resolution' && (input.amount ?? left) > left)
+    throw invalid(`Only ${left} of charge ${charge.id} can still be given back.`, 'amount');
   const dispute = world.store.add('dispute', world.clock.now(), {
-    amount: input.amount ?? charge.amount - charge.amount_refunded,
+    amount: input.amount ?? left,
     charge: charge.id,
     currency: charge.currency,
     is_charge_refundable: !isChargeback,
