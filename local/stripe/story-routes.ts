@@ -73,9 +73,10 @@ export const storyRoutes = (world: World): Hono =>
     })
     .post('/disputes/:dispute', async (c) => {
       const dispute = world.store.need('dispute', c.req.param('dispute'));
-      const { status } = await c.req.json<Body>();
+      const { status, reinstated } = await c.req.json<Body>();
       if (status === 'needs_response') return c.json({ dispute: escalateDispute(world, dispute) });
       const found = outcomes.find((one) => one === status);
       if (!found) return refuse(c, 'status', ['needs_response', ...outcomes]);
-      return c.json({ dispute: closeDispute(world, dispute, found) });
+      const part = found === 'lost' && typeof reinstated === 'number' ? reinstated : undefined;
+      return c.json({ dispute: closeDispute(world, dispute, found, part) });
     });

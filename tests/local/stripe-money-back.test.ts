@@ -166,6 +166,12 @@ describe('disputes', () => {
     const types = await shop.told(() => shop.local(`/disputes/${id}`, { status: 'lost' }));
     expect(types).toEqual(['charge.dispute.closed']);
     expect(await balance(id)).toEqual([-400]);
+    const part = await dispute(await paidCharge());
+    const told = await shop.told(() =>
+      shop.local(`/disputes/${part.id}`, { reinstated: 300, status: 'lost' }),
+    );
+    expect(told).toEqual(['charge.dispute.closed', 'charge.dispute.funds_reinstated']);
+    expect(await balance(part.id)).toEqual([-900, 300]);
     const left = await dispute(await paidCharge());
     await shop.advance(15 * DAY);
     expect((await stripe.disputes.retrieve(left.id)).status).toBe('lost');
@@ -184,6 +190,11 @@ describe('disputes', () => {
     );
     expect(close).toEqual(['charge.dispute.closed']);
     expect(await balance(id)).toEqual([]);
+    const other = await paidCharge();
+    const asked = await dispute(other, { inquiry: true });
+    await stripe.refunds.create({ charge: other.id });
+    await shop.advance(1);
+    expect((await stripe.disputes.retrieve(asked.id)).status).toBe('warning_closed');
     const second = await dispute(charge, { inquiry: true });
     const escalated = await shop.told(() =>
       shop.local(`/disputes/${second.id}`, { status: 'needs_response' }),

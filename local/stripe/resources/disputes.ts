@@ -11,9 +11,9 @@ import { given, mergeMetadata } from './metadata.ts';
 import { createRefund } from './refunds.ts';
 
 const DAY = 86_400;
-/** Days to answer a dispute with evidence. */
+/** Days to answer a dispute with evidence: Stripe gives 7 to 21, by card network. */
 const EVIDENCE_DAYS = 14;
-/** Days after which an inquiry that did not escalate closes. Source: docs.stripe.com/disputes/how-disputes-work */
+/** Days after which an inquiry that did not escalate closes; the number is not verified. */
 const INQUIRY_DAYS = 120;
 /** Stripe's fee for a dispute, in the smallest unit. */
 const FEE = 1500;
@@ -28,9 +28,9 @@ const statuses: Record<DisputeKind, Dispute['status']> = {
 };
 
 /** Moves money between the account and the dispute. */
-function moveFunds(world: World, dispute: Dispute, sign: 1 | -1): void {
+function moveFunds(world: World, dispute: Dispute, sign: 1 | -1, part = dispute.amount): void {
   const entry = addBalanceEntry(world, {
-    amount: sign * dispute.amount,
+    amount: sign * part,
     category: sign < 0 ? 'dispute' : 'dispute_reversal',
     currency: dispute.currency,
     description: `Chargeback ${sign < 0 ? 'withdrawal' : 'reversal'} for ${dispute.charge}`,
@@ -41,12 +41,13 @@ function moveFunds(world: World, dispute: Dispute, sign: 1 | -1): void {
   dispute.balance_transactions.push(structuredClone(entry));
 }
 
-/** Whether a charge's earlier disputes leave room for another: none that held or took money. */
+/** Whether another dispute can follow a charge's earlier ones: a bank withdraws one to correct it. */
 const isDisputable = (world: World, charge: Charge): boolean =>
   world.store
     .all('dispute')
     .every(
-      (one) => one.charge !== charge.id || ['warning_closed', 'prevented'].includes(one.status),
+      (one) =>
+        one.charge !== charge.id || ['prevented', 'warning_closed', 'won'].includes(one.status),
     );
 
 /**
@@ -87,21 +88,30 @@ export function openDispute(
   return dispute;
 }
 
-/** Closes a dispute: `won` reinstates the funds, `warning_closed` ends an inquiry. */
+/**
+ * Closes a dispute: `won` reinstates the funds, `warning_closed` ends an inquiry, and one that is lost
+ * may give a part back, where that part was refunded before.
+ * Source: https://support.stripe.com/questions/dispute-for-full-charge-amount-after-a-partial-refund-was-issued
+ */
 export function closeDispute(
   world: World,
   dispute: Dispute,
   status: 'won' | 'lost' | 'warning_closed',
+  reinstated = status === 'won' ? dispute.amount : 0,
 ): Dispute {
   if (['won', 'lost', 'warning_closed', 'prevented'].includes(dispute.status))
     throw invalid(`This dispute is closed: ${dispute.status}.`);
   if (dispute.status.startsWith('warning_') !== (status === 'warning_closed'))
     throw invalid(`A dispute with the status ${dispute.status} cannot become ${status}.`);
+  if (reinstated < 0 || reinstated > dispute.amount)
+    throw invalid(`A dispute of ${dispute.amount} cannot give ${reinstated} back.`);
   world.change('charge.dispute.closed', dispute, (one) => {
     one.status = status;
   });
-  if (status !== 'won') return dispute;
-  world.change('charge.dispute.funds_reinstated', dispute, (one) => moveFunds(world, one, 1));
+  if (reinstated > 0)
+    world.change('charge.dispute.funds_reinstated', dispute, (one) =>
+      moveFunds(world, one, 1, reinstated),
+    );
   return dispute;
 }
 
@@ -120,7 +130,10 @@ export function escalateDispute(world: World, dispute: Dispute): Dispute {
   return dispute;
 }
 
-/** Disputes that nobody answers are lost, inquiries that nobody escalates close. */
+/**
+ * Disputes that nobody answers are lost; inquiries close when their charge is refunded in full, or when
+ * nobody escalates them. Source: https://docs.stripe.com/disputes/how-disputes-work
+ */
 export const disputesDue = (world: World): Due[] =>
   world.store.played('dispute').flatMap((one): Due[] => {
     const close = (at: number, status: 'lost' | 'warning_closed'): Due[] => [
@@ -129,7 +142,9 @@ export const disputesDue = (world: World): Due[] =>
     if (one.status === 'needs_response')
       return close(one.evidence_details.due_by ?? Infinity, 'lost');
     const isInquiry = ['warning_needs_response', 'warning_under_review'].includes(one.status);
-    return isInquiry ? close(one.created + INQUIRY_DAYS * DAY, 'warning_closed') : [];
+    const isRefunded = world.store.find('charge', one.charge)?.refunded ?? false;
+    const end = isRefunded ? world.clock.now() : one.created + INQUIRY_DAYS * DAY;
+    return isInquiry ? close(end, 'warning_closed') : [];
   });
 
 const { enhanced_evidence: _, ...evidenceFields } = templates.dispute.evidence;
