@@ -5,7 +5,7 @@ import type { Saved } from './core/store.ts';
 import type { World } from './core/world.ts';
 
 type File = {
-  version: 1;
+  version: 2;
   offsetMs: number;
   store: Saved;
   idempotency: ReturnType<Idempotency['save']>;
@@ -19,7 +19,8 @@ const SAVE_AFTER_MS = 500;
 export function readState(path: string | undefined): File | undefined {
   if (path === undefined || !existsSync(path)) return undefined;
   const file = JSON.parse(readFileSync(path, 'utf8')) as File;
-  if (file.version !== 1) throw new Error(`${path} is not a state of this Stripe stand-in.`);
+  if (file.version !== 2)
+    throw new Error(`${path} is of an older Stripe stand-in: delete its folder and start afresh.`);
   return file;
 }
 
@@ -53,7 +54,7 @@ export class Keeper {
     if (this.#path === undefined) return;
     const { world, idempotency, deliveries } = this.#parts;
     const file: File = {
-      version: 1,
+      version: 2,
       offsetMs: world.clock.offsetMs,
       store: world.store.save(),
       idempotency: idempotency.save(),

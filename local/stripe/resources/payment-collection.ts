@@ -124,7 +124,9 @@ function planRetry(world: World, invoice: Invoice): void {
   const { clock } = world;
   const subscription = subscriptionOf(world, invoice);
   const retryDays = RETRY_DAYS[invoice.attempt_count - 1];
-  const isFirst = invoice.billing_reason === 'subscription_create';
+  // A first payment is not tried again, unless it was a bank's and the subscription had begun.
+  const isFirst =
+    invoice.billing_reason === 'subscription_create' && subscription?.status === 'incomplete';
   const willRetry = invoice.auto_advance && !isFirst && retryDays !== undefined;
   invoice.next_payment_attempt = willRetry ? clock.now() + retryDays * DAY : null;
   world.emit('invoice.payment_failed', invoice);

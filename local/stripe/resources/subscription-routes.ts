@@ -70,9 +70,20 @@ const create = route(
   },
   ({ world, params }) => {
     const customer = needCustomer(world, params.customer, 'customer');
+    if (params.trial_end !== undefined && params.trial_period_days !== undefined)
+      throw invalid('You may only specify one of these parameters: trial_end, trial_period_days.');
     const now = world.clock.now();
     const days = params.trial_period_days;
     const items = readItems(world, params.items);
+    const trialEnd = params.trial_end ?? (days === undefined ? null : now + days * DAY);
+    const isDeferred = params.payment_behavior === 'default_incomplete';
+    const card = world.store.notes.cards[customer.id];
+    if (card === undefined && trialEnd === null && !isDeferred)
+      throw invalid(
+        'This customer has no attached payment source or default payment method. Please consider adding a default payment method.',
+        { code: 'resource_missing' },
+      );
+    if (params.payment_behavior === 'error_if_incomplete' && card !== 'ok') throw declined();
     const input = {
       customer: customer.id,
       items,
@@ -84,20 +95,13 @@ const create = route(
       }),
       isTaxed: params.automatic_tax?.enabled,
       metadata: mergeMetadata({}, params.metadata),
-      trialEnd: params.trial_end ?? (days === undefined ? null : now + days * DAY),
+      trialEnd,
       trialSettings: params.trial_settings ?? null,
     };
-    const isDeferred = params.payment_behavior === 'default_incomplete';
-    const card = world.store.notes.cards[customer.id];
-    if (card === undefined && input.trialEnd === null && !isDeferred)
-      throw invalid(
-        'This customer has no attached payment source or default payment method. Please consider adding a default payment method.',
-        { code: 'resource_missing' },
-      );
-    if (params.payment_behavior === 'error_if_incomplete' && card !== 'ok') throw declined();
-    const isFree = input.trialEnd !== null;
     const { subscription, invoice } =
-      isDeferred && !isFree ? openSubscription(world, input) : startSubscription(world, input);
+      isDeferred && trialEnd === null
+        ? openSubscription(world, input)
+        : startSubscription(world, input);
     if (isDeferred && invoice.amount_due === 0 && invoice.status === 'open')
       collectInvoice(world, invoice);
     return subscription;
