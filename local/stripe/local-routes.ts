@@ -7,10 +7,10 @@ import type { StripeEvent } from './core/types.ts';
 import type { World } from './core/world.ts';
 import { renewNow } from './resources/billing-cycle.ts';
 import { storyRoutes } from './story-routes.ts';
+import { localBody } from './local-body.ts';
 import { playUntil } from './timeline.ts';
 
 const cards = ['ok', 'decline', 'action', 'none'];
-type Body = Record<string, unknown>;
 
 const moment = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
@@ -21,7 +21,7 @@ const clockState = (world: World, played = 0) => ({
 });
 
 /** The moment to move to, or what is wrong with the request. */
-function target(world: World, body: Body): number | string {
+function target(world: World, body: Record<string, unknown>): number | string {
   const { to, advance_seconds: by } = body;
   if (typeof to === 'number' && Number.isInteger(to) && by === undefined)
     return to < world.clock.now() ? 'the clock does not go back' : to;
@@ -63,20 +63,20 @@ export function localRoutes(world: World, deliveries: Deliveries, faults: Faults
     )
     .get('/clock', (c) => c.json(clockState(world)))
     .post('/clock', async (c) => {
-      const to = target(world, await c.req.json<Body>());
+      const to = target(world, await localBody(c));
       if (typeof to === 'string') return c.json({ error: to }, 422);
       return c.json(clockState(world, playUntil(world, to)));
     })
     .post('/customers/:customer', async (c) => {
       const customer = world.store.need('customer', c.req.param('customer'));
-      const { card } = await c.req.json<Body>();
+      const { card } = await localBody(c);
       if (typeof card !== 'string' || !cards.includes(card))
         return c.json({ error: `card must be one of ${cards.join(', ')}` }, 422);
       world.store.notes.cards[customer.id] = card as Card;
       return c.json({ id: customer.id, card });
     })
     .post('/dunning', async (c) => {
-      const { afterRetries: after } = await c.req.json<Body>();
+      const { afterRetries: after } = await localBody(c);
       if (after !== 'cancel' && after !== 'past_due' && after !== 'unpaid')
         return c.json({ error: 'afterRetries must be cancel, past_due or unpaid' }, 422);
       world.store.notes.afterRetries = after;
@@ -104,7 +104,7 @@ export function localRoutes(world: World, deliveries: Deliveries, faults: Faults
       return c.json({ events: events.length, deliveries: count });
     })
     .post('/deliveries', async (c) => {
-      const { paused } = await c.req.json<Body>();
+      const { paused } = await localBody(c);
       if (typeof paused !== 'boolean') return c.json({ error: 'paused must be a boolean' }, 422);
       deliveries.pause(paused);
       return c.json({ paused });

@@ -3,9 +3,9 @@ import type { World } from './core/world.ts';
 import { settleSession } from './resources/checkout-pay.ts';
 import { closeDispute, escalateDispute, openDispute } from './resources/disputes.ts';
 import { settleRefund } from './resources/refunds.ts';
+import { localBody } from './local-body.ts';
 import { isTold, tell } from './tell.ts';
 
-type Body = Record<string, unknown>;
 const outcomes = ['won', 'lost', 'warning_closed'] as const;
 const kinds = ['block', 'chargeback', 'inquiry', 'resolution'] as const;
 const refundStatuses = ['canceled', 'failed', 'pending', 'succeeded'] as const;
@@ -17,14 +17,14 @@ const refuse = (c: Context, name: string, values: readonly string[]) =>
 export const storyRoutes = (world: World): Hono =>
   new Hono()
     .post('/tell', async (c) => {
-      const told: unknown = await c.req.json();
+      const told = await localBody(c);
       if (!isTold(told))
         return c.json({ error: 'give {type, object} or {event}, and objects' }, 422);
       return c.json({ event: tell(world, told) }, 201);
     })
     .post('/checkout/:session/settle', async (c) => {
       const session = world.store.need('checkout.session', c.req.param('session'));
-      const { outcome } = await c.req.json<Body>();
+      const { outcome } = await localBody(c);
       if (outcome !== 'succeeded' && outcome !== 'failed')
         return c.json({ error: 'outcome must be "succeeded" or "failed"' }, 422);
       settleSession(world, session, outcome === 'succeeded');
@@ -32,7 +32,7 @@ export const storyRoutes = (world: World): Hono =>
     })
     .post('/charges/:charge', async (c) => {
       const charge = world.store.need('charge', c.req.param('charge'));
-      const { refunds } = await c.req.json<Body>();
+      const { refunds } = await localBody(c);
       const { refundsBegin } = world.store.notes;
       if (refunds === 'pending' || refunds === 'requires_action') refundsBegin[charge.id] = refunds;
       else if (refunds === 'succeeded') delete refundsBegin[charge.id];
@@ -41,31 +41,29 @@ export const storyRoutes = (world: World): Hono =>
     })
     .post('/refunds/:refund', async (c) => {
       const refund = world.store.need('refund', c.req.param('refund'));
-      const { status } = await c.req.json<Body>();
+      const { status } = await localBody(c);
       const found = refundStatuses.find((one) => one === status);
       if (!found) return refuse(c, 'status', refundStatuses);
       return c.json({ refund: settleRefund(world, refund, found) });
     })
     .post('/charges/:charge/dispute', async (c) => {
       const charge = world.store.need('charge', c.req.param('charge'));
-      const { amount, reason, inquiry, kind } = await c.req.json<Body>();
-      if (
-        amount !== undefined &&
-        (typeof amount !== 'number' || amount < 1 || amount > charge.amount)
-      )
+      const { amount, reason, inquiry, kind } = await localBody(c);
+      const isAmount = typeof amount === 'number' && Number.isInteger(amount);
+      if (amount !== undefined && !(isAmount && amount > 0 && amount <= charge.amount))
         return c.json({ error: `amount must be from 1 to ${charge.amount}` }, 422);
       const wanted = kind ?? (inquiry === true ? 'inquiry' : 'chargeback');
       const found = kinds.find((one) => one === wanted);
       if (!found) return refuse(c, 'kind', kinds);
       const dispute = openDispute(world, charge, {
         kind: found,
-        ...(amount === undefined ? {} : { amount }),
+        ...(isAmount && { amount }),
         ...(typeof reason === 'string' ? { reason } : {}),
       });
       return c.json({ dispute }, 201);
     })
     .post('/tax', async (c) => {
-      const { percent } = await c.req.json<Body>();
+      const { percent } = await localBody(c);
       if (typeof percent !== 'number' || !(percent >= 0 && percent <= 100))
         return c.json({ error: 'percent must be from 0 to 100' }, 422);
       world.store.notes.taxPercent = percent;
@@ -73,7 +71,7 @@ export const storyRoutes = (world: World): Hono =>
     })
     .post('/disputes/:dispute', async (c) => {
       const dispute = world.store.need('dispute', c.req.param('dispute'));
-      const { status, reinstated } = await c.req.json<Body>();
+      const { status, reinstated } = await localBody(c);
       if (status === 'needs_response') return c.json({ dispute: escalateDispute(world, dispute) });
       const found = outcomes.find((one) => one === status);
       if (!found) return refuse(c, 'status', ['needs_response', ...outcomes]);

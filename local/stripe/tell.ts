@@ -14,6 +14,7 @@ const isThing = (value: unknown): value is Thing =>
   typeof value === 'object' &&
   value !== null &&
   typeof (value as Thing).id === 'string' &&
+  /^[a-z]\w*$/i.test((value as Thing).id) &&
   typeof (value as Thing).object === 'string';
 
 export function isTold(value: unknown): value is Told {
@@ -47,7 +48,7 @@ function plant({ store }: World, given: Thing): void {
   store.replace(kind, id, one);
   const within = [one.lines, one.items, lines].flatMap((list) => list?.data ?? []);
   for (const inner of within)
-    if (isKept(inner.object)) store.replace(inner.object, inner.id, inner);
+    if (isThing(inner) && isKept(inner.object)) store.replace(inner.object, inner.id, inner);
   if (kind !== 'checkout.session') return;
   // A session shows its lines only to those who ask.
   const note = (store.notes.sessions[id] ??= { ...blank });

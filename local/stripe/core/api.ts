@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import type { Faults } from '../../support/faults.ts';
-import { expand } from './expand.ts';
+import { checkPaths, expand } from './expand.ts';
 import { decodeForm, type Raw } from './form.ts';
 import type { Idempotency } from './idempotency.ts';
 import { random } from './ids.ts';
@@ -31,7 +31,10 @@ const gate =
   (world: World, secretKey: string): MiddlewareHandler<Env> =>
   async (c, next) => {
     const [scheme, credentials = ''] = (c.req.header('authorization') ?? '').split(' ');
-    const key = scheme === 'Basic' ? atob(credentials).split(':')[0] : credentials;
+    const key =
+      scheme === 'Basic'
+        ? Buffer.from(credentials, 'base64').toString().split(':')[0]
+        : credentials;
     if (!key)
       throw new Problem(401, {
         type: 'invalid_request_error',
@@ -108,6 +111,7 @@ function answer(c: Context<Env>, world: World, idempotency: Idempotency, found: 
   };
   world.cause = { id: requestId, idempotency_key: key ?? null };
   try {
+    checkPaths(raw['expand']);
     const done = found.run(world, ids, raw);
     const copy = structuredClone(done.answer);
     expand(world.store, copy, done.expand);

@@ -1,4 +1,5 @@
 import { listInOrder, listOf } from './list.ts';
+import type { Raw } from './form.ts';
 import { invalid } from './problem.ts';
 import type { Store, Tables } from './store.ts';
 
@@ -86,6 +87,25 @@ const includable: Record<string, Record<string, (store: Store, id: string) => un
 const isHash = (value: unknown): value is Hash =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Every field that is a reference, or absent until asked for, in any kind of object. */
+const expandable = new Set<string>([
+  ...Object.values(references).flat(),
+  ...Object.values(includable).flatMap((each) => Object.keys(each)),
+]);
+
+/** Refuses, before anything is done, what no object could expand. @throws Problem 400 */
+export function checkPaths(paths: Raw = {}): void {
+  for (const path of Object.values(paths))
+    if (typeof path === 'string' && !expandable.has(path.split('.').at(-1) ?? ''))
+      throw refusal(path);
+}
+
+const refusal = (path: string): Error =>
+  invalid(
+    `This property cannot be expanded (${path}). You may want to try expanding 'data.${path}', or the property does not exist.`,
+    { param: 'expand' },
+  );
+
 /**
  * Fills in the expansions that a request asks for, in a copy that the caller owns.
  * @throws Problem for a property that cannot be expanded or a path deeper than four.
@@ -117,12 +137,8 @@ const placeOf = (value: Hash, otherwise: string): string =>
 
 /** The value of a field after expansion; a field that is neither a reference nor on the way is refused. */
 function resolve(ask: Ask, here: Hash, name: string, place: string, isOnTheWay: boolean): unknown {
-  const refuse = (): Error =>
-    invalid(
-      `This property cannot be expanded (${ask.path}). You may want to try expanding 'data.${ask.path}', or the property does not exist.`,
-      { param: 'expand' },
-    );
-  const include = includable[place]?.[name];
+  const known = includable[place] ?? {};
+  const include = Object.hasOwn(known, name) ? known[name] : undefined;
   const value = here[name];
   if (include && !isHash(value)) return structuredClone(include(ask.store, String(here['id'])));
   const field = references[place]?.find((one) => one === name);
@@ -135,6 +151,7 @@ function resolve(ask: Ask, here: Hash, name: string, place: string, isOnTheWay: 
     };
     return Array.isArray(value) ? value.map(fill) : fill(value);
   }
-  if (!isOnTheWay || !(name in here) || typeof value !== 'object') throw refuse();
+  if (!isOnTheWay || !Object.hasOwn(here, name) || typeof value !== 'object')
+    throw refusal(ask.path);
   return value;
 }

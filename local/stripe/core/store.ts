@@ -65,8 +65,8 @@ export type Notes = {
   secrets: Record<string, string>;
   /** How a charge's next refund begins, where that is not `succeeded`; settled over `/_local`. */
   refundsBegin: Record<string, 'pending' | 'requires_action'>;
-  /** Deleted coupons, which the discounts made from them still follow. */
-  deletedCoupons: Record<string, T.Coupon>;
+  /** The coupon of each discount as it was redeemed: it outlives the coupon's deletion. */
+  redeemed: Record<string, T.Coupon>;
   /** The flat rate wherever automatic tax was asked for, in percent. */
   taxPercent: number;
   /** The open invoice of each subscription's pending update. */
@@ -98,21 +98,25 @@ const names: Partial<Record<keyof Tables, string>> = {
   webhook_endpoint: 'webhook endpoint',
 };
 
+/** A hash by id in which no id is special, `constructor` neither. */
+const dictionary = <T>(from: Record<string, T> = {}): Record<string, T> =>
+  Object.assign(Object.create(null) as Record<string, T>, from);
+
 /** Everything the stand-in knows, in the order in which it came to be. */
 export class Store {
   #tables = new Map<keyof Tables, Map<string, T.Thing>>();
   notes: Notes = {
     afterRetries: 'cancel',
-    cards: {},
-    deletedCoupons: {},
-    drafts: {},
-    refundsBegin: {},
-    pendingInvoices: {},
-    planted: {},
-    secrets: {},
-    sessions: {},
+    cards: dictionary(),
+    drafts: dictionary(),
+    refundsBegin: dictionary(),
+    pendingInvoices: dictionary(),
+    planted: dictionary(),
+    redeemed: dictionary(),
+    secrets: dictionary(),
+    sessions: dictionary(),
     taxPercent: 0,
-    trialsTold: {},
+    trialsTold: dictionary(),
   };
 
   #table(kind: keyof Tables): Map<string, T.Thing> {
@@ -182,8 +186,16 @@ export class Store {
   }
 
   load(saved: Saved): void {
-    this.notes = { ...this.notes, ...saved.notes };
+    const kept = Object.entries(saved.notes).map(([name, note]) => [
+      name,
+      typeof note === 'object' ? dictionary(note as Record<string, unknown>) : note,
+    ]);
+    this.notes = { ...this.notes, ...(Object.fromEntries(kept) as Notes) };
     for (const [kind, things] of Object.entries(saved.tables))
       this.#tables.set(kind as keyof Tables, new Map(things.map((thing) => [thing.id, thing])));
+    // A subscription's item and a session's line show the price as it is, not as it was.
+    const holders = [this.all('item'), this.all('subscription').flatMap((one) => one.items.data)];
+    for (const holder of holders.flat())
+      holder.price = this.find('price', holder.price.id) ?? holder.price;
   }
 }

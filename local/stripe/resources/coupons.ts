@@ -127,7 +127,6 @@ export const couponRoutes: Route[] = [
   ),
   route('DELETE', '/v1/coupons/:coupon', {}, ({ world, id }) => {
     const coupon = world.store.need('coupon', id);
-    world.store.notes.deletedCoupons[id] = coupon;
     world.store.remove('coupon', id);
     refreshCoupons(world);
     world.emit('coupon.deleted', coupon);

@@ -22,11 +22,9 @@ export type Redeemer = {
 };
 type Found = { coupon: Coupon; promotion: PromotionCode | null };
 
-/** The coupon of a discount, which outlives the coupon's deletion. */
-function couponOf(world: World, discount: Discount): Coupon {
-  const id = discount.source.coupon ?? '';
-  return world.store.notes.deletedCoupons[id] ?? world.store.need('coupon', id);
-}
+/** The coupon of a discount, as it was redeemed. */
+const couponOf = (world: World, { id, source }: Discount): Coupon =>
+  world.store.notes.redeemed[id] ?? world.store.need('coupon', source.coupon ?? '');
 
 /** A coupon as totals need it. */
 export const termsOf = (id: string, coupon: Coupon): TotalDiscount => ({
@@ -107,12 +105,14 @@ export function redeem(world: World, { coupon, promotion }: Found): Discount {
   coupon.times_redeemed += 1;
   if (promotion) promotion.times_redeemed += 1;
   refreshCoupons(world);
-  return world.store.add('discount', now, {
+  const discount = world.store.add('discount', now, {
     end: months && addIntervals(now, { interval: 'month', interval_count: months }, 1),
     promotion_code: promotion?.id ?? null,
     source: { coupon: coupon.id, type: 'coupon' },
     start: now,
   });
+  world.store.notes.redeemed[discount.id] = structuredClone(coupon);
+  return discount;
 }
 
 /**

@@ -65,10 +65,10 @@ export function openDispute(
   if (charge.status !== 'succeeded' || !isDisputable(world, charge))
     throw invalid(`Charge ${charge.id} cannot be disputed${charge.disputed ? ' again' : ''}.`);
   const left = charge.amount - charge.amount_refunded;
-  if (kind === 'resolution' && (input.amount ?? left) > left)
+  if (kind === 'resolution' && (left === 0 || (input.amount ?? left) > left))
     throw invalid(`Only ${left} of charge ${charge.id} can still be given back.`, 'amount');
   const dispute = world.store.add('dispute', world.clock.now(), {
-    amount: input.amount ?? left,
+    amount: input.amount ?? (left || charge.amount),
     charge: charge.id,
     currency: charge.currency,
     is_charge_refundable: !isChargeback,

@@ -19,7 +19,7 @@ const features = hash({
     cancellation_reason: hash({ enabled: need(bool), options: list(str) }),
     enabled: bool,
     mode: oneOf('at_period_end', 'immediately'),
-    proration_behavior: behaviours,
+    proration_behavior: oneOf('none'),
   }),
   subscription_update: hash({
     billing_cycle_anchor: oneOf('now', 'unchanged'),
@@ -118,15 +118,6 @@ const createPortalSession = route(
   {
     configuration: str,
     customer: need(str),
-    flow_data: hash({
-      after_completion: hash({
-        redirect: hash({ return_url: need(str) }),
-        type: need(oneOf('hosted_confirmation', 'portal_homepage', 'redirect')),
-      }),
-      subscription_cancel: hash({ subscription: need(str) }),
-      subscription_update: hash({ subscription: need(str) }),
-      type: need(oneOf('payment_method_update', 'subscription_cancel', 'subscription_update')),
-    }),
     locale: str,
     return_url: str,
   },
@@ -144,28 +135,10 @@ const createPortalSession = route(
       );
     if (!configuration.active)
       throw invalid('The configuration is inactive.', { param: 'configuration' });
-    const flow = params.flow_data;
     const session = world.store.add('billing_portal.session', world.clock.now(), {
       configuration: configuration.id,
       customer: customer.id,
-      flow: flow
-        ? {
-            after_completion: {
-              hosted_confirmation: null,
-              redirect: null,
-              type: 'portal_homepage',
-              ...flow.after_completion,
-            },
-            customer_update: null,
-            subscription_cancel: flow.subscription_cancel
-              ? { retention: null, ...flow.subscription_cancel }
-              : null,
-            subscription_pause: null,
-            subscription_update: flow.subscription_update ?? null,
-            subscription_update_confirm: null,
-            type: flow.type,
-          }
-        : null,
+      flow: null,
       locale: params.locale ?? null,
       return_url: params.return_url ?? configuration.default_return_url,
     });

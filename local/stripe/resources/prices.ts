@@ -61,12 +61,14 @@ function claimLookupKey(world: World, key: string | null | undefined, mayTransfe
   });
 }
 
-function amountOf(params: Values<typeof createRules>): { cents: number | null; text: string } {
+function amountOf(params: Values<typeof createRules>): { cents: number; text: string } {
   const { unit_amount: cents, unit_amount_decimal: text } = params;
   onlyOne(params, 'unit_amount', 'unit_amount_decimal');
   if (cents !== undefined) return { cents, text: String(cents) };
   if (text === undefined) throw missingParameter('unit_amount');
-  return { cents: Number.isInteger(Number(text)) ? Number(text) : null, text };
+  if (!Number.isInteger(Number(text)))
+    throw invalid('This stand-in does not play fractions of a cent.', 'unit_amount_decimal');
+  return { cents: Number(text), text };
 }
 
 /** Makes a price. Its amount, currency and interval never change afterwards. */
@@ -148,8 +150,7 @@ export const priceRoutes: Route[] = [
       lookup_keys: (one, keys) => keys.includes(one.lookup_key ?? ''),
       recurring: (one, by) =>
         one.recurring !== null &&
-        by.interval !== undefined &&
-        one.recurring.interval === by.interval,
+        (by.interval === undefined || one.recurring.interval === by.interval),
     },
   ),
 ];
