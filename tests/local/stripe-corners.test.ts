@@ -209,3 +209,56 @@ describe('/_local', () => {
     expect(state.objects).toMatchObject({ price: 4, product: 1 });
   });
 });
+
+describe('an invoice', () => {
+  const unpaid = async () => {
+    const { subscription, customer } = await shop.subscribe(shop.prices.starter.id);
+    await shop.local(`/customers/${customer}`, { card: 'decline' });
+    await shop.local(`/renew/${subscription.id}`, {});
+    return latest(subscription.id);
+  };
+
+  it('paid outside of Stripe calls its payment off', async () => {
+    const { id } = await unpaid();
+    await stripe.invoices.pay(id, { paid_out_of_band: true });
+    const payments = await stripe.invoicePayments.list({ invoice: id });
+    const intent = payments.data[0]?.payment.payment_intent as string;
+    expect(payments.data.map(({ status }) => status)).toEqual(['canceled']);
+    expect((await stripe.paymentIntents.retrieve(intent)).status).toBe('canceled');
+  });
+
+  it('waits for the bank, and is neither paid nor voided meanwhile', async () => {
+    const session = await shop.checkout(shop.prices.starter.id);
+    await shop.press(session.url, { action: 'async' });
+    const { invoice } = await stripe.checkout.sessions.retrieve(session.id);
+    const { invoices } = stripe;
+    const paid = await failure(invoices.pay(invoice as string));
+    const voided = await failure(invoices.voidInvoice(invoice as string));
+    for (const { message } of [paid, voided]) expect(message).toContain('still processing');
+  });
+
+  it('outlives its customer: it can be voided, and nothing goes to the balance', async () => {
+    const { id, customer } = await unpaid();
+    await stripe.customers.del(customer as string);
+    expect((await failure(stripe.invoices.pay(id))).code).toBe('card_declined');
+    expect((await stripe.invoices.voidInvoice(id)).status).toBe('void');
+  });
+
+  it('tells that it is not collected any more when its subscription ends', async () => {
+    const { parent } = await unpaid();
+    const id = parent?.subscription_details?.subscription as string;
+    const types = await shop.told(() => stripe.subscriptions.cancel(id));
+    expect(types).toEqual(['invoice.updated', 'customer.subscription.deleted']);
+  });
+});
+
+it('in a trial no period begins anew, unless the trial ends', async () => {
+  const { subscription } = await shop.subscribe(shop.prices.starter.id, {
+    subscription_data: { trial_period_days: 7 },
+  });
+  const now = { billing_cycle_anchor: { type: 'now' } } as const;
+  const { code } = await failure(stripe.subscriptions.update(subscription.id, now));
+  expect(code).toBe('subscription_update_trial_after_billing_cycle_anchor');
+  const ended = await stripe.subscriptions.update(subscription.id, { ...now, trial_end: 'now' });
+  expect(ended.status).toBe('active');
+});

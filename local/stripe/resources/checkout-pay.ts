@@ -7,7 +7,7 @@ import { couponsOf, linesOf, noteOf, redeemerOf, setTotals } from './checkout-to
 import { findCode } from './coupons.ts';
 import { findCoupon, redeem } from './discounts.ts';
 import { markPaid, PAYMENT_ORDER, paymentOf, settleInvoice } from './payment-collection.ts';
-import { createCustomer, NO_ADDRESS } from './customers.ts';
+import { createCustomer, needCustomer, NO_ADDRESS } from './customers.ts';
 import { beginSlowPayment, confirmIntent, createIntent, settleSlowPayment } from './payments.ts';
 import { openSubscription, startSubscription } from './subscriptions.ts';
 
@@ -44,7 +44,7 @@ function settleCustomer(world: World, session: Session, buyer: Buyer, card: Card
     session.amount_total === 0;
   const address = isLocated ? { address: PLACE } : {};
   if (session.customer !== null)
-    world.change('customer.updated', world.store.need('customer', session.customer), (one) => {
+    world.change('customer.updated', needCustomer(world, session.customer), (one) => {
       if (saves.address) Object.assign(one, address);
       if (saves.name) one.name = buyer.name ?? one.name ?? null;
     });

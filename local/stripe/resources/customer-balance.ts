@@ -46,7 +46,10 @@ function moveForInvoice(
 ): void {
   const { currency, id, starting_balance: start, ending_balance: end } = invoice;
   const amount = sign * ((end ?? start) - start);
-  world.change('customer.updated', world.store.need('customer', invoice.customer), (one) => {
+  const customer = world.store.need('customer', invoice.customer);
+  // What is voided after its customer was deleted goes nowhere.
+  if ('deleted' in customer) return;
+  world.change('customer.updated', customer, (one) => {
     moveBalance(world, one, { amount, currency, invoice: id, type });
   });
 }

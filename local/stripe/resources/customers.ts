@@ -82,6 +82,7 @@ const remove = route('DELETE', '/v1/customers/:customer', {}, ({ world, id }) =>
     if (subscription.customer === id && subscription.ended_at === null)
       endSubscription(world, subscription, 'cancellation_requested');
   world.emit('customer.deleted', customer);
+  world.store.notes.cards[id] = 'none';
   return world.store.replace('customer', id, { id, object: 'customer', deleted: true });
 });
 

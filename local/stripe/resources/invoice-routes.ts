@@ -4,8 +4,9 @@ import { bool, hash, metadata, moments, need, oneOf, page, str } from '../core/p
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Invoice } from '../core/types.ts';
-import { payInvoice } from './payment-collection.ts';
+import { isProcessing, payInvoice } from './payment-collection.ts';
 import { finalizeAndCollect } from './billing-cycle.ts';
+import { needCustomer } from './customers.ts';
 import { finalizeInvoice, giveUpInvoice, voidInvoice } from './invoices.ts';
 import { mergeMetadata } from './metadata.ts';
 
@@ -41,6 +42,7 @@ export const invoiceRoutes: Route[] = [
     { auto_advance: bool },
     ({ world, id, params }) => {
       const invoice = needStatus(world.store.need('invoice', id), ['draft'], 'finalize');
+      needCustomer(world, invoice.customer);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
       (params.auto_advance === false ? finalizeInvoice : finalizeAndCollect)(world, invoice);
       return invoice;
@@ -48,6 +50,8 @@ export const invoiceRoutes: Route[] = [
   ),
   route('POST', '/v1/invoices/:invoice/void', {}, ({ world, id }) => {
     const invoice = needStatus(world.store.need('invoice', id), ['open', 'uncollectible'], 'void');
+    if (isProcessing(world, invoice))
+      throw invalid('This invoice cannot be voided: a payment of it is still processing.');
     voidInvoice(world, invoice);
     return invoice;
   }),

@@ -154,7 +154,8 @@ export function giveUpInvoice(world: World, invoice: Invoice): void {
   world.emit('invoice.marked_uncollectible', invoice);
 }
 
-function closePayments(world: World, invoice: Invoice): void {
+/** Cancels what an invoice still waits for. */
+export function closePayments(world: World, invoice: Invoice): void {
   for (const payment of world.store.all('invoice_payment')) {
     if (payment.invoice !== invoice.id || payment.status !== 'open') continue;
     payment.status = 'canceled';

@@ -1,6 +1,7 @@
 import { declined, invalid } from '../core/problem.ts';
 import type { Invoice, PaymentIntent, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { closePayments } from './invoices.ts';
 import { confirmIntent, type Outcome } from './payments.ts';
 import { applyPendingUpdate, isPendingFor } from './pending-update.ts';
 import { endSubscription } from './subscription-end.ts';
@@ -41,8 +42,11 @@ const FAILURE_ORDER = [
   'charge.failed',
   'payment_intent.payment_failed',
   'payment_intent.requires_action',
+  'invoice.created',
+  'invoice.finalized',
   'invoice.payment_failed',
   'invoice.payment_action_required',
+  'invoice.updated',
   'customer.subscription.updated',
   'customer.subscription.deleted',
 ] as const;
@@ -60,6 +64,10 @@ export function paymentOf(world: World, invoice: Invoice) {
   const intent = payment && world.store.need('payment_intent', payment.payment.payment_intent);
   return payment && intent ? { payment, intent } : undefined;
 }
+
+/** Whether the bank still has an invoice's payment, which can then be neither repeated nor called off. */
+export const isProcessing = (world: World, invoice: Invoice): boolean =>
+  paymentOf(world, invoice)?.intent.status === 'processing';
 
 /** Marks an invoice as paid and tells of it; `revived` runs before the others hear. */
 function payInFull(
@@ -115,9 +123,9 @@ export const isOverdue = ({ status }: Subscription): boolean =>
 
 /** Tells of a failed try; unless it was made by hand, the next one is planned. */
 function markFailed(world: World, invoice: Invoice, outcome: Outcome, isByHand: boolean): void {
-  if (outcome === 'action') world.emit('invoice.payment_action_required', invoice);
   if (isByHand) world.emit('invoice.payment_failed', invoice);
   else planRetry(world, invoice);
+  if (outcome === 'action') world.emit('invoice.payment_action_required', invoice);
 }
 
 function planRetry(world: World, invoice: Invoice): void {
@@ -196,8 +204,13 @@ export function payInvoice(world: World, invoice: Invoice, isOutOfBand: boolean)
   if (invoice.status === 'paid') throw invalid('Invoice is already paid');
   if (invoice.status === 'void' || invoice.status === 'draft')
     throw invalid(`This invoice cannot be paid: its status is ${invoice.status}.`);
+  if (isProcessing(world, invoice))
+    throw invalid('This invoice cannot be paid: a payment of it is still processing.');
   if (isOutOfBand) {
-    world.inOrder(PAYMENT_ORDER, () => markPaid(world, invoice));
+    world.inOrder(PAYMENT_ORDER, () => {
+      closePayments(world, invoice);
+      markPaid(world, invoice);
+    });
     return invoice;
   }
   const outcome = collectInvoice(world, invoice, true);
@@ -209,6 +222,6 @@ export function payInvoice(world: World, invoice: Invoice, isOutOfBand: boolean)
         'This payment requires additional user action before it can be completed successfully.',
     });
   if (outcome === 'failed')
-    throw declined({ charge: paymentOf(world, invoice)?.intent.latest_charge });
+    throw declined({ charge: paymentOf(world, invoice)?.intent.latest_charge ?? undefined });
   return invoice;
 }

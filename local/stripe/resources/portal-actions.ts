@@ -71,11 +71,13 @@ export function switchInPortal(
     scheduleSwitch(world, one, price);
     return;
   }
+  const isTrial = one.status === 'trialing';
+  const endsTrial = isTrial && feature.trial_update_behavior === 'end_trial';
+  const isReset = feature.billing_cycle_anchor === 'now' && (!isTrial || endsTrial);
   updateSubscription(world, one, {
-    billing_cycle_anchor: { type: feature.billing_cycle_anchor === 'now' ? 'now' : 'unchanged' },
+    billing_cycle_anchor: { type: isReset ? 'now' : 'unchanged' },
     items: [{ id: item.id, price: price.id }],
     proration_behavior: feature.proration_behavior as 'none',
-    ...(one.status === 'trialing' &&
-      feature.trial_update_behavior === 'end_trial' && { trial_end: 'now' as const }),
+    ...(endsTrial && { trial_end: 'now' as const }),
   });
 }

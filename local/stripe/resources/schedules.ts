@@ -6,7 +6,7 @@ import type { DiscountParams } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
-import { periodOf } from './subscriptions.ts';
+import { periodOf, quantityOf } from './subscriptions.ts';
 
 type Discounts = SchedulePhase['discounts'];
 
@@ -74,7 +74,10 @@ export function scheduleFrom(world: World, one: Subscription): Schedule {
   if (one.ended_at !== null)
     throw invalid('You cannot schedule a canceled subscription.', { param: 'from_subscription' });
   const { start, end } = periodOf(one);
-  const items = one.items.data.map(({ price, quantity }) => ({ price: price.id, quantity }));
+  const items = one.items.data.map((item) => ({
+    price: item.price.id,
+    quantity: quantityOf(item),
+  }));
   const schedule = world.store.add('subscription_schedule', world.clock.now(), {
     current_phase: { end_date: end, start_date: start },
     customer: one.customer,

@@ -29,8 +29,10 @@ function stopCollection(world: World, subscription: Subscription): void {
   for (const invoice of world.store.all('invoice')) {
     const isOurs = invoice.parent?.subscription_details?.subscription === subscription.id;
     if (!isOurs || (invoice.status !== 'draft' && invoice.status !== 'open')) continue;
-    invoice.auto_advance = false;
-    invoice.automatically_finalizes_at = null;
-    invoice.next_payment_attempt = null;
+    world.change('invoice.updated', invoice, (one) => {
+      one.auto_advance = false;
+      one.automatically_finalizes_at = null;
+      one.next_payment_attempt = null;
+    });
   }
 }

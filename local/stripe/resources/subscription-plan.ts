@@ -5,7 +5,7 @@ import type { World } from '../core/world.ts';
 import { mergeMetadata } from './metadata.ts';
 import type { ItemChange } from './prorations.ts';
 import { createItem, setPrice } from './subscription-items.ts';
-import { checkItems } from './subscriptions.ts';
+import { checkItems, quantityOf } from './subscriptions.ts';
 
 /** Items of an update. Source: https://docs.stripe.com/api/subscriptions/update */
 export const itemRules = hash({ deleted: bool, id: str, metadata, price: str, quantity: natural });
@@ -24,12 +24,12 @@ type Slot = { id: string | null; price: Price; quantity: number; metadata: Meta;
 export type ItemPlan = { slots: Slot[]; isChanged: boolean; isNewInterval: boolean };
 
 const slotsOf = (subscription: Subscription): Slot[] =>
-  subscription.items.data.map(({ id, price, quantity, metadata: meta }) => ({
-    id,
+  subscription.items.data.map((item) => ({
+    id: item.id,
     isGone: false,
-    metadata: meta,
-    price,
-    quantity,
+    metadata: item.metadata,
+    price: item.price,
+    quantity: quantityOf(item),
   }));
 
 function readPrice(world: World, id: string, param: string): Price {
@@ -93,7 +93,7 @@ export function planItems(
     kept.length !== before.length ||
     kept.some((slot) => {
       const was = before.find(({ id }) => id === slot.id);
-      return !was || was.price.id !== slot.price.id || was.quantity !== slot.quantity;
+      return was?.price.id !== slot.price.id || quantityOf(was) !== slot.quantity;
     });
   return { slots, isChanged, isNewInterval };
 }
@@ -104,11 +104,11 @@ export function changesOf(world: World, subscription: Subscription, plan: ItemPl
   for (const slot of plan.slots) {
     const was = subscription.items.data.find(({ id }) => id === slot.id);
     slot.id ??= createItem(world, { ...slot, subscription: subscription.id }).id;
-    if (was && !slot.isGone && was.price.id === slot.price.id && was.quantity === slot.quantity)
-      continue;
+    const isSame = was?.price.id === slot.price.id && quantityOf(was) === slot.quantity;
+    if (isSame && !slot.isGone) continue;
     changes.push({
       after: slot.isGone ? null : { price: slot.price, quantity: slot.quantity },
-      before: was ? { price: was.price, quantity: was.quantity } : null,
+      before: was ? { price: was.price, quantity: quantityOf(was) } : null,
       item: slot.id,
     });
   }

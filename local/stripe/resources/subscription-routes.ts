@@ -125,18 +125,20 @@ const cancel = route(
       const unused = { changes: endings(one), now, period: periodOf(one) };
       addPendingLines(world, one, prorationLines(world, one, unused));
     }
+    const lines = params.invoice_now ? pendingLines(world, one) : [];
+    const invoice =
+      lines.length > 0 &&
+      draftInvoice(world, {
+        currency: one.currency,
+        customer: one.customer,
+        finalizesAt: null,
+        lines,
+        period: { start: now, end: now },
+        reason: 'subscription_update',
+        subscription: one,
+      });
     endSubscription(world, one, 'cancellation_requested');
-    const lines = pendingLines(world, one);
-    if (!params.invoice_now || lines.length === 0) return one;
-    const invoice = draftInvoice(world, {
-      currency: one.currency,
-      customer: one.customer,
-      finalizesAt: null,
-      lines,
-      period: { start: now, end: now },
-      reason: 'subscription_update',
-      subscription: one,
-    });
+    if (!invoice) return one;
     finalizeInvoice(world, invoice);
     collectInvoice(world, invoice);
     return one;

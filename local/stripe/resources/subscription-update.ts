@@ -1,4 +1,4 @@
-import { declined, invalid } from '../core/problem.ts';
+import { declined } from '../core/problem.ts';
 import type { Invoice, PendingUpdate, Period, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice, isOverdue, orderFor, payUpdate } from './payment-collection.ts';
@@ -9,46 +9,12 @@ import { given, mergeMetadata } from './metadata.ts';
 import { pendingInvoice } from './pending-update.ts';
 import { periodFrom } from './periods.ts';
 import { addPendingLines, type ItemChange, pendingLines, prorationLines } from './prorations.ts';
+import { checkUpdate } from './subscription-check.ts';
 import { changesOf, type ItemPlan, plannedItems, planItems } from './subscription-plan.ts';
 import type { Update } from './subscription-params.ts';
-import { itemLines, periodOf, setPeriod } from './subscriptions.ts';
+import { itemLines, periodOf, quantityOf, setPeriod } from './subscriptions.ts';
 
 const UNPAID_UPDATE_SECONDS = 23 * 3600;
-
-/** What a pending update may hold. Source: https://docs.stripe.com/billing/subscriptions/pending-updates-reference */
-const pendable = new Set<string>([
-  'billing_cycle_anchor',
-  'cancel_at_period_end',
-  'items',
-  'metadata',
-  'payment_behavior',
-  'proration_behavior',
-  'proration_date',
-  'trial_end',
-]);
-
-function check(world: World, subscription: Subscription, params: Update): void {
-  const given = Object.keys(params);
-  if (
-    subscription.ended_at !== null &&
-    given.some((key) => key !== 'metadata' && key !== 'cancellation_details')
-  )
-    throw invalid('A canceled subscription can only update its cancellation_details and metadata.');
-  if (params.cancel_at_period_end !== undefined && params.cancel_at !== undefined)
-    throw invalid('You may only specify one of these parameters: cancel_at, cancel_at_period_end.');
-  if (typeof params.cancel_at === 'number' && params.cancel_at <= world.clock.now())
-    throw invalid('`cancel_at` must be in the future.', { param: 'cancel_at' });
-  if (typeof params.trial_end === 'number' && params.trial_end <= world.clock.now())
-    throw invalid('Invalid timestamp: must be an integer Unix timestamp in the future.', {
-      param: 'trial_end',
-    });
-  const wrong = given.find((key) => !pendable.has(key));
-  if (params.payment_behavior === 'pending_if_incomplete' && wrong !== undefined)
-    throw invalid(
-      `When \`payment_behavior\` is set to \`pending_if_incomplete\`, you cannot pass \`${wrong}\`.`,
-      { param: wrong },
-    );
-}
 
 /** The fields that no invoice depends on. */
 function editFields(world: World, one: Subscription, params: Update): void {
@@ -89,10 +55,10 @@ type Billing = {
 
 /** Every item as if it ended now. */
 export const endings = (one: Subscription): ItemChange[] =>
-  one.items.data.map(({ id, price, quantity }) => ({
+  one.items.data.map((item) => ({
     after: null,
-    before: { price, quantity },
-    item: id,
+    before: { price: item.price, quantity: quantityOf(item) },
+    item: item.id,
   }));
 
 function billingOf(world: World, one: Subscription, params: Update, plan: ItemPlan): Billing {
@@ -175,7 +141,7 @@ function invoiceUpdate(world: World, one: Subscription, plan: ItemPlan, billing:
  * @throws Problem 400 for what Stripe refuses, 402 with `error_if_incomplete` and a bad card.
  */
 export function updateSubscription(world: World, one: Subscription, params: Update): Subscription {
-  check(world, one, params);
+  checkUpdate(world, one, params);
   const plan = planItems(world, one, params.items);
   const billing = billingOf(world, one, params, plan);
   const isBilled =
@@ -222,12 +188,13 @@ function updateAtOnce(world: World, one: Subscription, update: Planned, isBilled
     }),
   );
   if (!invoice) return;
+  const isLeft = params.payment_behavior === 'default_incomplete';
+  if (isLeft) invoice.auto_advance = false;
   finalizeInvoice(world, invoice);
-  if (params.payment_behavior !== 'default_incomplete' || invoice.amount_due === 0) {
+  if (!isLeft || invoice.amount_due === 0) {
     collectInvoice(world, invoice);
     return;
   }
-  invoice.auto_advance = false;
   world.change('customer.subscription.updated', one, () => {
     one.status = 'past_due';
   });

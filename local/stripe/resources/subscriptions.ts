@@ -1,5 +1,12 @@
 import { invalid } from '../core/problem.ts';
-import type { Invoice, Meta, Period, Price, Subscription } from '../core/types.ts';
+import type {
+  Invoice,
+  Meta,
+  Period,
+  Price,
+  Subscription,
+  SubscriptionItem,
+} from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { describe, type LineDraft } from './invoice-lines.ts';
@@ -60,6 +67,10 @@ export function checkItems(prices: Price[]): void {
   }
 }
 
+/** A metered item, which can only be told of, has no quantity; none of its use is known here. */
+export const quantityOf = (item: Pick<Partial<SubscriptionItem>, 'quantity'>): number =>
+  item.quantity ?? 0;
+
 /** A line for each item over a period; in a trial it costs nothing. */
 export const itemLines = (
   world: World,
@@ -68,16 +79,16 @@ export const itemLines = (
   isTrial = false,
 ): LineDraft[] =>
   subscription.items.data.map((item) => ({
-    amount: isTrial ? 0 : (item.price.unit_amount ?? 0) * item.quantity,
+    amount: isTrial ? 0 : (item.price.unit_amount ?? 0) * quantityOf(item),
     description: isTrial
       ? `Trial period for ${world.store.find('product', item.price.product)?.name ?? ''}`
-      : describe(world, item.price, item.quantity),
+      : describe(world, item.price, quantityOf(item)),
     invoiceItem: null,
     isProration: false,
     item: item.id,
     period,
     price: item.price,
-    quantity: item.quantity,
+    quantity: quantityOf(item),
     subscription: subscription.id,
   }));
 
