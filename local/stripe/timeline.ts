@@ -10,7 +10,7 @@ import { schedulesDue } from './resources/schedules.ts';
 const MAX_STEPS = 4_000_000;
 
 const checkoutDue = (world: World): Due[] =>
-  world.store.all('checkout.session').flatMap((session): Due[] => {
+  world.store.played('checkout.session').flatMap((session): Due[] => {
     if (session.status === 'open')
       return [{ at: session.expires_at, rank: 2, run: () => expireSession(world, session) }];
     const settlesAt = world.store.notes.sessions[session.id]?.settlesAt ?? null;

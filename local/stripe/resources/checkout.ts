@@ -7,6 +7,7 @@ import { setTotals } from './checkout-totals.ts';
 import { needCustomer, NO_ADDRESS } from './customers.ts';
 import { given, mergeMetadata, pick } from './metadata.ts';
 import { checkItems } from './subscriptions.ts';
+import { readTrial } from './trials.ts';
 import { automaticTax } from './taxes.ts';
 
 const MINUTE = 60;
@@ -94,22 +95,6 @@ function readLines(world: World, params: NewSession): Line[] {
   if (new Set(lines.map(({ price }) => price.currency)).size > 1)
     throw invalid('All prices must use the same currency.', 'line_items');
   return lines;
-}
-
-function readTrial(world: World, params: NewSession): number | null {
-  const { trial_end: end, trial_period_days: days } = params.subscription_data ?? {};
-  const now = world.clock.now();
-  if (days !== undefined && (days < 1 || days > 730))
-    throw invalid(
-      'The minimum number of trial period days is 1 and the maximum 730.',
-      'subscription_data[trial_period_days]',
-    );
-  if (end !== undefined && end < now + 2 * DAY)
-    throw invalid(
-      'The `trial_end` date has to be at least 2 days in the future.',
-      'subscription_data[trial_end]',
-    );
-  return end ?? (days === undefined ? null : now + days * DAY);
 }
 
 function readExpiry(world: World, given: number | undefined): number {
@@ -204,7 +189,8 @@ export const detailsOf = (email: string | null, name: string | null) =>
 
 const noteFrom = (world: World, params: NewSession, lines: Line[]): SessionNote => {
   const { payment_intent_data: payment, subscription_data: subscription } = params;
-  const trialEnd = readTrial(world, params);
+  const trial = params.subscription_data ?? {};
+  const trialEnd = readTrial(trial, world.clock.now(), 2, (name) => `subscription_data[${name}]`);
   return {
     lines: lines.map((line) => addLineItem(world, line).id),
     payment: { ...given(payment ?? {}), metadata: mergeMetadata({}, payment?.metadata) },

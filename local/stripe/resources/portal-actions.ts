@@ -22,6 +22,7 @@ export function cancelInPortal(
   one: Subscription,
 ): void {
   const feature = configuration.features.subscription_cancel;
+  if (one.schedule !== null) throw invalid('This subscription is managed by a schedule.');
   if (!feature.enabled) throw invalid('This portal does not let customers cancel.');
   if (feature.mode === 'immediately') {
     endSubscription(world, one, 'cancellation_requested');

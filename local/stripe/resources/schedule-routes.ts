@@ -12,13 +12,14 @@ import {
 } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
-import type { SchedulePhase } from '../core/types.ts';
+import type { Schedule, SchedulePhase } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { mergeMetadata } from './metadata.ts';
 import { discountRules } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { cancelSchedule, makePhase, releaseSchedule, scheduleFrom } from './schedules.ts';
 import { behaviours } from './subscription-params.ts';
+import { readPrice } from './subscription-plan.ts';
 
 const phase = hash({
   discounts: discountRules,
@@ -44,9 +45,7 @@ function readPhases(world: World, given: PhaseParams[], first: number): Schedule
       throw invalid('Each phase must begin when the previous one ends.', {
         param: `${param}[start_date]`,
       });
-    const prices = input.items.map(({ price }) =>
-      world.store.need('price', price, `${param}[items]`),
-    );
+    const prices = input.items.map(({ price }) => readPrice(world, price, `${param}[items]`));
     const recurring = prices[0]?.recurring;
     if (!recurring) throw invalid('Phases need recurring prices.', { param: `${param}[items]` });
     const { duration } = input;
@@ -79,6 +78,16 @@ const defined = (duration: {
   interval_count: duration.interval_count ?? 1,
 });
 
+/** The phase that runs is told again by an update; that it changes is not played. */
+function checkRunning(world: World, schedule: Schedule, phase: SchedulePhase): void {
+  const one = world.store.need('subscription', schedule.subscription ?? '');
+  const items = one.items.data.map(({ price, quantity }) => `${quantity} × ${price.id}`);
+  const told = phase.items.map(({ price, quantity = 1 }) => `${quantity} × ${price}`);
+  const trialEnd = one.status === 'trialing' ? one.trial_end : null;
+  if (items.join() !== told.join() || (phase.trial_end ?? trialEnd) !== trialEnd)
+    throw invalid('This stand-in does not play changes of the phase that runs.', 'phases[0]');
+}
+
 const update = route(
   'POST',
   '/v1/subscription_schedules/:schedule',
@@ -94,6 +103,7 @@ const update = route(
       throw invalid(`You cannot update a subscription schedule that is ${schedule.status}.`);
     const current = schedule.current_phase;
     const phases = params.phases && readPhases(world, params.phases, current?.start_date ?? 0);
+    if (phases?.[0]) checkRunning(world, schedule, phases[0]);
     return world.change('subscription_schedule.updated', schedule, (one) => {
       one.end_behavior = params.end_behavior ?? one.end_behavior;
       one.metadata = mergeMetadata(one.metadata, params.metadata);

@@ -2,7 +2,7 @@ import { invalid } from '../core/problem.ts';
 import type { Price, Schedule, SchedulePhase, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { Due } from './billing-cycle.ts';
-import type { DiscountParams } from './discounts.ts';
+import { type DiscountParams, refreshCoupons } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
@@ -152,6 +152,14 @@ const discountOf = ({ coupon, discount, promotion_code: code }: Discounts[number
   ...(code !== null && { promotion_code: code }),
 });
 
+/** Whether a discount that a phase names can still be given: coupons end and are deleted meanwhile. */
+function isThere(world: World, one: Subscription, named: Discounts[number]): boolean {
+  const { coupon, discount, promotion_code: code } = named;
+  if (discount !== null) return one.discounts.includes(discount);
+  if (code !== null) return world.store.find('promotion_code', code)?.active ?? false;
+  return world.store.find('coupon', coupon ?? '')?.valid ?? false;
+}
+
 /** Puts a phase into force on the subscription: what it leaves out, discounts too, is gone. */
 function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): void {
   const one = world.store.need('subscription', schedule.subscription ?? '');
@@ -160,17 +168,21 @@ function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): voi
     return id === undefined ? { price, quantity } : { id, price, quantity };
   });
   const gone = one.items.data.slice(items.length).map(({ id }) => ({ deleted: true, id }));
+  const isAtPeriodEnd = phase.start_date === periodOf(one).end;
+  refreshCoupons(world);
+  updateSubscription(
+    world,
+    one,
+    {
+      discounts: phase.discounts.filter((each) => isThere(world, one, each)).map(discountOf),
+      items: [...items, ...gone],
+      metadata: phase.metadata,
+      proration_behavior: isAtPeriodEnd ? 'none' : (phase.proration_behavior as 'none'),
+    },
+    true,
+  );
   world.change('subscription_schedule.updated', schedule, (changed) => {
     changed.current_phase = { end_date: phase.end_date, start_date: phase.start_date };
-  });
-  const isAtPeriodEnd = phase.start_date === periodOf(one).end;
-  updateSubscription(world, one, {
-    discounts: phase.discounts
-      .filter(({ discount }) => discount === null || one.discounts.includes(discount))
-      .map(discountOf),
-    items: [...items, ...gone],
-    metadata: phase.metadata,
-    proration_behavior: isAtPeriodEnd ? 'none' : (phase.proration_behavior as 'none'),
   });
 }
 
@@ -191,7 +203,7 @@ function finish(world: World, schedule: Schedule): void {
 
 /** Phases that begin and schedules that end; before the renewal of the same second. */
 export const schedulesDue = (world: World): Due[] =>
-  world.store.all('subscription_schedule').flatMap((schedule): Due[] => {
+  world.store.played('subscription_schedule').flatMap((schedule): Due[] => {
     const current = schedule.current_phase;
     if (schedule.status !== 'active' || !current) return [];
     const one = world.store.find('subscription', schedule.subscription ?? '');

@@ -2,6 +2,8 @@ import { invalid } from '../core/problem.ts';
 import type { Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { Update } from './subscription-params.ts';
+import { periodOf } from './subscriptions.ts';
+import { checkTrialEnd } from './trials.ts';
 
 /** What a pending update may hold. Source: https://docs.stripe.com/billing/subscriptions/pending-updates-reference */
 const pendable = new Set<string>([
@@ -27,10 +29,18 @@ export function checkUpdate(world: World, subscription: Subscription, params: Up
     throw invalid('You may only specify one of these parameters: cancel_at, cancel_at_period_end.');
   if (typeof params.cancel_at === 'number' && params.cancel_at <= world.clock.now())
     throw invalid('`cancel_at` must be in the future.', { param: 'cancel_at' });
-  if (typeof params.trial_end === 'number' && params.trial_end <= world.clock.now())
-    throw invalid('Invalid timestamp: must be an integer Unix timestamp in the future.', {
-      param: 'trial_end',
-    });
+  if (typeof params.trial_end === 'number')
+    checkTrialEnd(params.trial_end, world.clock.now(), 'trial_end');
+  const { start, end } = periodOf(subscription);
+  const { proration_date: at = start } = params;
+  if (at < start || at > end)
+    throw invalid('The proration date must be in the current period.', 'proration_date');
+  const isEnding = params.cancel_at !== undefined || params.cancel_at_period_end !== undefined;
+  // Source of the words: https://github.com/dust-tt/dust/pull/32051
+  if (isEnding && subscription.schedule !== null)
+    throw invalid(
+      `The subscription is managed by the subscription schedule \`${subscription.schedule}\`, and updating any cancelation behavior directly is not allowed.`,
+    );
   const isInTrial = params.trial_end === undefined && subscription.status === 'trialing';
   if (
     params.billing_cycle_anchor?.type === 'now' &&

@@ -32,7 +32,8 @@ const slotsOf = (subscription: Subscription): Slot[] =>
     quantity: quantityOf(item),
   }));
 
-function readPrice(world: World, id: string, param: string): Price {
+/** A price that can be sold. @throws Problem 400 for one that is archived or never was. */
+export function readPrice(world: World, id: string, param: string): Price {
   const price = world.store.need('price', id, param);
   if (!price.active)
     throw invalid('The price specified is inactive. This field only accepts active prices.', {
@@ -41,22 +42,26 @@ function readPrice(world: World, id: string, param: string): Price {
   return price;
 }
 
-function applyEntry(world: World, slots: Slot[], entry: ItemParams, name: string): void {
+function applyEntry(
+  world: World,
+  slots: Slot[],
+  entry: ItemParams,
+  name: string,
+  mayBeArchived: boolean,
+): void {
+  const read = (id: string): Price =>
+    mayBeArchived ? world.store.need('price', id) : readPrice(world, id, `${name}[price]`);
   if (entry.id !== undefined) {
     const slot = slots.find(({ id }) => id === entry.id);
     if (!slot) throw missing('subscription_item', entry.id, `${name}[id]`);
-    if (entry.price !== undefined) slot.price = readPrice(world, entry.price, `${name}[price]`);
+    if (entry.price !== undefined) slot.price = read(entry.price);
     slot.quantity = entry.quantity ?? slot.quantity;
     slot.metadata = mergeMetadata(slot.metadata, entry.metadata);
     slot.isGone = entry.deleted ?? false;
     return;
   }
   if (entry.price === undefined) throw missingParameter(`${name}[price]`);
-  const price = readPrice(world, entry.price, `${name}[price]`);
-  if (slots.some((slot) => slot.price.id === price.id && !slot.isGone))
-    throw invalid(`Cannot add multiple subscription items with the same plan: ${price.id}`, {
-      param: `${name}[price]`,
-    });
+  const price = read(entry.price);
   slots.push({
     id: null,
     isGone: false,
@@ -71,11 +76,12 @@ export function planItems(
   world: World,
   subscription: Subscription,
   entries: ItemParams[] | undefined,
+  mayBeArchived = false,
 ): ItemPlan {
   const before = slotsOf(subscription);
   const slots = slotsOf(subscription);
   for (const [index, entry] of (entries ?? []).entries())
-    applyEntry(world, slots, entry, `items[${index}]`);
+    applyEntry(world, slots, entry, `items[${index}]`, mayBeArchived);
   const kept = slots.filter(({ isGone }) => !isGone);
   if (kept.length === 0) throw invalid('A subscription must have at least one active plan.');
   checkItems(kept.map(({ price }) => price));

@@ -33,9 +33,9 @@ import {
   startSubscription,
 } from './subscriptions.ts';
 import { updateRules } from './subscription-params.ts';
+import { readPrice } from './subscription-plan.ts';
+import { readTrial } from './trials.ts';
 import { endings, updateSubscription } from './subscription-update.ts';
-
-const DAY = 86_400;
 
 function readItems(
   world: World,
@@ -44,7 +44,7 @@ function readItems(
   if (items.length === 0) throw missingParameter('items');
   const read = items.map((item, index) => ({
     metadata: mergeMetadata({}, item.metadata),
-    price: world.store.need('price', item.price, `items[${index}][price]`),
+    price: readPrice(world, item.price, `items[${index}][price]`),
     quantity: item.quantity ?? 1,
   }));
   checkItems(read.map(({ price }): Price => price));
@@ -70,12 +70,9 @@ const create = route(
   },
   ({ world, params }) => {
     const customer = needCustomer(world, params.customer, 'customer');
-    if (params.trial_end !== undefined && params.trial_period_days !== undefined)
-      throw invalid('You may only specify one of these parameters: trial_end, trial_period_days.');
     const now = world.clock.now();
-    const days = params.trial_period_days;
     const items = readItems(world, params.items);
-    const trialEnd = params.trial_end ?? (days === undefined ? null : now + days * DAY);
+    const trialEnd = readTrial(params, now);
     const isDeferred = params.payment_behavior === 'default_incomplete';
     const card = world.store.notes.cards[customer.id];
     if (card === undefined && trialEnd === null && !isDeferred)
@@ -83,7 +80,8 @@ const create = route(
         'This customer has no attached payment source or default payment method. Please consider adding a default payment method.',
         { code: 'resource_missing' },
       );
-    if (params.payment_behavior === 'error_if_incomplete' && card !== 'ok') throw declined();
+    const isError = params.payment_behavior === 'error_if_incomplete' && card !== 'ok';
+    if (isError && trialEnd === null) throw declined();
     const input = {
       customer: customer.id,
       items,

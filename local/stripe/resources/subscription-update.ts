@@ -22,8 +22,6 @@ function editFields(world: World, one: Subscription, params: Update): void {
   one.metadata = mergeMetadata(one.metadata, params.metadata);
   if (params.cancellation_details)
     Object.assign(one.cancellation_details, given(params.cancellation_details));
-  if (params.default_payment_method !== undefined)
-    one.default_payment_method = params.default_payment_method;
   if (params.description !== undefined) one['description'] = params.description;
   if (params.trial_settings) one.trial_settings = params.trial_settings;
   if (params.pause_collection !== undefined)
@@ -116,20 +114,35 @@ function editItems(
   one.trial_end = params.trial_end;
 }
 
-/** The invoice of an update: what waits to be invoiced, and the period or trial that begins. */
+/** What an update bills: what waits to be invoiced, and the period or trial that begins. */
+function billedLines(world: World, one: Subscription, plan: ItemPlan, billing: Billing) {
+  const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
+  const { charges, period } = billing;
+  const isTrial = charges === 'trial';
+  const start = isTrial ? world.clock.now() : period.start;
+  return [
+    ...pendingLines(world, one),
+    ...(charges === null ? [] : itemLines(world, planned, { start, end: period.end }, isTrial)),
+  ];
+}
+
+/** What an update would ask for, before discounts and tax. */
+function dueOf(world: World, one: Subscription, plan: ItemPlan, billing: Billing): number {
+  const { balance } = world.store.need('customer', one.customer);
+  return [...billing.prorations, ...billedLines(world, one, plan, billing)].reduce(
+    (sum, { amount }) => sum + amount,
+    balance,
+  );
+}
+
+/** The invoice of an update. */
 function invoiceUpdate(world: World, one: Subscription, plan: ItemPlan, billing: Billing): Invoice {
   const now = world.clock.now();
-  const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
-  const { charges } = billing;
-  const period = charges === 'trial' ? { start: now, end: billing.period.end } : billing.period;
   return draftInvoice(world, {
     currency: one.currency,
     customer: one.customer,
     finalizesAt: null,
-    lines: [
-      ...pendingLines(world, one),
-      ...(charges === null ? [] : itemLines(world, planned, period, charges === 'trial')),
-    ],
+    lines: billedLines(world, one, plan, billing),
     period: { start: now, end: now },
     reason: 'subscription_update',
     subscription: one,
@@ -138,24 +151,30 @@ function invoiceUpdate(world: World, one: Subscription, plan: ItemPlan, billing:
 
 /**
  * Updates a subscription: fields, items, prorations, and their invoice where one is due now.
+ * A change that a schedule planned may be to a price that was archived meanwhile.
  * @throws Problem 400 for what Stripe refuses, 402 with `error_if_incomplete` and a bad card.
  */
-export function updateSubscription(world: World, one: Subscription, params: Update): Subscription {
+export function updateSubscription(
+  world: World,
+  one: Subscription,
+  params: Update,
+  isPlanned = false,
+): Subscription {
   checkUpdate(world, one, params);
-  const plan = planItems(world, one, params.items);
+  const plan = planItems(world, one, params.items, isPlanned);
   const billing = billingOf(world, one, params, plan);
   const isBilled =
     billing.charges !== null ||
     (params.proration_behavior === 'always_invoice' && billing.prorations.length > 0);
   const card = world.store.notes.cards[one.customer] ?? 'ok';
-  if (params.payment_behavior === 'error_if_incomplete' && isBilled && card !== 'ok')
-    throw declined();
+  const isError = params.payment_behavior === 'error_if_incomplete' && card !== 'ok';
+  if (isError && isBilled && dueOf(world, one, plan, billing) > 0) throw declined();
+  const redeemer = { currency: one.currency, customer: one.customer, has: one.discounts };
+  const discounts = params.discounts && readDiscounts(world, params.discounts, redeemer);
   // Source: https://docs.stripe.com/changelog/endive/2026-09-30/scheduled-subscription-cancellation
   const waiting = pendingInvoice(world, one);
   if (waiting && (isBilled || plan.isChanged || params.cancel_at_period_end !== undefined))
     voidInvoice(world, waiting);
-  const redeemer = { currency: one.currency, customer: one.customer, has: one.discounts };
-  const discounts = params.discounts && readDiscounts(world, params.discounts, redeemer);
   const edit = (): void => {
     editFields(world, one, params);
     editItems(world, one, plan, billing, params);

@@ -65,6 +65,10 @@ export function checkItems(prices: Price[]): void {
         { param: 'items' },
       );
   }
+  const ids = prices.map(({ id }) => id);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined)
+    throw invalid(`Cannot add multiple subscription items with the same plan: ${twice}`, 'items');
 }
 
 /** A metered item, which can only be told of, has no quantity; none of its use is known here. */
