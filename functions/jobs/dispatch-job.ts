@@ -41,7 +41,8 @@ export async function publishChunks(
   { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
 ): Promise<void> {
   const { publicUrl, parallelInvocations } = ctx.config;
-  // Anew for each try: the SDK turns the bodies it is given into text, and into text of text again.
+  // Built anew for each try: batchJSON turns bodies into text in place, so a second try with the same
+  // messages would send JSON of JSON.
   const messages = () =>
     chunks.map(({ index: chunk, part }) => ({
       url: `${publicUrl}/queue/chunks`,
