@@ -111,6 +111,7 @@ const charges: Check = ({ charges: all, refunds, entries, intents }) =>
       booked.length !== (one.status === 'succeeded' ? 1 : 0) && 'balance transactions',
       one.status === 'succeeded' && booked[0]?.amount !== one.amount && 'balance transaction',
       one.status === 'succeeded' &&
+        isPlayed({ id: JSON.stringify(one.payment_intent) }) &&
         (intent?.status !== 'succeeded' || intent.latest_charge !== one.id) &&
         `intent is ${intent?.status}`,
     ].map((what) => what && `${one.id}: ${what}`);

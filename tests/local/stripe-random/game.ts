@@ -45,10 +45,11 @@ export async function openGame() {
     });
     if (answer.status >= 500) throw new Error(`${path}: ${await answer.text()}`);
   };
-  /** Any object of a list, newer ones more often than in turn; an id that is none where it is empty. */
+  /** Any object of a list, newer ones more often than in turn; of all where the filter finds none. */
   const any = async (path: string, { roll }: Dice, params: Fields = {}) => {
-    const { data = [] } = await api('GET', path, { limit: 100, ...params });
-    return data[roll(2) * roll(data.length || 1)] ?? none;
+    const found = await api('GET', path, { limit: 100, ...params });
+    const { data } = found.data?.length ? found : await api('GET', path, { limit: 100 });
+    return data?.[roll(2) * roll(data.length || 1)] ?? none;
   };
   const make = async (path: string, params: Fields) => (await api('POST', path, params)).id;
   const product = await make('products', { name: 'Starter' });

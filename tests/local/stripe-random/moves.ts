@@ -34,6 +34,13 @@ const payments = [
   'pending_if_incomplete',
 ];
 
+/** What our own API sends for an upgrade. */
+const ours = {
+  billing_cycle_anchor: { type: 'now' },
+  payment_behavior: 'pending_if_incomplete',
+  proration_behavior: 'always_invoice',
+};
+
 /** What an update may hold, one or two of them together. */
 const changes: ((game: Game, by: Dice) => Fields)[] = [
   () => ({ billing_cycle_anchor: { type: 'now' } }),
@@ -61,7 +68,11 @@ export const moves: Record<string, Move> = {
   session: async (game, by) => {
     const { pick } = by;
     const isPack = pick(true, false, false);
-    const customer = pick<Fields>({}, { customer: (await game.any('customers', by)).id });
+    const known = {
+      customer: (await game.any('customers', by)).id,
+      customer_update: { address: 'auto' },
+    };
+    const customer = pick<Fields>({}, known);
     const discounts = pick<Fields>(discountsOf(game, by), { allow_promotion_codes: true });
     const data = { ...modeOf(by), ...trialOf(by) };
     await game.api('POST', 'checkout/sessions', {
@@ -92,7 +103,7 @@ export const moves: Record<string, Move> = {
   subscribe: async (game, by) =>
     game.api('POST', 'subscriptions', {
       ...modeOf(by),
-      ...by.pick<Fields>({}, { payment_behavior: by.pick(...payments) }),
+      ...by.pick<Fields>({}, { payment_behavior: by.pick(...payments.slice(0, 3)) }),
       ...by.pick<Fields>({}, { automatic_tax: { enabled: true } }),
       ...discountsOf(game, by),
       ...trialOf(by),
@@ -121,9 +132,11 @@ export const moves: Record<string, Move> = {
     );
     await game.api('POST', `subscriptions/${one.id}`, {
       items: [{ id: item?.id ?? '', ...change }],
-      ...pick<Fields>({}, { billing_cycle_anchor: { type: 'now' } }),
-      ...pick<Fields>({}, { proration_behavior: pick(...prorations) }),
-      ...pick<Fields>({}, { payment_behavior: pick(...payments) }),
+      ...pick<Fields>(
+        ours,
+        { billing_cycle_anchor: { type: pick('now', 'unchanged') } },
+        { payment_behavior: pick(...payments), proration_behavior: pick(...prorations) },
+      ),
     });
   },
   cancel: async (game, by) =>
@@ -225,7 +238,7 @@ export const moves: Record<string, Move> = {
   card: async (game, by) => {
     const { id } = await game.any('customers', by);
     await game.post(`/_local/customers/${id}`, {
-      card: by.pick('ok', 'ok', 'decline', 'action', 'none'),
+      card: by.pick('ok', 'ok', 'decline', 'decline', 'action', 'none'),
     });
   },
   dunning: (game, { pick }) =>
