@@ -34,6 +34,20 @@ const payments = [
   'pending_if_incomplete',
 ];
 
+const expansions: Record<string, string[]> = {
+  charges: ['balance_transaction', 'customer', 'payment_intent', 'refunds'],
+  'checkout/sessions': ['customer', 'invoice', 'line_items', 'payment_intent', 'subscription'],
+  customers: ['subscriptions'],
+  disputes: ['charge', 'payment_intent'],
+  events: [],
+  invoice_payments: ['invoice', 'payment.payment_intent'],
+  invoices: ['customer', 'discounts', 'payments', 'parent.subscription_details.subscription'],
+  payment_intents: ['customer', 'latest_charge'],
+  refunds: ['balance_transaction', 'charge', 'payment_intent'],
+  subscription_schedules: ['customer', 'subscription'],
+  subscriptions: ['customer', 'discounts', 'latest_invoice', 'schedule'],
+};
+
 /** What our own API sends for an upgrade. */
 const ours = {
   billing_cycle_anchor: { type: 'now' },
@@ -256,6 +270,11 @@ export const moves: Record<string, Move> = {
       return game.api('DELETE', `customers/${(await game.any('customers', by)).id}`);
     if (by.roll(2) === 0) return game.api('DELETE', `coupons/${id}`);
     return game.api('POST', `prices/${by.pick(...game.prices)}`, { active: by.pick(true, false) });
+  },
+  read: async ({ api }, { pick }) => {
+    const path = pick(...Object.keys(expansions));
+    const asked = pick('', ...(expansions[path] ?? []));
+    await api('GET', path, { limit: 50, ...(asked && { 'expand[0]': `data.${asked}` }) });
   },
   renew: async (game, by) => game.post(`/_local/renew/${(await anySubscription(game, by)).id}`, {}),
   wait: ({ post }, { pick }) =>
