@@ -153,10 +153,18 @@ const reversals: Check = ({ refunds, disputes, entries, charges: all }) => {
 
 const itemOf = ({ parent }: Stripe.InvoiceLineItem) => parent?.subscription_item_details;
 
-/** In flexible mode nobody is credited more than was debited. */
-const credited: Check = ({ invoices: all, lines, subscriptions }) => {
+const creditedBy = (line: Stripe.InvoiceLineItem): string[] =>
+  itemOf(line)?.proration_details?.credited_items?.invoice_line_items ?? [];
+
+/**
+ * In flexible mode nobody is credited more than was debited, whether it was paid, or voided later.
+ * Source: https://docs.stripe.com/billing/subscriptions/prorations
+ */
+const credits: Check = ({ invoices: all, lines, subscriptions }) => {
   const isVoid = (id: string | null) => all.find((one) => one.id === id)?.status === 'void';
-  const billed = lines.filter(({ invoice }) => !isVoid(invoice));
+  const valid = lines.filter(({ invoice }) => !isVoid(invoice));
+  const credited = new Set(valid.flatMap(creditedBy));
+  const billed = lines.filter((line) => valid.includes(line) || credited.has(line.id));
   return subscriptions
     .filter(({ billing_mode: { type, updated_at } }) => type === 'flexible' && !updated_at)
     .flatMap(({ id }) => {
@@ -165,9 +173,7 @@ const credited: Check = ({ invoices: all, lines, subscriptions }) => {
       const debits = own
         .filter(({ amount }) => amount > 0)
         .map((debit) => {
-          const back = own.filter((line) =>
-            itemOf(line)?.proration_details?.credited_items?.invoice_line_items.includes(debit.id),
-          );
+          const back = own.filter((line) => creditedBy(line).includes(debit.id));
           return (
             -sum(back.map(({ amount }) => amount)) > debit.amount - discountOf(debit) &&
             `${debit.id}: credited beyond its debit`
@@ -213,6 +219,6 @@ const schedules: Check = ({ schedules: all, subscriptions: owners }) =>
 
 /** What an accountant objects to in the account as it is now. */
 export const auditBooks = (books: Books, now: number): string[] =>
-  [invoices, customers, charges, reversals, credited, subscriptions, schedules]
+  [invoices, customers, charges, reversals, credits, subscriptions, schedules]
     .flatMap((check) => check(books, now))
     .filter((one) => one !== false);
