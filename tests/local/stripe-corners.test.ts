@@ -252,6 +252,31 @@ describe('an invoice', () => {
   });
 });
 
+it('a phase begins without the code that its customer may not redeem', async () => {
+  const { subscription } = await shop.subscribe(shop.prices.starter.id);
+  const coupon = await stripe.coupons.create({ duration: 'once', percent_off: 10 });
+  const { id: promotion_code } = await stripe.promotionCodes.create({
+    promotion: { coupon: coupon.id, type: 'coupon' },
+    restrictions: { first_time_transaction: true },
+  });
+  const { id, phases } = await stripe.subscriptionSchedules.create({
+    from_subscription: subscription.id,
+  });
+  const { end_date = 0, start_date = 0 } = phases[0] ?? {};
+  const update = (...prices: string[]) =>
+    stripe.subscriptionSchedules.update(id, {
+      phases: [
+        { end_date, items: [{ price: shop.prices.starter.id }], start_date },
+        { discounts: [{ promotion_code }], items: prices.map((price) => ({ price })) },
+      ],
+    });
+  const mixed = await failure(update(shop.prices.pro.id, shop.prices.yearly.id));
+  expect(mixed.message).toContain('the same `recurring.interval`');
+  await update(shop.prices.pro.id);
+  await shop.advance(32 * DAY);
+  expect(await latest(subscription.id)).toMatchObject({ amount_paid: 5000, status: 'paid' });
+});
+
 it('in a trial no period begins anew, unless the trial ends', async () => {
   const { subscription } = await shop.subscribe(shop.prices.starter.id, {
     subscription_data: { trial_period_days: 7 },

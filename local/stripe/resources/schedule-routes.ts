@@ -12,7 +12,7 @@ import {
 } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
-import type { Schedule, SchedulePhase } from '../core/types.ts';
+import type { Schedule, SchedulePhase, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { mergeMetadata } from './metadata.ts';
 import { discountRules } from './discounts.ts';
@@ -20,6 +20,7 @@ import { addIntervals } from './periods.ts';
 import { cancelSchedule, makePhase, releaseSchedule, scheduleFrom } from './schedules.ts';
 import { behaviours } from './subscription-params.ts';
 import { readPrice } from './subscription-plan.ts';
+import { checkCurrency, checkItems } from './subscriptions.ts';
 
 const phase = hash({
   discounts: discountRules,
@@ -37,7 +38,12 @@ const phase = hash({
 type PhaseParams = typeof phase extends { read: (...args: never[]) => infer T } ? T : never;
 
 /** Phases follow each other without gaps; the last one ends after its duration or one interval. */
-function readPhases(world: World, given: PhaseParams[], first: number): SchedulePhase[] {
+function readPhases(
+  world: World,
+  one: Subscription,
+  given: PhaseParams[],
+  first: number,
+): SchedulePhase[] {
   let start = first;
   return given.map((input, index) => {
     const param = `phases[${index}]`;
@@ -48,6 +54,12 @@ function readPhases(world: World, given: PhaseParams[], first: number): Schedule
     const prices = input.items.map(({ price }) => readPrice(world, price, `${param}[items]`));
     const recurring = prices[0]?.recurring;
     if (!recurring) throw invalid('Phases need recurring prices.', { param: `${param}[items]` });
+    checkItems(prices);
+    checkCurrency(one, prices);
+    for (const { coupon, promotion_code: code } of input.discounts ?? []) {
+      if (coupon !== undefined) world.store.need('coupon', coupon, `${param}[discounts]`);
+      if (code !== undefined) world.store.need('promotion_code', code, `${param}[discounts]`);
+    }
     const { duration } = input;
     const end = input.end_date ?? addIntervals(start, duration ? defined(duration) : recurring, 1);
     if (end <= start)
@@ -102,7 +114,9 @@ const update = route(
     if (schedule.status !== 'active')
       throw invalid(`You cannot update a subscription schedule that is ${schedule.status}.`);
     const current = schedule.current_phase;
-    const phases = params.phases && readPhases(world, params.phases, current?.start_date ?? 0);
+    const owner = world.store.need('subscription', schedule.subscription ?? '');
+    const start = current?.start_date ?? 0;
+    const phases = params.phases && readPhases(world, owner, params.phases, start);
     if (phases?.[0]) checkRunning(world, schedule, phases[0]);
     return world.change('subscription_schedule.updated', schedule, (one) => {
       one.end_behavior = params.end_behavior ?? one.end_behavior;

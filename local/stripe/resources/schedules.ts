@@ -1,12 +1,12 @@
-import { invalid } from '../core/problem.ts';
+import { invalid, Problem } from '../core/problem.ts';
 import type { Price, Schedule, SchedulePhase, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { Due } from './billing-cycle.ts';
-import { type DiscountParams, refreshCoupons } from './discounts.ts';
+import { type DiscountParams, findCoupon } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
-import { periodOf, quantityOf } from './subscriptions.ts';
+import { checkCurrency, periodOf, quantityOf } from './subscriptions.ts';
 
 type Discounts = SchedulePhase['discounts'];
 
@@ -109,6 +109,7 @@ export function scheduleSwitch(world: World, one: Subscription, price: Price): S
       : world.store.need('subscription_schedule', one.schedule);
   const { end } = periodOf(one);
   if (!price.recurring) throw invalid('A subscription needs a recurring price.');
+  checkCurrency(one, [price]);
   const next = makePhase(world, {
     discounts: one.discounts.map((discount) => ({ discount })),
     end: addIntervals(end, price.recurring, 1),
@@ -154,10 +155,14 @@ const discountOf = ({ coupon, discount, promotion_code: code }: Discounts[number
 
 /** Whether a discount that a phase names can still be given: coupons end and are deleted meanwhile. */
 function isThere(world: World, one: Subscription, named: Discounts[number]): boolean {
-  const { coupon, discount, promotion_code: code } = named;
-  if (discount !== null) return one.discounts.includes(discount);
-  if (code !== null) return world.store.find('promotion_code', code)?.active ?? false;
-  return world.store.find('coupon', coupon ?? '')?.valid ?? false;
+  if (named.discount !== null) return one.discounts.includes(named.discount);
+  try {
+    findCoupon(world, discountOf(named), { currency: one.currency, customer: one.customer }, '');
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
 }
 
 /** Puts a phase into force on the subscription: what it leaves out, discounts too, is gone. */
@@ -169,7 +174,6 @@ function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): voi
   });
   const gone = one.items.data.slice(items.length).map(({ id }) => ({ deleted: true, id }));
   const isAtPeriodEnd = phase.start_date === periodOf(one).end;
-  refreshCoupons(world);
   updateSubscription(
     world,
     one,

@@ -5,7 +5,7 @@ import type { World } from '../core/world.ts';
 import { mergeMetadata } from './metadata.ts';
 import type { ItemChange } from './prorations.ts';
 import { createItem, setPrice } from './subscription-items.ts';
-import { checkItems, quantityOf } from './subscriptions.ts';
+import { checkCurrency, checkItems, quantityOf } from './subscriptions.ts';
 
 /** Items of an update. Source: https://docs.stripe.com/api/subscriptions/update */
 export const itemRules = hash({ deleted: bool, id: str, metadata, price: str, quantity: natural });
@@ -85,13 +85,10 @@ export function planItems(
   const kept = slots.filter(({ isGone }) => !isGone);
   if (kept.length === 0) throw invalid('A subscription must have at least one active plan.');
   checkItems(kept.map(({ price }) => price));
-  if (kept.some(({ price }) => price.currency !== subscription.currency))
-    throw invalid(
-      `The price's currency differs from the subscription's (${subscription.currency}).`,
-      {
-        param: 'items',
-      },
-    );
+  checkCurrency(
+    subscription,
+    kept.map(({ price }) => price),
+  );
   const [old, now] = [before[0]?.price.recurring, kept[0]?.price.recurring];
   const isNewInterval =
     old?.interval !== now?.interval || old?.interval_count !== now?.interval_count;

@@ -71,6 +71,12 @@ export function checkItems(prices: Price[]): void {
     throw invalid(`Cannot add multiple subscription items with the same plan: ${twice}`, 'items');
 }
 
+/** A subscription stays in its currency. */
+export function checkCurrency({ currency }: Subscription, prices: Price[]): void {
+  if (prices.some((price) => price.currency !== currency))
+    throw invalid(`The price's currency differs from the subscription's (${currency}).`, 'items');
+}
+
 /** A metered item, which can only be told of, has no quantity; none of its use is known here. */
 export const quantityOf = (item: Pick<Partial<SubscriptionItem>, 'quantity'>): number =>
   item.quantity ?? 0;
