@@ -43,7 +43,9 @@ export async function openGame() {
       headers: { accept: 'application/json' },
       body: isPage ? new URLSearchParams(body as Record<string, string>) : JSON.stringify(body),
     });
-    if (answer.status >= 500) throw new Error(`${path}: ${await answer.text()}`);
+    // Time goes on whatever was played.
+    if (answer.status >= 500 || (!answer.ok && path === '/_local/clock'))
+      throw new Error(`${path}: ${await answer.text()}`);
   };
   /** Any object of a list, newer ones more often than in turn; of all where the filter finds none. */
   const any = async (path: string, { roll }: Dice, params: Fields = {}) => {
@@ -74,7 +76,11 @@ export async function openGame() {
     }),
   ];
   const promotion = { coupon: coupons[0], type: 'coupon' };
-  const code = await make('promotion_codes', { code: 'LESS', max_redemptions: 3, promotion });
+  const restrictions = { first_time_transaction: true };
+  const codes = [
+    await make('promotion_codes', { code: 'LESS', max_redemptions: 3, promotion }),
+    await make('promotion_codes', { code: 'FIRST', promotion, restrictions }),
+  ];
   const prices = [...monthly, ...yearly];
   const portal = (update: Fields, mode: string) =>
     make('billing_portal/configurations', {
@@ -101,7 +107,7 @@ export async function openGame() {
   return {
     any,
     api,
-    code,
+    codes,
     coupons,
     pack,
     portals,

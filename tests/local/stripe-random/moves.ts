@@ -4,12 +4,12 @@ import type { Dice, Fields, Game } from './game.ts';
 
 export type Move = (game: Game, dice: Dice) => Promise<unknown>;
 
-const discountsOf = ({ code, coupons }: Game, { pick }: Dice) =>
+const discountsOf = ({ codes, coupons }: Game, { pick }: Dice) =>
   pick<Fields>(
     {},
     {},
     { discounts: [{ coupon: pick(...coupons) }] },
-    { discounts: [{ promotion_code: code }] },
+    { discounts: [{ promotion_code: pick(...codes) }] },
   );
 const modeOf = ({ pick }: Dice) => ({ billing_mode: { type: pick('flexible', 'classic') } });
 const trialOf = ({ pick }: Dice) =>
@@ -106,7 +106,7 @@ export const moves: Record<string, Move> = {
   },
   press: async (game, by) => {
     const { url } = await game.any('checkout/sessions', by, { status: 'open' });
-    const typed = by.pick<Fields>({}, {}, { promotion_code: 'LESS' });
+    const typed = by.pick<Fields>({}, {}, { promotion_code: by.pick('LESS', 'FIRST') });
     const action = by.pick('pay', 'pay', 'pay', 'decline', 'async');
     if (typeof url === 'string') await game.post(url, { action, ...typed });
   },
