@@ -189,14 +189,13 @@ const subscriptions: Check = ({ subscriptions: all, invoices: bills }, now) =>
       one.items.data.map((item) => `${item.current_period_start}-${item.current_period_end}`),
     );
     const [item] = one.items.data;
+    const { current_period_start: start = 0, current_period_end: end = 0 } = item ?? {};
     const isOver = ['canceled', 'incomplete_expired'].includes(one.status);
     return [
       periods.size !== 1 && 'periods differ',
-      (item?.current_period_start ?? 0) >= (item?.current_period_end ?? 0) && 'period is empty',
-      !isOver &&
-        !['paused', 'incomplete'].includes(one.status) &&
-        (item?.current_period_end ?? 0) < now &&
-        'period is over',
+      end - start > 366 * 86_400 && 'period is too long',
+      start >= end && 'period is empty',
+      !isOver && !['paused', 'incomplete'].includes(one.status) && end < now && 'period is over',
       (one.ended_at !== null) !== isOver && 'ended_at',
       one.status === 'trialing' && (one.trial_end ?? 0) < now && 'trial is over',
       isOver && one.pending_update !== null && 'pending update',

@@ -9,6 +9,7 @@ const discountsOf = ({ codes, coupons }: Game, { pick }: Dice) =>
     {},
     {},
     { discounts: [{ coupon: pick(...coupons) }] },
+    { discounts: [{ coupon: coupons[0] }, { coupon: coupons[2] }] },
     { discounts: [{ promotion_code: pick(...codes) }] },
   );
 const modeOf = ({ pick }: Dice) => ({ billing_mode: { type: pick('flexible', 'classic') } });
