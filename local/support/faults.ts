@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type MiddlewareHandler } from 'hono';
+import { z } from 'zod';
 import { sleep } from './http.ts';
 
 /**
@@ -14,43 +15,46 @@ import { sleep } from './http.ts';
  *   the caller never hears of it).
  * - `duplicate` (delivery): deliver twice. `reorder` (delivery): deliver after the next one.
  */
-export type Fault = {
-  id: number;
-  on: 'request' | 'delivery' | 'message';
-  kind: 'latency' | 'status' | 'drop' | 'duplicate' | 'reorder';
-  /**
-   * Substring of "METHOD /path" (requests), of the destination URL or event type (deliveries), or of
-   * "#3 https://destination deduplication-id label…" for the third message of a batch.
-   */
-  match?: string | undefined;
-  ms?: number | undefined;
-  status?: number | undefined;
-  body?: unknown;
-  headers?: Record<string, string> | undefined;
-  when?: 'before' | 'after' | undefined;
-  /** How many times it still strikes; absent: always. */
-  times?: number | undefined;
-  /** Chance of striking, 0–1; absent: 1. */
-  probability?: number | undefined;
-};
+const schema = z
+  .strictObject({
+    on: z.enum(['request', 'delivery', 'message']).optional(),
+    kind: z.enum(['latency', 'status', 'drop', 'duplicate', 'reorder']),
+    /**
+     * Substring of "METHOD /path" (requests), of the destination URL or event type (deliveries), or of
+     * "#3 https://destination deduplication-id label…" for the third message of a batch.
+     */
+    match: z.string().optional(),
+    ms: z.number().min(0).max(600_000).optional(),
+    status: z.int().min(200).max(599).optional(),
+    body: z.unknown().optional(),
+    headers: z.record(z.string(), z.string()).refine(canBeSent, 'no HTTP headers').optional(),
+    when: z.enum(['before', 'after']).optional(),
+    /** How many times it still strikes; absent: always. */
+    times: z.int().min(0).optional(),
+    /** Chance of striking, 0–1; absent: 1. */
+    probability: z.number().min(0).max(1).optional(),
+  })
+  .refine(({ on, kind }) => on !== 'message' || kind === 'status', 'a message knows only status')
+  .refine(
+    ({ on, kind }) => on === 'delivery' || (kind !== 'duplicate' && kind !== 'reorder'),
+    'duplicate and reorder need on: "delivery"',
+  )
+  .refine(({ kind, ms }) => kind !== 'latency' || ms !== undefined, 'latency needs ms')
+  .refine(({ kind, status }) => kind !== 'status' || status !== undefined, 'status needs status');
 
-const kinds = ['latency', 'status', 'drop', 'duplicate', 'reorder'];
-const fields = 'on kind match ms status body headers when times probability'.split(' ');
+type Given = z.infer<typeof schema>;
+export type Fault = Given & { id: number; on: NonNullable<Given['on']> };
 
-/** Says what is wrong with a fault sent to `POST /_local/faults`, or undefined. */
-function problemOf(input: Record<string, unknown>): string | undefined {
-  const unknown = Object.keys(input).find((key) => !fields.includes(key));
-  if (unknown) return `unknown field "${unknown}"`;
-  if (!kinds.includes(String(input['kind']))) return `kind must be one of ${kinds.join(', ')}`;
-  if (![undefined, 'request', 'delivery', 'message'].some((on) => on === input['on']))
-    return 'on must be "request", "delivery" or "message"';
-  if (input['on'] === 'message' && input['kind'] !== 'status')
-    return 'a message knows no fault but status';
-  if (input['kind'] === 'latency' && typeof input['ms'] !== 'number') return 'latency needs ms';
-  if (input['kind'] === 'status' && typeof input['status'] !== 'number')
-    return 'status needs status';
-  return undefined;
+function canBeSent(headers: Record<string, string>): boolean {
+  try {
+    return Boolean(new Headers(headers));
+  } catch {
+    return false;
+  }
 }
+
+/** Statuses whose answers have no body; a Response with one cannot be made. */
+const bodyless = [204, 205, 304];
 
 /** The switches of one stand-in: its memory, its routes under `/_local/faults`, its middleware. */
 export class Faults {
@@ -58,8 +62,8 @@ export class Faults {
   #list: Fault[] = [];
 
   /** Adds a switch; without `on` it meets requests. */
-  add(fault: Omit<Fault, 'id' | 'on'> & { on?: Fault['on'] }): Fault {
-    const added: Fault = { on: 'request', ...fault, id: this.#next++ };
+  add(fault: Given): Fault {
+    const added: Fault = { ...fault, on: fault.on ?? 'request', id: this.#next++ };
     this.#list.push(added);
     return added;
   }
@@ -86,10 +90,10 @@ export class Faults {
     return new Hono()
       .get('/faults', (c) => c.json({ faults: this.#list }))
       .post('/faults', async (c) => {
-        const input = await c.req.json<Record<string, unknown>>();
-        const problem = problemOf(input);
-        if (problem) return c.json({ error: problem }, 422);
-        return c.json(this.add(input as Omit<Fault, 'id'>), 201);
+        const given: unknown = await c.req.json().catch(() => undefined);
+        const { data, error } = schema.safeParse(given);
+        if (error) return c.json({ error: `not a fault: ${z.prettifyError(error)}` }, 422);
+        return c.json(this.add(data), 201);
       })
       .delete('/faults', (c) => {
         this.clear();
@@ -113,7 +117,7 @@ export class Faults {
       if (!status) return next();
       const body =
         typeof status.body === 'string' ? status.body : JSON.stringify(status.body ?? {});
-      return new Response(body, {
+      return new Response(bodyless.includes(status.status ?? 500) ? null : body, {
         status: status.status ?? 500,
         headers: { 'content-type': 'application/json', ...status.headers },
       });
