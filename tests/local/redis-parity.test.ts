@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis as Client } from '@upstash/redis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createRateLimiter } from '../../functions/http/rate-limit.ts';
 import { createBucket } from '../../functions/jobs/rows/bucket.ts';
 import { createResearchCache } from '../../functions/jobs/rows/research-cache.ts';
@@ -62,6 +62,9 @@ async function askAsProduct(): Promise<{ command: string[]; answer: Answer }[]> 
 }
 
 it(`answers ${cases.length} commands as a redis-server did`, async () => {
+  // However long it takes, no second passes between setting a time and asking for it.
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
   for (const { command, answer } of cases) {
     const given = await ask(command);
     expect(given.answer, JSON.stringify(command)).toEqual(answer);

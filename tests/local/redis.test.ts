@@ -246,15 +246,17 @@ describe('gateway', () => {
     expect(await client.hdel('live', '0')).toBe(1);
     expect(await client.hgetall('live')).toBeNull();
     expect(await client.exists('live')).toBe(0);
+    const before = Date.now();
     const time = "local t = redis.call('TIME') return { tonumber(t[1]), t[2] }";
     const [seconds] = await client.eval<[], [number, string]>(time, [], []);
-    expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(5);
+    expect(seconds).toBeLessThanOrEqual(Date.now() / 1000 + 1);
+    expect(seconds).toBeGreaterThanOrEqual(Math.floor(before / 1000) - 1);
     const claim = `local value = redis.call('GET', KEYS[1])
       if not value then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
       return { value or ARGV[1] }`;
     expect(await client.eval(claim, ['claim'], ['cme', 30_000])).toEqual(['cme']);
     expect(await client.eval(claim, ['claim'], ['cyou', 30_000])).toEqual(['cme']);
-    expect(await client.pttl('claim')).toBeGreaterThan(29_000);
+    expect(await client.pttl('claim')).toBeGreaterThan(0);
   });
 
   it('scans every key that is there all along, though others come and go', async () => {

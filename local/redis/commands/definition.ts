@@ -61,3 +61,10 @@ export function addInt64(a: bigint, b: bigint): bigint {
   if (!isInt64(a + b)) throw new ReplyError('ERR increment or decrement would overflow');
   return a + b;
 }
+
+/** A time given in units of `unitMs` from `fromMs` on, in milliseconds; undefined: beyond 64 bits. */
+export function timeOf(text: string, unitMs: number, fromMs: number): number | undefined {
+  const ms = parseInt64(text) * BigInt(unitMs);
+  const at = ms + BigInt(fromMs);
+  return isInt64(ms) && isInt64(at) ? Number(at) : undefined;
+}

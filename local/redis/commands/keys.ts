@@ -8,6 +8,7 @@ import {
   reading,
   type Run,
   syntaxError,
+  timeOf,
   writing,
   wrongArity,
 } from './definition.ts';
@@ -35,10 +36,9 @@ function conditionsOf(words: string[]) {
 const expire =
   (name: string, unitMs: number, from: () => number): Run =>
   (db, key: string, time: string, ...words) => {
-    const at = from() + parseInteger(time) * unitMs;
-    if (!Number.isSafeInteger(at))
-      throw new ReplyError(`ERR invalid expire time in '${name}' command`);
     const given = conditionsOf(words);
+    const at = timeOf(time, unitMs, from());
+    if (at === undefined) throw new ReplyError(`ERR invalid expire time in '${name}' command`);
     const entry = db.entry(key);
     if (!entry || !given.every((allows) => allows?.(entry.expiresAt ?? Infinity, at))) return 0;
     entry.expiresAt = at;
@@ -54,18 +54,28 @@ const timeLeft =
     return Math.max(0, Math.round((entry.expiresAt - Date.now()) / unitMs));
   };
 
-/** Redis' glob as a test: `*`, `?`, `[a-z]`, `[^a]`, and a backslash before a literal. */
+/** The parts of a glob: an escaped character, a class (`^` and members apart), any other character. */
+const globPart = /\\[^]|\[(\^?)((?:\\[^]|[^\]]-[^]|[^\]])*)\]?|[^]/g;
+/** The members of a class: an escaped character, a range in either direction, any other character. */
+const classMember = /\\([^])|([^])-([^])|[^]/g;
+
+/**
+ * Redis' glob as a test: `*`, `?`, `[a-z]`, `[^a]`, and a backslash before a literal. A class may lack
+ * its end. Only `*` alone and nothing at all fit the empty key.
+ */
 function globTest(pattern: string): (text: string) => boolean {
-  const literal = (char: string) =>
-    String.raw`\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  const source = pattern.replaceAll(/\\[^]|\[\^?[^\]]+\]|[^]/g, (part) => {
+  const code = (char: string) => String.raw`\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  const member = (part: string, escaped?: string, first?: string, last?: string) =>
+    first !== undefined && last !== undefined
+      ? [code(first), code(last)].toSorted().join('-')
+      : code(escaped ?? part);
+  const source = pattern.replaceAll(globPart, (part, not?: string, members?: string) => {
+    if (members !== undefined) return `[${not}${members.replaceAll(classMember, member)}]`;
     if (part === '*') return '[^]*';
-    if (part === '?') return '[^]';
-    if (part.length === 1 || part.startsWith('\\')) return literal(part.slice(-1));
-    return part.replaceAll(/\\|(?!^)\[/g, String.raw`\$&`);
+    return part === '?' ? '[^]' : code(part.slice(-1));
   });
   const compiled = new RegExp(`^${source}$`);
-  return (text) => compiled.test(text);
+  return (text) => (text === '' ? pattern === '' || pattern === '*' : compiled.test(text));
 }
 
 function runScan(db: Keyspace, cursor: string, ...words: string[]): Reply {

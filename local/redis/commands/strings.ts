@@ -11,6 +11,7 @@ import {
   reading,
   type Run,
   syntaxError,
+  timeOf,
   writing,
 } from './definition.ts';
 
@@ -22,10 +23,11 @@ const replace = (db: Keyspace, key: string, value: string) =>
 
 /** When EX, PX, EXAT or PXAT let a key expire (ms since 1970). */
 function expiryAt(unit: string, text: string, name: string): number {
-  const time = parseInteger(text) * (unit.startsWith('P') ? 1 : 1000);
-  if (time <= 0 || !Number.isSafeInteger(time))
+  const unitMs = unit.startsWith('P') ? 1 : 1000;
+  const at = timeOf(text, unitMs, unit.endsWith('AT') ? 0 : Date.now());
+  if (at === undefined || parseInteger(text) <= 0)
     throw new ReplyError(`ERR invalid expire time in '${name}' command`);
-  return unit.endsWith('AT') ? time : Date.now() + time;
+  return at;
 }
 
 /** The options of SET or GETEX; at most one of them says how long the key lives. */
@@ -47,11 +49,12 @@ function optionsOf(words: string[], flags: string[]) {
 
 function runSet(db: Keyspace, key: string, value: string, ...words: string[]): Reply {
   const { given, life } = optionsOf(words, ['NX', 'XX', 'GET', 'KEEPTTL']);
+  const expiresAt = life && expiryAt(...life, 'set');
   const before = given.has('GET') ? (get(db, key) ?? null) : undefined;
   const entry = db.entry(key);
   if (given.has(entry ? 'NX' : 'XX')) return before ?? null;
   const kept = given.has('KEEPTTL') ? entry?.expiresAt : undefined;
-  db.put(key, 'string', value, life ? expiryAt(...life, 'set') : kept);
+  db.put(key, 'string', value, expiresAt ?? kept);
   return before === undefined ? OK : before;
 }
 
@@ -81,6 +84,14 @@ function negated(text: string): bigint {
   const value = -parseInt64(text);
   if (value === 2n ** 63n) throw new ReplyError('ERR decrement would overflow');
   return value;
+}
+
+/** Bytes from one place to another, both included; negative ones count from the end. */
+function getRange(value: string, from: number, to: number): string {
+  // Two places before the value, in the wrong order, are nothing even of what begins it.
+  if (from < 0 && to < 0 && from > to) return '';
+  const place = (at: number) => Math.max(0, at < 0 ? value.length + at : at);
+  return value.slice(place(from), place(to) + 1);
 }
 
 const setAll = (db: Keyspace, all: [string, string][]) =>
@@ -132,9 +143,9 @@ export const stringCommands: Definitions = {
   ),
   STRLEN: reading(2, (db, key: string) => get(db, key)?.length ?? 0),
   GETRANGE: reading(4, (db, key: string, first: string, last: string) => {
-    const value = get(db, key) ?? '';
     const [from, to] = [parseInteger(first), parseInteger(last)];
-    return value.slice(from, to < 0 ? value.length + to + 1 : to + 1);
+    const value = get(db, key) ?? '';
+    return getRange(value, from, to);
   }),
   INCR: writing(2, (db, key: string) => add(db, key, 1n)),
   DECR: writing(2, (db, key: string) => add(db, key, -1n)),
