@@ -21,7 +21,8 @@ export function knownProblem(
   { model = '', key = '' }: { model?: string; key?: string | undefined } = {},
 ): Problem | undefined {
   const problem = tables[profile][kind];
-  const fill = (text: string) => text.replace('{model}', model).replace('{key}', key.slice(0, 7));
+  const fill = (text: string) =>
+    text.replace('{model}', () => model).replace('{key}', () => key.slice(0, 7));
   return problem && { ...problem, message: fill(problem.message) };
 }
 

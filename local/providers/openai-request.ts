@@ -83,7 +83,10 @@ function unknownKey(profile: Profile, path: PropertyKey[], key: string): Problem
   return invalid(`Unrecognized request argument supplied: ${key}`);
 }
 
-/** What zod finds, in OpenAI's words. */
+/**
+ * What zod finds, in OpenAI's words and codes, as recorded from the real API for each kind of mistake
+ * (a client's tests of 2026-08; of a body that is no object: recorded from its file uploads).
+ */
 function problemOf(profile: Profile, issue: z.core.$ZodIssue, input: unknown): Problem {
   const { code, path } = issue;
   const at = pathOf(path);
@@ -93,8 +96,11 @@ function problemOf(profile: Profile, issue: z.core.$ZodIssue, input: unknown): P
   if (value === undefined && at === 'model') return invalid('you must provide a model parameter');
   if (value === undefined)
     return invalid(`Missing required parameter: '${at}'.`, at, 'missing_required_parameter');
-  if (code === 'invalid_value') {
-    const supported = issue.values.map((value) => `'${String(value)}'`).join(', ');
+  const isFormat = code === 'invalid_union' && at === 'response_format.type';
+  const choices = code === 'invalid_value' ? issue.values : isFormat ? formats : undefined;
+  if (choices) {
+    const [last, ...others] = choices.map((choice) => `'${String(choice)}'`).toReversed();
+    const supported = [others.toReversed().join(', '), last].filter(Boolean).join(', and ');
     const got = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
     const message = `Invalid value: ${got}. Supported values are: ${supported}.`;
     return invalid(message, at, 'invalid_value');
@@ -104,18 +110,39 @@ function problemOf(profile: Profile, issue: z.core.$ZodIssue, input: unknown): P
     return invalid(`Invalid '${at}': empty array. ${one}`, at, 'empty_array');
   if (code === 'too_small' || code === 'too_big') {
     const kind = Number.isInteger(value) ? 'integer' : 'decimal';
-    const [side, sign, bound] =
+    const [side, short, sign, bound] =
       code === 'too_small'
-        ? ['below minimum', '>=', issue.minimum]
-        : ['above maximum', '<=', issue.maximum];
+        ? ['below minimum', 'below_min', '>=', issue.minimum]
+        : ['above maximum', 'above_max', '<=', issue.maximum];
     const expected = `Expected a value ${sign} ${bound}, but got ${JSON.stringify(value)} instead.`;
     const message = `Invalid '${at}': ${kind} ${side} value. ${expected}`;
-    return invalid(message, at, `${kind}_${side.replace(' ', '_')}_value`);
+    return invalid(message, at, `${kind}_${short}_value`);
   }
-  const expected = code === 'invalid_type' ? `a ${issue.expected}` : 'a string or array of objects';
-  const got = Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`;
-  const message = `Invalid type for '${at}': expected ${expected}, but got ${got} instead.`;
-  return invalid(message, at, 'invalid_type');
+  const isInteger = /^(?:max_(?:completion_)?tokens|n|seed)$/.test(at);
+  const expected = code === 'invalid_type' ? wanted[isInteger ? 'int' : issue.expected] : undefined;
+  const what = expected ?? 'one of a string or array of objects';
+  const where = at === '' ? '' : ` for '${at}'`;
+  const message = `Invalid type${where}: expected ${what}, but got ${typeOf(value)} instead.`;
+  return invalid(message, at || null, 'invalid_type');
+}
+
+const formats = ['json_object', 'json_schema', 'text'];
+/** OpenAI's names for what zod expects. */
+const wanted: Record<string, string> = {
+  array: 'an array of objects',
+  boolean: 'a boolean',
+  int: 'an integer',
+  number: 'a decimal',
+  object: 'an object',
+  record: 'an object',
+  string: 'a string',
+};
+
+function typeOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : 'a decimal number';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 /** What OpenAI's reasoning models refuse (community.openai.com/t/1110750 lists it by model). */
@@ -176,22 +203,23 @@ function problemAcross(profile: Profile, request: Completion): Problem | undefin
   );
 }
 
-/** A body as far as it can be read, and what it says. */
-export function readBody(body: string): { given?: Record<string, unknown>; said: string } {
+/** A body as far as it can be read, and what it says; `given` is undefined if it is not JSON. */
+export function readBody(body: string): { given?: unknown; model: string; said: string } {
   try {
-    const given = JSON.parse(body) as { messages?: { content?: unknown }[] };
-    const contents = [given.messages ?? []].flat().map(({ content }) => content);
+    const given: unknown = JSON.parse(body);
+    const { model, messages = [] } = Object(given) as Record<string, unknown>;
+    const all: unknown[] = Array.isArray(messages) ? messages : [messages];
+    const contents = all.map((message) => (Object(message) as Record<string, unknown>)['content']);
     const said = contents.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
-    return { given, said: said.join('\n') };
+    return { given, model: typeof model === 'string' ? model : '', said: said.join('\n') };
   } catch {
-    return { said: '' };
+    return { model: '', said: '' };
   }
 }
 
 /** Checks a request as the profile's API does. */
 export function parseCompletion(profile: Profile, given: unknown): Completion | Problem {
-  if (typeof given !== 'object')
-    return invalid('We could not parse the JSON body of your request.');
+  if (given === undefined) return invalid('We could not parse the JSON body of your request.');
   const { data, error } = parameters[profile].safeParse(given);
   const [issue] = error?.issues ?? [];
   if (issue) return problemOf(profile, issue, given);

@@ -4,7 +4,7 @@ import { sleep } from '../support/http.ts';
 import { breakConnection, cutAnswer } from './broken-connection.ts';
 import { completion, promptTokens, stream, usageOf, writeAnswer } from './openai-answer.ts';
 import { errorBody, invalid, knownProblem, type Problem } from './openai-errors.ts';
-import { models, parseCompletion, readBody } from './openai-request.ts';
+import { type Completion, models, parseCompletion, readBody } from './openai-request.ts';
 import { CompletionLimits } from './rate-limits.ts';
 import type { ProviderEnv } from './request-stats.ts';
 import type { Script } from './script.ts';
@@ -20,8 +20,8 @@ type Call = { c: Context<ProviderEnv>; settings: Settings; limits: CompletionLim
  * limit on its answer and its own length (its guide on rate limits); Groq: both (its 413 for a large
  * `max_tokens`: zeeyado/koassistant.koplugin#106).
  */
-function tokensAskedFor({ profile }: Settings, given: Record<string, unknown>, said: string) {
-  const most = Number(given['max_completion_tokens'] ?? given['max_tokens']) || 0;
+function tokensAskedFor({ profile }: Settings, request: Completion, said: string) {
+  const most = request.max_completion_tokens ?? request.max_tokens ?? 0;
   const own = promptTokens(said);
   return profile === 'groq' ? own + most : Math.max(own, most);
 }
@@ -53,12 +53,12 @@ function problemWithKey(call: Call): Problem | undefined {
 async function fail(
   call: Call,
   { kind, retryAfterSeconds }: Pick<Scripted, 'kind' | 'retryAfterSeconds'>,
-  { model, stream }: Record<string, unknown>,
+  { model, stream }: { model: string; stream?: unknown },
 ) {
   const type = stream === true ? 'text/event-stream; charset=utf-8' : undefined;
   const broken = await breakConnection(kind, call.c.env, type);
   if (broken) return broken;
-  const of = { model: String(model), key: keyOf(call) };
+  const of = { model, key: keyOf(call) };
   const problem = knownProblem(call.settings.profile, kind, of);
   if (kind === 'error') await sleep(call.settings.llmFirstByteMs);
   return problem && refuse(call, problem, retryAfterSeconds);
@@ -67,21 +67,32 @@ async function fail(
 async function complete(call: Call, { script, seeded }: Run) {
   const { c, settings, limits } = call;
   const body = await c.req.text();
-  const { given, said } = readBody(body);
+  const { given, model, said } = readBody(body);
   const entry = script.next('llm', said);
-  const failed = entry && (await fail(call, entry, given ?? {}));
+  const failed =
+    entry &&
+    (await fail(call, entry, {
+      model,
+      stream: (Object(given) as Record<string, unknown>)['stream'],
+    }));
   if (failed) return failed;
-  const asked = tokensAskedFor(settings, given ?? {}, said);
-  const early = problemWithKey(call) ?? limits.admit(settings, String(given?.['model']), asked);
-  if (early) return refuse(call, early);
+  const wrongKey = problemWithKey(call);
+  if (wrongKey) return refuse(call, wrongKey);
   const request = parseCompletion(settings.profile, given);
+  // What is malformed counts as a request and takes no tokens; OpenAI's own order is not documented.
+  const asked = 'status' in request ? 0 : tokensAskedFor(settings, request, said);
+  const limited = limits.admit(settings, model, asked);
+  if (limited) return refuse(call, limited);
   if ('status' in request) return refuse(call, request);
   const kind = seeded.draw(settings.seed, settings.failureRate, `llm\0${body}`);
+  if (kind) limits.giveBack(settings, asked);
   const unlucky = kind && (await fail(call, { kind }, request));
   if (unlucky) return unlucky;
   const answer = writeAnswer(request, settings, entry);
   const exchange = { request, settings, entry, answer };
-  limits.settle(settings, asked - usageOf(exchange).total_tokens);
+  // Groq counts used tokens, OpenAI what was asked for.
+  if (settings.profile === 'groq')
+    limits.giveBack(settings, asked - usageOf(exchange).total_tokens);
   await sleep(settings.llmFirstByteMs);
   const isCut = entry?.kind === 'cut' || entry?.kind === 'unfinished';
   if (request.stream || isCut) c.var.answered(200);

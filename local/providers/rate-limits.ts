@@ -80,7 +80,7 @@ export class CompletionLimits {
   admit(settings: Settings, model: string, tokens: number): Problem | undefined {
     const limits = limitsOf(settings);
     const needed = ({ counts }: Limit) => (counts === 'requests' ? 1 : tokens);
-    const short = limits.find((limit) => this.#left(limit) < needed(limit));
+    const short = limits.find((limit) => Math.max(0, this.#left(limit)) < needed(limit));
     const refusal = short && this.#refusal(settings, short, model, needed(short));
     const isCounted = settings.refusedCallsCount ?? settings.profile === 'openai';
     for (const limit of limits)
@@ -89,11 +89,10 @@ export class CompletionLimits {
     return refusal;
   }
 
-  /** Corrects what a call took by what it used. Groq counts used tokens, OpenAI what was asked for. */
-  settle(settings: Settings, unusedTokens: number): void {
-    if (settings.profile !== 'groq') return;
+  /** Gives tokens back that a call took and did not use; takes more if it used more. */
+  giveBack(settings: Settings, tokens: number): void {
     for (const limit of limitsOf(settings))
-      if (limit.counts === 'tokens') this.#bucket(limit).take(-unusedTokens);
+      if (limit.counts === 'tokens') this.#bucket(limit).take(-tokens);
   }
 
   headers(settings: Settings): Record<string, string> {
