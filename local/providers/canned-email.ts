@@ -10,7 +10,7 @@ const endings = [
 ];
 /** A JSON object whose values are left open, as prompts show it: `{"category": "…", "reason": "…"}`. */
 const formPattern =
-  /\{\s*"[^"{}]+"\s*:\s*"(?:…|\.{3})"(?:\s*,\s*"[^"{}]+"\s*:\s*"(?:…|\.{3})")*\s*\}/;
+  /\{\s*"[^"{}\\\p{Cc}]+"\s*:\s*"(?:…|\.{3})"(?:\s*,\s*"[^"{}\\\p{Cc}]+"\s*:\s*"(?:…|\.{3})")*\s*\}/u;
 const choicesPattern = /\bone of:?\s+([^.\n{}]+)/i;
 
 const choose = (list: string[], ...seed: string[]) =>

@@ -50,7 +50,7 @@ export async function startProviders(
   app.get('/_local/settings', (c) => c.json(settings));
   app.put('/_local/settings', async (c) => {
     try {
-      apply(await c.req.json());
+      apply(await c.req.json().catch(() => undefined));
     } catch (error) {
       return c.json({ error: error instanceof Error ? error.message : String(error) }, 422);
     }

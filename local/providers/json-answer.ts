@@ -16,18 +16,25 @@ const propertiesOf = ({ properties }: Schema) =>
   Object.entries(isSchema(properties) ? properties : {}) as [string, Schema][];
 
 /** Every schema within one, with its path. */
-function* within(schema: Schema, path: string[] = []): Generator<[string[], Schema]> {
+function* within(schema: unknown, path: string[] = []): Generator<[string[], unknown]> {
   yield [path, schema];
+  if (!isSchema(schema)) return;
   for (const [key, part] of propertiesOf(schema)) yield* within(part, [...path, 'properties', key]);
   if (isSchema(schema['items'])) yield* within(schema['items'], [...path, 'items']);
 }
 
+// A level is two steps; https://developers.openai.com/api/docs/guides/structured-outputs has the limit.
+const deepest = 20;
+const tooDeep = 'schema has more than 10 levels of nesting.';
 const notAnObject = `schema must be a JSON Schema of 'type: "object"'.`;
 const notClosed = "'additionalProperties' is required to be supplied and to be false.";
 const notRequired =
   "'required' is required to be supplied and to be an array including every key in properties.";
 
-function problemWithin(part: Schema, isStrict: boolean): string | undefined {
+function problemWithin(part: unknown, isStrict: boolean): string | undefined {
+  if (!isSchema(part)) return `${JSON.stringify(part)} is not of type 'object', 'boolean'.`;
+  const bound = [part['minimum'], part['maximum']].find((one) => typeof (one ?? 0) !== 'number');
+  if (bound !== undefined) return `${JSON.stringify(bound)} is not of type 'number'.`;
   const unknown = Object.keys(part).find((key) => !played.has(key));
   if (unknown) return `the local stand-in does not play '${unknown}'.`;
   if (!isStrict || part['type'] !== 'object') return undefined;
@@ -44,8 +51,9 @@ function problemWithin(part: Schema, isStrict: boolean): string | undefined {
 export function problemWithSchema(profile: Profile, named: Named): Problem | undefined {
   const { name, schema, strict } = named;
   for (const [path, part] of within(schema)) {
-    const isObject = path.length > 0 || part['type'] === 'object';
-    const what = isObject ? problemWithin(part, strict === true) : notAnObject;
+    const isObject = path.length > 0 || schema['type'] === 'object';
+    const wrong = isObject ? problemWithin(part, strict === true) : notAnObject;
+    const what = path.length > deepest ? tooDeep : wrong;
     const short =
       what === notClosed ? 'additionalProperties:false must be set on every object' : what;
     if (what && profile === 'groq')

@@ -42,7 +42,7 @@ async function fail(c: Context<ProviderEnv>, kind: Scripted['kind'], retryAfterS
 /** The query, or what Serper would say of it. Its words for a bad query are unverified. */
 function parse(body: string): Query | string {
   const { given } = readBody(body);
-  if (!given) return 'Invalid JSON';
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'Invalid JSON';
   const { data, error } = schema.safeParse(given);
   const [issue] = error?.issues ?? [];
   if (issue?.code === 'unrecognized_keys') return `Unknown parameter: ${issue.keys.join(', ')}`;

@@ -93,9 +93,9 @@ export const defaultSettings: Settings = schema.parse({});
 
 /** The settings after a change; throws `TypeError` with a sentence when the change is malformed. */
 export function changed(settings: Settings, change: unknown): Settings {
-  const given = z.record(z.string(), z.unknown()).safeParse(change).data;
-  if (!given) throw new TypeError('settings must be an object');
-  const { latencyMs, ...rest } = given;
+  if (typeof change !== 'object' || change === null || Array.isArray(change))
+    throw new TypeError('settings must be an object');
+  const { latencyMs, ...rest } = change as Record<string, unknown>;
   const both = { searchLatencyMs: latencyMs, llmFirstByteMs: latencyMs };
   const entries = Object.entries({ ...both, ...rest }).filter(([, value]) => value !== undefined);
   const { data, error } = schema.safeParse({ ...settings, ...Object.fromEntries(entries) });

@@ -123,7 +123,7 @@ export function clientOf(providers: () => Pick<Providers, 'serperUrl' | 'llmUrl'
     set: (settings: unknown) =>
       fetch(new URL('/_local/settings', providers().llmUrl), {
         method: 'PUT',
-        body: JSON.stringify(settings),
+        body: typeof settings === 'string' ? settings : JSON.stringify(settings),
       }),
     search: (body: unknown, key = 'k', signal?: AbortSignal) =>
       post(`${providers().serperUrl}/search`, { 'x-api-key': key }, body, signal),

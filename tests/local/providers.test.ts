@@ -179,6 +179,22 @@ describe('completions', () => {
       [prompt('x', { stream: true, stream_options: { usage: true } }), 'stream_options.usage'],
       [prompt('x', { reasoning_effort: 'none' }), "does not support 'none'"],
       [prompt('x', { model: 'm', reasoning_effort: 'low' }), 'argument supplied: reasoning_effort'],
+      ['[]', 'Invalid type: expected an object, but got an array instead.'],
+      ['null', 'Invalid type: expected an object, but got null instead.'],
+      ['7', 'Invalid type: expected an object, but got an integer instead.'],
+      [prompt('x', { n: '2' }), "Invalid type for 'n': expected an integer, but got a string"],
+      [prompt('x', { seed: 1.5 }), 'expected an integer, but got a decimal number instead.'],
+      [prompt('x', { top_p: 'wide' }), "Invalid type for 'top_p': expected a decimal, but got a"],
+      [{ model: 'm', messages: 'ping' }, 'expected an array of objects, but got a string instead.'],
+      [
+        { model: 'm', messages: [null] },
+        "Invalid type for 'messages[0]': expected an object, but got null instead.",
+      ],
+      [
+        prompt('x', { response_format: { type: 'yaml' } }),
+        "'yaml'. Supported values are: 'json_object', 'json_schema', and 'text'.",
+      ],
+      ['{"__proto__":{"n":1},"model":"m","messages":[{"role":"user","content":"x"}]}', '__proto__'],
       [{ messages: [] }, 'you must provide a model'],
       [{ model: 'm' }, "Missing required parameter: 'messages'"],
       [{ model: 'm', messages: [] }, 'empty array'],
@@ -195,6 +211,27 @@ describe('completions', () => {
       expect(error.status, message).toBe(400);
       expect(error.message).toContain(message);
     }
+    const low = await errorOf(await complete(prompt('x', { n: 0 })));
+    const high = await errorOf(await complete(prompt('x', { temperature: 2.5 })));
+    expect([low.code, high.code]).toEqual(['integer_below_min_value', 'decimal_above_max_value']);
+  });
+
+  it('refuses schemas that are none, and takes names that every object has', async () => {
+    const named = (schema: string) =>
+      `{"model":"m","messages":[{"role":"user","content":"JSON"}],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":${schema}}}}`;
+    const deep = `${'{"type":"object","properties":{"a":'.repeat(5000)}{}${'}}'.repeat(5000)}`;
+    const bad = ['{"type":"object","properties":{"a":null}}', deep].concat(
+      '{"type":"object","properties":{"a":{"type":"integer","minimum":{"valueOf":1,"toString":1}}}}',
+    );
+    for (const schema of bad) {
+      const error = await errorOf(await complete(named(schema)));
+      expect(error).toMatchObject({ status: 400, param: 'response_format' });
+    }
+    const properties = '{"__proto__":{"type":"null"},"constructor":{"type":"integer"}}';
+    const good = await complete(named(`{"type":"object","properties":${properties}}`));
+    expect((await answerOf(good)).content).toBe('{"__proto__":null,"constructor":1}');
+    const form = String.raw`Answer with {"a\q": "…"} or {"__proto__": "…"}`;
+    expect((await answerOf(await complete(prompt(form)))).content).toMatch(/^\{"__proto__":"/);
   });
 
   it('lists models', async () => {
