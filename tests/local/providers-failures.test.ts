@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startProviders, type Providers, type Stats } from '../../local/providers/index.ts';
+import { SeededFailures } from '../../local/providers/seeded-failures.ts';
 import { clientOf, prompt, quiet } from './providers-client.ts';
 
 let providers: Providers;
@@ -23,8 +24,11 @@ describe('failure words', () => {
 
   it('SLOW_LLM never answers and stops waiting when the client gives up', async () => {
     const before = providers.stats().llm;
-    const ask = complete(prompt('SLOW_LLM'), 'k', AbortSignal.timeout(150));
-    await expect(ask).rejects.toThrow();
+    const client = new AbortController();
+    const ask = expect(complete(prompt('SLOW_LLM'), 'k', client.signal)).rejects.toThrow();
+    await expect.poll(() => providers.stats().llm.waiting).toBe(1);
+    client.abort();
+    await ask;
     await expect.poll(() => providers.stats().llm.waiting).toBe(0);
     const { statuses } = providers.stats().llm;
     expect(statuses['cut']).toBe((before.statuses['cut'] ?? 0) + 1);
@@ -67,73 +71,108 @@ describe('settings', () => {
   it('refuses what it does not know and keeps what it had', async () => {
     for (const bad of [{ latency: 1 }, { failureRate: 2 }, { searchLatencyMs: '9' }, [], 7])
       expect((await set(bad)).status, JSON.stringify(bad)).toBe(422);
+    for (const text of [
+      '',
+      'seed=1',
+      'null',
+      '"x"',
+      '{"__proto__":{"seed":9}}',
+      '{"toString":1}',
+    ]) {
+      const answer = await set(text);
+      expect([text, answer.status]).toEqual([text, 422]);
+      expect(await answer.json()).toEqual({ error: expect.stringMatching(/\w+/) });
+    }
+    for (const entry of [null, 7, {}, { kind: 'toString' }, { kind: 'error', match: '(' }])
+      expect((await set({ seed: 9, script: [entry] })).status, JSON.stringify(entry)).toBe(422);
     const settings = await (await fetch(`${providers.url}/_local/settings`)).json();
-    expect(settings).toMatchObject({ searchLatencyMs: 0, failureRate: 0 });
+    expect(settings).toMatchObject({ searchLatencyMs: 0, failureRate: 0, seed: 1, script: [] });
+    expect(await (await search({ q: '__proto__' })).json()).toHaveProperty('organic');
     await expect(startProviders({ failureRate: -1 })).rejects.toThrow('failureRate');
   });
 
-  it('fails at the given rate, alike in every run, and lets retries pass', async () => {
-    await set({ failureRate: 0.3, seed: 7 });
-    const run = async () => {
-      await fetch(`${providers.url}/_local/stats?reset`);
-      const ask = (i: number) =>
-        search({ q: `row ${i}` }, 'k', AbortSignal.timeout(1000)).then(
-          (response) => response.status,
-          () => 0,
-        );
-      const rows = Array.from({ length: 100 }, (_, i) => i);
-      const first = await Promise.all(rows.map(ask));
-      const second = await Promise.all(rows.map(ask));
-      return { first, second };
+  it('fails at the given rate, alike in every run, and lets retries pass', () => {
+    const rows = Array.from({ length: 1000 }, (_, i) => `row ${i}`);
+    const run = (seed: number) => {
+      const seeded = new SeededFailures();
+      const turn = () => rows.map((row) => seeded.draw(seed, 0.3, row));
+      return [turn(), turn()];
     };
-    const { first, second } = await run();
-    const failed = first.filter((status) => status !== 200).length;
-    expect(failed).toBeGreaterThan(15);
-    expect(failed).toBeLessThan(45);
-    expect(new Set(first)).toEqual(new Set([0, 200, 429, 500]));
+    const [first = [], second] = run(7);
+    const failed = first.filter((kind) => kind !== undefined).length;
+    expect(failed).toBeGreaterThan(250);
+    expect(failed).toBeLessThan(350);
+    expect(new Set(first)).toEqual(new Set([undefined, 'error', 'rate-limit', 'hang']));
     expect(second).not.toEqual(first);
-    expect(await run()).toEqual({ first, second });
-    await set({ seed: 8 });
-    expect((await run()).first).not.toEqual(first);
+    expect(run(7)).toEqual([first, second]);
+    expect(run(8)[0]).not.toEqual(first);
+  });
+
+  it('plays the failures that the seed draws', async () => {
+    await set({ failureRate: 0.3, seed: 7 });
+    await fetch(`${providers.url}/_local/stats?reset`);
+    const seeded = new SeededFailures();
+    const rows = Array.from({ length: 60 }, (_, i) => {
+      const body = JSON.stringify({ q: `row ${i}` });
+      return { body, kind: seeded.draw(7, 0.3, `search\0${body}`) };
+    });
+    const client = new AbortController();
+    const hanging = rows
+      .filter(({ kind }) => kind === 'hang')
+      .map(({ body }) => expect(search(body, 'k', client.signal)).rejects.toThrow());
+    expect(hanging.length).toBeGreaterThan(0);
+    for (const { body, kind } of rows.filter((row) => row.kind !== 'hang')) {
+      const status = kind === undefined ? 200 : kind === 'error' ? 500 : 429;
+      expect((await search(body)).status, body).toBe(status);
+    }
+    await expect.poll(() => providers.stats().search.waiting).toBe(hanging.length);
+    client.abort();
+    await Promise.all(hanging);
   });
 
   it('limits requests per second with 429', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
     await set({ searchRatePerSecond: 5, llmRatePerSecond: 2 });
     // Serper sends no Retry-After; the completions of the profile plain do.
-    const statuses = async (ask: () => Promise<Response>, retryAfter: string | null) => {
+    const passed = async (ask: () => Promise<Response>, retryAfter: string | null) => {
       const all = await Promise.all(Array.from({ length: 12 }, ask));
       expect(all.find((r) => r.status === 429)?.headers.get('retry-after')).toBe(retryAfter);
       return all.filter((r) => r.status === 200).length;
     };
-    expect(await statuses(() => search({ q: 'x' }), null)).toBeLessThanOrEqual(6);
-    expect(await statuses(() => complete(prompt('x')), '1')).toBeLessThanOrEqual(3);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 600);
-    });
-    expect((await search({ q: 'x' })).status).toBe(200);
+    expect(await passed(() => search({ q: 'x' }), null)).toBe(5);
+    expect(await passed(() => complete(prompt('x')), '1')).toBe(2);
+    vi.advanceTimersByTime(600);
+    expect(await passed(() => search({ q: 'x' }), null)).toBe(3);
   });
 });
 
 describe('stats and faults', () => {
   it('counts requests and how many waited for headers at once', async () => {
-    await set({ latencyMs: 50, llmStreamMs: 200 });
     await fetch(`${providers.url}/_local/stats?reset`);
+    await set({ script: [{ kind: 'hang', match: 'HANG' }], llmStreamMs: 200 });
+    const client = new AbortController();
     const asks = [
-      ...Array.from({ length: 4 }, () => search({ q: 'x' })),
-      ...Array.from({ length: 3 }, () => complete(prompt('x', { stream: true }))),
-    ];
-    const responses = await Promise.all(asks);
-    // Headers are there, bodies still stream: nobody waits any more.
-    expect(providers.stats().total).toEqual({ requests: 7, waiting: 0, maxWaiting: 7 });
-    await Promise.all(responses.map((response) => response.text()));
+      ...Array.from({ length: 4 }, () => search({ q: 'HANG' }, 'k', client.signal)),
+      ...Array.from({ length: 3 }, () => complete(prompt('HANG'), 'k', client.signal)),
+    ].map((ask) => expect(ask).rejects.toThrow());
+    await expect.poll(() => providers.stats().total.waiting).toBe(7);
+    client.abort();
+    await Promise.all(asks);
+    await expect.poll(() => providers.stats().total.waiting).toBe(0);
+    const streamed = await complete(prompt('x', { stream: true }));
+    // Headers are there, the body still streams: nobody waits any more.
+    expect(providers.stats().total).toEqual({ requests: 8, waiting: 0, maxWaiting: 7 });
+    await streamed.text();
     const stats = (await (await fetch(`${providers.url}/_local/stats?reset`)).json()) as Stats;
-    expect(stats.search).toEqual({
+    const search4 = { requests: 4, waiting: 0, maxWaiting: 4, statuses: { cut: 4 } };
+    expect(stats.search).toEqual(search4);
+    expect(stats.llm).toEqual({
+      ...search4,
       requests: 4,
-      waiting: 0,
-      maxWaiting: 4,
-      statuses: { 200: 4 },
+      maxWaiting: 3,
+      statuses: { cut: 3, 200: 1 },
     });
-    expect(stats.llm.maxWaiting).toBe(3);
     expect(providers.stats().total.requests).toBe(0);
   });
 
