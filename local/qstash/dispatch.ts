@@ -4,14 +4,14 @@ import type { Clock } from './clock.ts';
 import type { FlowControl } from './flow-control.ts';
 import type { Message } from './message.ts';
 import type { Reply, Sender } from './sender.ts';
-import { canonical, type HeaderMap } from './settings.ts';
+import { canonical, noHeaders } from './settings.ts';
 
 // A reordered message goes out after this long even when no other follows it.
 const reorderPatienceMs = 1_000;
 
 function pretended(fault: Fault): Reply {
   const body = typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body ?? {});
-  const header: HeaderMap = { 'Content-Type': ['application/json'] };
+  const header = Object.assign(noHeaders(), { 'Content-Type': ['application/json'] });
   for (const [name, value] of Object.entries(fault.headers ?? {}))
     header[canonical(name)] = [value];
   return { status: fault.status ?? 500, header, body: Buffer.from(body) };

@@ -85,9 +85,12 @@ function createApp(engine: Engine, schedules: Schedules, token: string, observer
  * Starts a stand-in for Upstash QStash on 127.0.0.1: publish, batch, messages, DLQ, schedules, keys,
  * flow control, bulk actions and logs, held to `@upstash/qstash` 2.12 and to
  * https://github.com/upstash/docs/blob/main/qstash/openapi.yaml. What it does not know it refuses:
- * URL groups, queues, `api/…` destinations and unknown `Upstash-*` headers among them.
+ * URL groups, queues, `api/…` destinations and unknown `Upstash-*` headers among them. Throws
+ * `TypeError` without a token or keys: nothing could be signed.
  */
 export async function startQstash(options: QstashOptions): Promise<Qstash> {
+  for (const name of ['token', 'currentSigningKey', 'nextSigningKey'] as const)
+    if (!options[name]) throw new TypeError(`startQstash needs ${name}`);
   const plan = { ...defaultPlan(), ...options.plan };
   const faults = new Faults();
   const defaults = { timeScale: 1, parallelism: 100, random: Math.random };

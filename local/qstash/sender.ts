@@ -5,7 +5,7 @@ import https from 'node:https';
 import { SignJWT } from 'jose';
 import { randomId, type SigningKeys } from './keys.ts';
 import { methodOf, type Message } from './message.ts';
-import { canonical, type HeaderMap } from './settings.ts';
+import { canonical, type HeaderMap, noHeaders } from './settings.ts';
 
 /** What a delivery came to: the destination's answer, or why there was none. */
 export type Reply = { status: number; header: HeaderMap; body: Buffer } | { error: string };
@@ -17,7 +17,7 @@ const idleSocketMs = 2_000;
 const ownedByTransport = new Set(['Host', 'Content-Length', 'Connection', 'Transfer-Encoding']);
 
 function headerMap(message: http.IncomingMessage): HeaderMap {
-  const map: HeaderMap = {};
+  const map = noHeaders();
   for (const [name, values] of Object.entries(message.headersDistinct))
     if (values) map[canonical(name)] = values;
   return map;
@@ -64,7 +64,7 @@ export class Sender {
 
   /** https://upstash.com/docs/qstash/howto/receiving lists the headers. */
   async #headers(message: Message): Promise<Record<string, string>> {
-    const headers: Record<string, string> = {};
+    const headers = Object.create(null) as Record<string, string>;
     for (const [name, values] of Object.entries(message.settings.header))
       if (!ownedByTransport.has(name)) headers[name] = values.join(', ');
     headers['User-Agent'] = 'Upstash-QStash';

@@ -13,6 +13,9 @@ export type Limits = {
 /** Header values by canonical name (`Content-Type`), as QStash shows them. */
 export type HeaderMap = Record<string, string[]>;
 
+/** No headers yet; without a prototype, since one may be named `__proto__`. */
+export const noHeaders = (): HeaderMap => Object.create(null) as HeaderMap;
+
 /** What one message asks for; everything absent takes QStash's default. */
 export type Settings = {
   method?: string;
@@ -181,16 +184,16 @@ function checkFlow(settings: Settings | undefined): void {
  * Unknown `Upstash-*` header or malformed value → 400; over a quota of the plan → 412.
  */
 export function parseSettings(headers: Iterable<[string, string]>, extra: string[] = []): Settings {
-  const settings: Settings = { header: {} };
+  const settings: Settings = { header: noHeaders() };
   for (const [rawName, value] of headers) {
     const name = rawName.toLowerCase();
     if (name === 'content-type') settings.header['Content-Type'] = [value];
     if (!name.startsWith('upstash-') || telemetry.test(name) || extra.includes(name)) continue;
     const key = name.slice('upstash-'.length);
     if (key.startsWith('callback-'))
-      readOne((settings.callbackSettings ??= { header: {} }), common, key.slice(9), value);
+      readOne((settings.callbackSettings ??= { header: noHeaders() }), common, key.slice(9), value);
     else if (key.startsWith('failure-callback-'))
-      readOne((settings.failureSettings ??= { header: {} }), common, key.slice(17), value);
+      readOne((settings.failureSettings ??= { header: noHeaders() }), common, key.slice(17), value);
     else readOne(settings, top, key, value);
   }
   for (const each of [settings, settings.callbackSettings, settings.failureSettings])

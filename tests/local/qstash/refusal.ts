@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { startQstash } from '../../../local/qstash/index.ts';
 import { first, test, verify } from './rig.ts';
 
 test('rotates the keys', async ({ rig }) => {
@@ -17,6 +18,49 @@ test('rotates the keys', async ({ rig }) => {
   await client.publish({ url: `${there.url}/two` });
   const two = first(await there.until('/two', 1));
   await expect(verify(two, `${there.url}/two`)).rejects.toThrow('signature');
+});
+
+test('does not start without a token and keys to sign with', async () => {
+  const whole = { token: 't', currentSigningKey: 'a', nextSigningKey: 'b' };
+  for (const name of Object.keys(whole)) {
+    const start = startQstash({ ...whole, [name]: '' });
+    await expect(start).rejects.toThrow(`startQstash needs ${name}`);
+  }
+});
+
+test('takes names that every object has', async ({ rig }) => {
+  const { qstash, client, there, api } = rig;
+  const seen: string[][] = [];
+  there.answer = (_hit, response) => {
+    seen.push(response.req.rawHeaders);
+    response.writeHead(500, { ['__proto__']: 'back' }).end();
+  };
+  const publish = (path: string, more: Record<string, string>) =>
+    api(`/v2/publish/${there.url}${path}`, { method: 'POST', headers: more });
+  const names = ['__proto__', 'constructor', 'toString'];
+  for (const name of names) {
+    const flow = { 'Upstash-Flow-Control-Key': name, 'Upstash-Flow-Control-Value': 'rate=9' };
+    const ids = { 'Upstash-Label': name, 'Upstash-Deduplication-Id': name };
+    const own = { 'Upstash-Forward-__proto__': 'sent', 'Upstash-Retries': '0' };
+    expect((await publish(`/${name}`, { ...flow, ...ids, ...own })).status).toBe(200);
+    expect((await publish('/x', { [`Upstash-${name}`]: '1' })).status).toBe(400);
+    for (const path of [`messages/${name}`, `dlq/${name}`, `schedules/${name}`])
+      expect([path, (await api(`/v2/${path}`)).status]).toEqual([path, 404]);
+    expect((await api(`/v2/logs?${name}=1`)).status).toBe(400);
+    expect((await api(`/v2/bulkActions?${name}=1`)).status).toBe(400);
+  }
+  await qstash.drain(30_000);
+  for (const headers of seen) expect(headers[headers.indexOf('__proto__') + 1]).toBe('sent');
+  const { messages } = await client.dlq.listMessages({ filter: { label: '__proto__' } });
+  expect(messages.map(({ flowControlKey }) => flowControlKey)).toEqual(['__proto__']);
+  const [{ header = {}, responseHeader = {} } = {}] = messages;
+  expect([Object.entries(header), Object.entries(responseHeader)]).toEqual([
+    expect.arrayContaining([['__proto__', ['sent']]]),
+    expect.arrayContaining([['__proto__', ['back']]]),
+  ]);
+  expect((await client.flowControl.get('__proto__')).rateMax).toBe(9);
+  const body = `[{"destination":"${there.url}","__proto__":{"queue":"q"}}]`;
+  expect((await api('/v2/batch', { method: 'POST', body })).status).toBe(400);
 });
 
 test('refuses what it does not know', async ({ rig }) => {
