@@ -54,7 +54,7 @@ export async function startDestination(): Promise<Destination> {
     hits: [],
     answer: (_hit, response) => void response.end('ok'),
     on: (path) => destination.hits.filter((hit) => hit.path === path),
-    until: async (path, count, timeoutMs = 5_000) => {
+    until: async (path, count, timeoutMs = 30_000) => {
       const end = Date.now() + timeoutMs;
       while (destination.on(path).length < count) {
         if (Date.now() > end)

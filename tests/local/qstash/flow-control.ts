@@ -54,14 +54,16 @@ test('a rate is reset, and one that waits goes', async ({ rig }) => {
 test('messages of a paused key wait, in flight ones end, and all go when it is resumed', async ({
   rig,
 }) => {
-  const { qstash, client, there, answering } = rig;
-  answering(200, {}, 100);
+  const { qstash, client, there, answering, holding } = rig;
+  const answer = holding();
   const flowControl = { key: 'p', parallelism: 1 } as const;
   const send = () => client.publish({ url: `${there.url}/p`, flowControl });
   await send();
   await there.until('/p', 1);
   await client.flowControl.pause('p');
   await Promise.all([send(), send()]);
+  answer(200);
+  answering(200);
   await expect.poll(() => qstash.state().messages.delivered).toBe(1);
   expect(await client.flowControl.get('p')).toMatchObject({
     isPaused: true,
@@ -70,7 +72,7 @@ test('messages of a paused key wait, in flight ones end, and all go when it is r
   });
   expect(there.on('/p')).toHaveLength(1);
   await client.flowControl.resume('p');
-  await qstash.drain(3_000);
+  await qstash.drain(30_000);
   expect(there.on('/p')).toHaveLength(3);
   expect(await client.flowControl.get('p')).toMatchObject({ isPaused: false, waitListSize: 0 });
 });

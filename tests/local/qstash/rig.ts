@@ -1,4 +1,5 @@
 import { Client, Receiver } from '@upstash/qstash';
+import type { ServerResponse } from 'node:http';
 import { expect, test as base, vi } from 'vitest';
 import { wrong, wrongExchange } from './description.ts';
 import { type Destination, type Hit, startDestination } from './destination.ts';
@@ -18,6 +19,8 @@ export type Rig = {
   setScale: (scale: number) => void;
   /** Lets the destination answer every delivery so. */
   answering: (status: number, headers?: Record<string, string>, delayMs?: number) => void;
+  /** Lets every delivery wait; the function returned answers those that wait by then. */
+  holding: () => (status: number) => void;
   close: () => Promise<void>;
 };
 
@@ -45,6 +48,11 @@ export async function startRig(options: Partial<QstashOptions> = {}): Promise<Ri
       there.answer = (_hit, response) => {
         setTimeout(() => response.writeHead(status, headers).end('no'), delayMs);
       };
+    },
+    holding: () => {
+      const held: ServerResponse[] = [];
+      there.answer = (_hit, response) => void held.push(response);
+      return (status) => held.splice(0).forEach((response) => response.writeHead(status).end('no'));
     },
     close: async () => {
       await qstash.close();
