@@ -11,7 +11,7 @@ import { Tunnels } from './tunnel.ts';
 export type { Stats } from './sql.ts';
 
 /** Neon's documented limit for requests and responses. */
-const neonLimit_bytes = 64 * 1024 * 1024;
+const neonLimitBytes = 64 * 1024 * 1024;
 
 export type NeonProxyOptions = {
   /** Absent: a free one. */
@@ -56,8 +56,8 @@ export async function startNeonProxy(
     pools: new Pools(options.connectionString),
     faults: options.faults ?? new Faults(),
     stats: noStats(),
-    maxResponseBytes: options.maxResponseBytes ?? neonLimit_bytes,
-    maxRequestBytes: options.maxRequestBytes ?? neonLimit_bytes,
+    maxResponseBytes: options.maxResponseBytes ?? neonLimitBytes,
+    maxRequestBytes: options.maxRequestBytes ?? neonLimitBytes,
   };
   const tunnels = new Tunnels(context, options.connectionString);
   const others = getRequestListener(localRoutes(context).fetch, { overrideGlobalObjects: false });

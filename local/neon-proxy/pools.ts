@@ -6,7 +6,7 @@ import { parseTarget, type Target } from './target.ts';
 import { type Approve, type Caller, run, type Batch } from './transaction.ts';
 
 const maxConnections = 50;
-const idle_ms = 10_000;
+const idleMs = 10_000;
 
 /** Asks Postgres to end what the connection is doing, over a line of its own as it wants it. */
 function cancel(target: Target, client: PoolClient): void {
@@ -36,7 +36,7 @@ export class Pools {
     const known = this.#pools.get(connectionString ?? '');
     if (known) return known;
     const target = parseTarget(connectionString, this.#server);
-    const pool = new Pool({ ...target, max: maxConnections, idleTimeoutMillis: idle_ms });
+    const pool = new Pool({ ...target, max: maxConnections, idleTimeoutMillis: idleMs });
     // A connection that dies tells whoever uses it; unheard, its event would end our process.
     pool.on('connect', (client) => client.on('error', () => undefined));
     pool.on('error', () => undefined);

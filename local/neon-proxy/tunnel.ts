@@ -7,7 +7,7 @@ import { requireLoopback } from './target.ts';
 import type { Context } from './sql.ts';
 
 /** More than this on its way to a slow caller, and Postgres has to wait. */
-const highWater_bytes = 1 << 20;
+const highWaterBytes = 1 << 20;
 
 /** Carries bytes both ways; whichever end closes first closes the other. */
 function join(socket: WebSocket, upstream: Socket): void {
@@ -18,9 +18,9 @@ function join(socket: WebSocket, upstream: Socket): void {
   upstream.on('drain', () => socket.resume());
   upstream.on('data', (chunk) => {
     socket.send(chunk, { binary: true }, () => {
-      if (upstream.isPaused() && socket.bufferedAmount < highWater_bytes) upstream.resume();
+      if (upstream.isPaused() && socket.bufferedAmount < highWaterBytes) upstream.resume();
     });
-    if (socket.bufferedAmount >= highWater_bytes) upstream.pause();
+    if (socket.bufferedAmount >= highWaterBytes) upstream.pause();
   });
   upstream.on('close', () => socket.close());
   upstream.on('error', () => socket.close(1011, 'could not connect to Postgres'));

@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { once } from 'node:events';
 import type { Scripted } from './settings.ts';
 
-const MAX_HANG_MS = 120_000;
+const maxHangMs = 120_000;
 
 /** Plays what is the same at every provider and needs no answer; undefined: it is something else. */
 export async function breakConnection(
@@ -17,7 +17,7 @@ export async function breakConnection(
   if (kind !== 'hang' && kind !== 'refused') return undefined;
   if (kind === 'refused') incoming.socket.resetAndDestroy();
   // Until the client gives up, two minutes at most.
-  const timer = setTimeout(() => outgoing.destroy(), MAX_HANG_MS).unref();
+  const timer = setTimeout(() => outgoing.destroy(), maxHangMs).unref();
   await once(outgoing, 'close');
   clearTimeout(timer);
   return RESPONSE_ALREADY_SENT;

@@ -13,7 +13,7 @@ type Entry = Scripted | undefined;
 export type Exchange = { request: Completion; settings: Settings; entry: Entry; answer: Answer };
 
 /** How many pieces a streamed answer comes in. More would cost time in load runs and show nothing. */
-const PIECES = 5;
+const pieceCount = 5;
 const refused = "I'm sorry, I can't assist with that request.";
 const thought = 'The user wants a text about a company. '.split(/(?<= )/);
 const effortTokens: Record<string, number> = { low: 40, medium: 160, high: 640 };
@@ -110,7 +110,7 @@ function eventsOf(exchange: Exchange): string[] {
       ...(withUsage && !isGroq ? { usage: null } : {}),
       ...more,
     });
-  const size = Math.max(1, Math.ceil(answer.tokens.length / PIECES));
+  const size = Math.max(1, Math.ceil(answer.tokens.length / pieceCount));
   const pieces: string[] = [];
   for (let at = 0; at < answer.tokens.length; at += size) {
     const text = answer.tokens.slice(at, at + size).join('');

@@ -5,7 +5,7 @@ import { type Command, type Reply, ReplyError, Status, toBytes, toText } from '.
 import type { Store } from './store.ts';
 
 /** Of one command. https://upstash.com/docs/redis/troubleshooting/max_request_size_exceeded */
-const MAX_REQUEST_BYTES = 10 * 1024 * 1024;
+const maxRequestBytes = 10 * 1024 * 1024;
 
 /** A JSON array as a command, or the error that Upstash has for it. */
 function commandOf(value: unknown): Command | ReplyError {
@@ -17,7 +17,7 @@ function commandOf(value: unknown): Command | ReplyError {
     return new ReplyError('ERR failed to parse command');
   const command = words.map((word) => toBytes(String(word)));
   const bytes = command.reduce((sum, word) => sum + word.length, 0);
-  return bytes > MAX_REQUEST_BYTES ? new ReplyError('ERR max request size exceeded') : command;
+  return bytes > maxRequestBytes ? new ReplyError('ERR max request size exceeded') : command;
 }
 
 /** A reply as JSON. In base64 every string is encoded but a top-level `OK`, as the SDK expects. */

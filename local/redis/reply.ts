@@ -18,7 +18,7 @@ export type Reply = null | number | string | Status | ReplyError | Reply[];
 /** A command with its arguments, as byte strings. */
 export type Command = string[];
 
-export const OK = new Status('OK');
+export const okStatus = new Status('OK');
 
 export const toBytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 export const toText = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');

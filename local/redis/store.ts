@@ -6,14 +6,14 @@ import { Keyspace } from './keyspace.ts';
 import { type Command, type Reply, ReplyError } from './reply.ts';
 import { Scripting } from './scripting/scripting.ts';
 
-const SWEEP_MS = 10_000;
+const sweepMs = 10_000;
 
 /** A small Redis: one process, no persistence, every command complete before the next. */
 export class Store {
   readonly #db = new Keyspace();
   readonly #definitions: Definitions;
   readonly #scripting: Scripting;
-  readonly #sweep = setInterval(() => this.#db.living(), SWEEP_MS).unref();
+  readonly #sweep = setInterval(() => this.#db.living(), sweepMs).unref();
 
   static async start(): Promise<Store> {
     const scripting = await Scripting.start(

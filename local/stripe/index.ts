@@ -19,7 +19,7 @@ import { playUntil } from './timeline.ts';
 
 export { signPayload } from './core/sign.ts';
 
-const TICK_MS = 1_000;
+const tickMs = 1_000;
 
 export type StripeOptions = {
   /** 0 or absent takes a free port. */
@@ -93,7 +93,7 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
     } catch (error) {
       console.error('The Stripe stand-in cannot play what fell due:', error);
     }
-  }, TICK_MS).unref();
+  }, tickMs).unref();
   return {
     ...service,
     faults,

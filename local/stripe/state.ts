@@ -13,7 +13,7 @@ type File = {
 };
 type Parts = { world: World; idempotency: Idempotency; deliveries: Deliveries };
 
-const SAVE_AFTER_MS = 500;
+const saveAfterMs = 500;
 
 /** What an earlier run wrote to `path`, or undefined. @throws Error for a file that is not ours. */
 export function readState(path: string | undefined): File | undefined {
@@ -45,7 +45,7 @@ export class Keeper {
   /** Says that something may have changed. */
   touch(): void {
     if (this.#path === undefined) return;
-    this.#timer ??= setTimeout(() => this.#write(), SAVE_AFTER_MS).unref();
+    this.#timer ??= setTimeout(() => this.#write(), saveAfterMs).unref();
   }
 
   #write(): void {

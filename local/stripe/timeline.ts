@@ -7,7 +7,7 @@ import { disputesDue } from './resources/disputes.ts';
 import { schedulesDue } from './resources/schedules.ts';
 
 /** Steps that one advance may take: ten years of a thousand daily subscriptions. */
-const MAX_STEPS = 4_000_000;
+const maxSteps = 4_000_000;
 
 const checkoutDue = (world: World): Due[] =>
   world.store.played('checkout.session').flatMap((session): Due[] => {
@@ -33,7 +33,7 @@ function nextDue(world: World, until: number): Due | undefined {
 export function playUntil(world: World, until: number): number {
   let steps = 0;
   for (let due = nextDue(world, until); due; due = nextDue(world, until)) {
-    if (++steps > MAX_STEPS) throw new Error('The clock of the Stripe stand-in does not settle.');
+    if (++steps > maxSteps) throw new Error('The clock of the Stripe stand-in does not settle.');
     world.clock.moveTo(due.at);
     due.run();
   }

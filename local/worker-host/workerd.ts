@@ -27,7 +27,7 @@ export async function spawnWorkerd(input: {
   const child = spawn(binary(), ['serve', '--experimental', '--control-fd=3', input.config], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
-    env: { PATH: process.env['PATH'] ?? '', TZ: 'UTC', ...input.env },
+    env: { balancePath: process.env['PATH'] ?? '', TZ: 'UTC', ...input.env },
   });
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(String(error)));

@@ -1,5 +1,5 @@
 import type { Keyspace } from '../keyspace.ts';
-import { OK, type Reply } from '../reply.ts';
+import { okStatus, type Reply } from '../reply.ts';
 import {
   addInt64,
   type Definitions,
@@ -42,7 +42,7 @@ export const hashCommands: Definitions = {
   HSET: writing(-4, setFields('hset')),
   HMSET: writing(-4, (db, key: string, ...rest) => {
     setFields('hmset')(db, key, ...rest);
-    return OK;
+    return okStatus;
   }),
   HSETNX: writing(4, (db, key: string, field: string, value: string) =>
     hash(db, key).has(field) ? 0 : setFields('hsetnx')(db, key, field, value),

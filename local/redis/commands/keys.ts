@@ -1,5 +1,5 @@
 import type { Keyspace } from '../keyspace.ts';
-import { OK, type Reply, ReplyError, Status } from '../reply.ts';
+import { okStatus, type Reply, ReplyError, Status } from '../reply.ts';
 import {
   type Definitions,
   everyKey,
@@ -103,14 +103,14 @@ function runRename(db: Keyspace, from: string, to: string): Reply {
   db.delete(from);
   db.delete(to);
   db.put(to, entry.type, entry.value, entry.expiresAt);
-  return OK;
+  return okStatus;
 }
 
 const flush = {
   ...writing(-1, (db, mode = 'SYNC', ...more) => {
     if (more.length > 0 || !/^a?sync$/i.test(mode)) throw syntaxError();
     db.clear();
-    return OK;
+    return okStatus;
   }),
   keysOf: undefined,
 };

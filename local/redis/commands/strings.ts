@@ -1,5 +1,5 @@
 import type { Keyspace } from '../keyspace.ts';
-import { OK, type Reply, ReplyError } from '../reply.ts';
+import { okStatus, type Reply, ReplyError } from '../reply.ts';
 import {
   addInt64,
   type Definitions,
@@ -55,14 +55,14 @@ function runSet(db: Keyspace, key: string, value: string, ...words: string[]): R
   if (given.has(entry ? 'NX' : 'XX')) return before ?? null;
   const kept = given.has('KEEPTTL') ? entry?.expiresAt : undefined;
   db.put(key, 'string', value, expiresAt ?? kept);
-  return before === undefined ? OK : before;
+  return before === undefined ? okStatus : before;
 }
 
 const setEx =
   (name: string, unit: string): Run =>
   (db, key: string, time: string, value: string) => {
     db.put(key, 'string', value, expiryAt(unit, time, name));
-    return OK;
+    return okStatus;
   };
 
 function runGetEx(db: Keyspace, key: string, ...words: string[]): Reply {
@@ -104,7 +104,7 @@ export const stringCommands: Definitions = {
   SETEX: writing(4, setEx('setex', 'EX')),
   PSETEX: writing(4, setEx('psetex', 'PX')),
   SETNX: writing(3, (db, key: string, value: string) =>
-    runSet(db, key, value, 'NX') === OK ? 1 : 0,
+    runSet(db, key, value, 'NX') === okStatus ? 1 : 0,
   ),
   GETSET: writing(3, (db, key: string, value: string) => runSet(db, key, value, 'GET')),
   GETEX: writing(-2, runGetEx),
@@ -123,7 +123,7 @@ export const stringCommands: Definitions = {
     -3,
     (db, ...args) => {
       setAll(db, pairs(args, 'mset'));
-      return OK;
+      return okStatus;
     },
     evenKeys,
   ),

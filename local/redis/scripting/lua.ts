@@ -37,8 +37,8 @@ type Api = Record<
   addFunction: (work: (state: number) => number, signature: string) => number;
 };
 
-const REGISTRY = -10_000;
-const [BOOLEAN, NUMBER, STRING, TABLE] = [1, 3, 4, 5];
+const registryIndex = -10_000;
+const [booleanType, numberType, stringType, tableType] = [1, 3, 4, 5];
 
 /** A Lua 5.1 with Redis' surroundings (sandbox.lua); `send` runs what a script passes to redis.call. */
 export class Lua {
@@ -64,27 +64,28 @@ export class Lua {
     this.#pushFunction((args) => send(commandOf(args)), false);
     this.#pushFunction(sha1hex, true);
     api._lua_pcall(this.#state, 3, 1, 0);
-    this.#runner = api._luaL_ref(this.#state, REGISTRY);
+    this.#runner = api._luaL_ref(this.#state, registryIndex);
   }
 
   /** Compiles a script and returns its number; throws what Redis says to one that does not compile. */
   compile(source: string): number {
-    if (this.#load(source, '@user_script') === 0) return this.#api._luaL_ref(this.#state, REGISTRY);
+    if (this.#load(source, '@user_script') === 0)
+      return this.#api._luaL_ref(this.#state, registryIndex);
     const problem = this.#text(this.#state, -1);
     this.#api._lua_settop(this.#state, 0);
     throw new ReplyError(`ERR Error compiling script (new function): ${problem}`);
   }
 
   forget(script: number): void {
-    this.#api._luaL_unref(this.#state, REGISTRY, script);
+    this.#api._luaL_unref(this.#state, registryIndex, script);
   }
 
   /** A compiled script's reply; throws its error, with the line (0: none in the script). */
   run(script: number, keys: string[], argv: string[], place: (line: number) => string): Reply {
     const [api, state] = [this.#api, this.#state];
     try {
-      api._lua_rawgeti(state, REGISTRY, this.#runner);
-      api._lua_rawgeti(state, REGISTRY, script);
+      api._lua_rawgeti(state, registryIndex, this.#runner);
+      api._lua_rawgeti(state, registryIndex, script);
       this.#push(state, keys);
       this.#push(state, argv);
       if (api._lua_pcall(state, 3, 2, 0) !== 0)
@@ -120,8 +121,8 @@ export class Lua {
 
   #argument(state: number, index: number): Argument {
     const type = this.#api._lua_type(state, index);
-    if (type === NUMBER) return this.#api._lua_tonumber(state, index);
-    return type === STRING ? this.#text(state, index) : undefined;
+    if (type === numberType) return this.#api._lua_tonumber(state, index);
+    return type === stringType ? this.#text(state, index) : undefined;
   }
 
   /** Bytes, and a zero behind them, in Lua's memory. */
@@ -178,10 +179,10 @@ export class Lua {
 
   #read(state: number, type: number): Reply {
     const api = this.#api;
-    if (type === NUMBER) return toInteger(api._lua_tonumber(state, -1));
-    if (type === STRING) return this.#text(state, -1);
-    if (type === BOOLEAN) return api._lua_toboolean(state, -1) || null;
-    if (type !== TABLE) return null;
+    if (type === numberType) return toInteger(api._lua_tonumber(state, -1));
+    if (type === stringType) return this.#text(state, -1);
+    if (type === booleanType) return api._lua_toboolean(state, -1) || null;
+    if (type !== tableType) return null;
     api._lua_checkstack(state, 4);
     const error = this.#field(state, 'err');
     if (error !== undefined) return new ReplyError(oneLine(error));
@@ -201,7 +202,7 @@ export class Lua {
   #field(state: number, name: string): string | undefined {
     this.#pushText(state, name);
     this.#api._lua_rawget(state, -2);
-    const isText = [NUMBER, STRING].includes(this.#api._lua_type(state, -1));
+    const isText = [numberType, stringType].includes(this.#api._lua_type(state, -1));
     const text = isText ? this.#text(state, -1) : undefined;
     this.#api._lua_settop(state, -2);
     return text;

@@ -6,7 +6,7 @@ import {
   writing,
   wrongArity,
 } from '../commands/definition.ts';
-import { type Command, OK, type Reply, ReplyError } from '../reply.ts';
+import { type Command, okStatus, type Reply, ReplyError } from '../reply.ts';
 import { sha1 } from './arguments.ts';
 import { Lua } from './lua.ts';
 
@@ -14,7 +14,7 @@ import { Lua } from './lua.ts';
 type Script = { number: number; flags: string[] | undefined };
 type Running = { keys: Set<string>; keyLocked: boolean; readOnly: boolean };
 
-const FLAGS =
+const flagsPattern =
   'allow-key-locking no-writes allow-oom allow-stale no-cluster allow-cross-slot-keys'.split(' ');
 
 /** https://redis.io/docs/latest/develop/programmability/eval-intro/#eval-flags */
@@ -26,7 +26,7 @@ function flagsOf(source: string): string[] | undefined {
   const foreign = options.find((option) => !option.startsWith('flags='));
   if (foreign) throw new ReplyError(`ERR Unknown lua shebang option: ${foreign}`);
   const flags = options.flatMap((option) => option.slice('flags='.length).split(','));
-  const unknown = flags.find((flag) => !FLAGS.includes(flag));
+  const unknown = flags.find((flag) => !flagsPattern.includes(flag));
   if (unknown) throw new ReplyError(`ERR Unexpected flag in script shebang: ${unknown}`);
   return flags;
 }
@@ -101,7 +101,7 @@ export class Scripting {
       throw new ReplyError('ERR SCRIPT FLUSH only support SYNC|ASYNC option');
     for (const { number } of this.#scripts.values()) this.#lua.forget(number);
     this.#scripts.clear();
-    return OK;
+    return okStatus;
   }
 
   #run(sha: string, args: string[], readOnly: boolean): Reply {

@@ -1,3 +1,7 @@
+export const minuteSeconds = 60;
+export const hourSeconds = 3600;
+export const daySeconds = 86_400;
+
 /** The time of the stand-in: real time plus an offset that tests move forward. */
 export class Clock {
   #offsetMs: number;

@@ -1,3 +1,4 @@
+import { hourSeconds, minuteSeconds } from './clock.ts';
 import type { Faults } from '../../support/faults.ts';
 import { sleep } from '../../support/http.ts';
 import { signPayload } from './sign.ts';
@@ -18,21 +19,19 @@ export type Delivery = {
   nextAt: number | null;
 };
 
-const MINUTE = 60;
-const HOUR = 3600;
 /** Waits between tries, in seconds, then every twelve hours for three days. Source: https://docs.stripe.com/webhooks#retries */
 const waits = [
   5,
-  5 * MINUTE,
-  30 * MINUTE,
-  2 * HOUR,
-  5 * HOUR,
-  10 * HOUR,
-  ...Array<number>(5).fill(12 * HOUR),
+  5 * minuteSeconds,
+  30 * minuteSeconds,
+  2 * hourSeconds,
+  5 * hourSeconds,
+  10 * hourSeconds,
+  ...Array<number>(5).fill(12 * hourSeconds),
 ];
-const TIMEOUT_MS = 10_000;
+const answerTimeoutMs = 10_000;
 /** How long a reordered delivery waits for another one to overtake it. */
-const REORDER_MS = 1_000;
+const reorderMs = 1_000;
 
 /** Sends events to webhook endpoints: in parallel, each on its own, with retries. */
 export class Deliveries {
@@ -144,7 +143,7 @@ export class Deliveries {
         method: 'POST',
         body: payload,
         redirect: 'manual',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(answerTimeoutMs),
         headers: {
           'content-type': 'application/json; charset=utf-8',
           'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
@@ -160,7 +159,7 @@ export class Deliveries {
 
   #waitToBeOvertaken(endpoint: string): Promise<void> {
     return Promise.race([
-      sleep(REORDER_MS),
+      sleep(reorderMs),
       new Promise<void>((go) => this.#overtakers.push({ endpoint, go })),
     ]);
   }

@@ -3,7 +3,7 @@ import { Problem } from './problem.ts';
 type Kept = { fingerprint: string; status: number; body: string; requestId: string; at: number };
 
 /** Stripe forgets a key once it is at least this old. */
-const KEPT_SECONDS = 24 * 3600;
+const keptSeconds = 24 * 3600;
 
 /**
  * The first answer to every idempotency key.
@@ -28,7 +28,7 @@ export class Idempotency {
   /** The first answer, or undefined for a new key. @throws Problem 400 if the request differs. */
   find(key: string, fingerprint: string, now: number): Kept | undefined {
     const kept = this.#kept.get(key);
-    if (!kept || now - kept.at >= KEPT_SECONDS) return undefined;
+    if (!kept || now - kept.at >= keptSeconds) return undefined;
     if (kept.fingerprint !== fingerprint)
       throw new Problem(400, {
         type: 'idempotency_error',

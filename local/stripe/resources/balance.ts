@@ -1,12 +1,12 @@
+import { daySeconds } from '../core/clock.ts';
 import { moments, str } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import type { Route } from '../core/route.ts';
 import type { BalanceTransaction } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 
-const DAY = 86_400;
 /** Days until a charge's money can be paid out. */
-const SETTLEMENT_DAYS = 2;
+const settlementDays = 2;
 
 type NewEntry = Pick<BalanceTransaction, 'amount' | 'currency' | 'description' | 'type'> & {
   category: string;
@@ -26,7 +26,7 @@ export function addBalanceEntry(world: World, entry: NewEntry): BalanceTransacti
   const isLater = entry.type === 'charge' || entry.type === 'payment';
   return world.store.add('balance_transaction', now, {
     ...fields,
-    available_on: isLater ? now + SETTLEMENT_DAYS * DAY : now,
+    available_on: isLater ? now + settlementDays * daySeconds : now,
     fee,
     fee_details: fee === 0 ? [] : [{ ...detail, application: null, type: 'stripe_fee' }],
     net: entry.amount - fee,

@@ -1,3 +1,4 @@
+import { daySeconds, hourSeconds } from '../core/clock.ts';
 import type { Invoice, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
@@ -11,10 +12,8 @@ import { itemLines, periodOf, setPeriod } from './subscriptions.ts';
 /** Something that falls due at a unix second; of two at once the lower rank goes first. */
 export type Due = { at: number; rank: number; run: () => void };
 
-const HOUR = 3600;
-const DAY = 86_400;
 /** A first invoice may stay unpaid this long. */
-const INCOMPLETE_SECONDS = 23 * HOUR;
+const incompleteSeconds = 23 * hourSeconds;
 
 /** Ends a trial that has no card as its settings say; false if it goes on to an invoice. */
 function endCardlessTrial(world: World, subscription: Subscription): boolean {
@@ -50,7 +49,7 @@ export function renew(world: World, subscription: Subscription): Invoice | undef
       invoice = draftInvoice(world, {
         currency: one.currency,
         customer: one.customer,
-        finalizesAt: isKept ? null : world.clock.now() + HOUR,
+        finalizesAt: isKept ? null : world.clock.now() + hourSeconds,
         isHeld: isKept,
         lines: [...pendingLines(world, one), ...itemLines(world, one, period)],
         period: ended,
@@ -105,7 +104,7 @@ function dueOfSubscription(world: World, one: Subscription): Due[] {
   const add = (at: number | null | undefined, rank: number, run: () => void) =>
     at == null ? undefined : due.push({ at, rank, run });
   if (one.status === 'incomplete') {
-    add((one.created ?? 0) + INCOMPLETE_SECONDS, 0, () => expireIncomplete(world, one));
+    add((one.created ?? 0) + incompleteSeconds, 0, () => expireIncomplete(world, one));
     return due;
   }
   add(one.cancel_at, 0, () => endSubscription(world, one, 'cancellation_requested'));
@@ -116,7 +115,9 @@ function dueOfSubscription(world: World, one: Subscription): Due[] {
     }),
   );
   if (one.status === 'trialing' && one.trial_end !== null && !world.store.notes.trialsTold[one.id])
-    add(Math.max(one.created ?? 0, one.trial_end - 3 * DAY), 1, () => tellTrialEnd(world, one));
+    add(Math.max(one.created ?? 0, one.trial_end - 3 * daySeconds), 1, () =>
+      tellTrialEnd(world, one),
+    );
   if (one.status !== 'paused') add(periodOf(one).end, 3, () => renew(world, one));
   return due;
 }

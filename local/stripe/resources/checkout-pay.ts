@@ -1,3 +1,4 @@
+import { daySeconds } from '../core/clock.ts';
 import { invalid } from '../core/problem.ts';
 import type { Card } from '../core/store.ts';
 import type { PaymentIntent, Session } from '../core/types.ts';
@@ -6,14 +7,13 @@ import { detailsOf } from './checkout.ts';
 import { couponsOf, linesOf, noteOf, redeemerOf, setTotals } from './checkout-totals.ts';
 import { findCode } from './coupons.ts';
 import { findCoupon, redeem } from './discounts.ts';
-import { markPaid, PAYMENT_ORDER, paymentOf, settleInvoice } from './payment-collection.ts';
-import { createCustomer, needCustomer, NO_ADDRESS } from './customers.ts';
+import { markPaid, paymentOrder, paymentOf, settleInvoice } from './payment-collection.ts';
+import { createCustomer, needCustomer, noAddress } from './customers.ts';
 import { beginSlowPayment, confirmIntent, createIntent, settleSlowPayment } from './payments.ts';
 import { openSubscription, startSubscription } from './subscriptions.ts';
 
-const DAY = 86_400;
 /** How long a bank takes to settle an asynchronous payment. */
-const BANK_DAYS = 3;
+const bankDays = 3;
 
 export type Buyer = { email: string | null; name: string | null; promotionCode: string | null };
 export type Press = 'pay' | 'decline' | 'async';
@@ -28,7 +28,7 @@ export const successUrl = (session: Session): string =>
   (session.success_url ?? '').replaceAll('{CHECKOUT_SESSION_ID}', session.id);
 
 /** The place that buyers pay from. */
-const PLACE = { ...NO_ADDRESS, country: 'US', postal_code: '94107' };
+const buyersPlace = { ...noAddress, country: 'US', postal_code: '94107' };
 
 /** Makes the customer that Checkout makes, unless it sells to a guest, or updates the one it knows. */
 function settleCustomer(world: World, session: Session, buyer: Buyer, card: Card): void {
@@ -36,13 +36,13 @@ function settleCustomer(world: World, session: Session, buyer: Buyer, card: Card
   const known = typeof email === 'string' ? email : (buyer.email ?? 'buyer@example.com');
   const details = detailsOf(known, buyer.name);
   const isLocated = session.automatic_tax.enabled;
-  session.customer_details = details && { ...details, ...(isLocated && { address: PLACE }) };
+  session.customer_details = details && { ...details, ...(isLocated && { address: buyersPlace }) };
   const { saves } = noteOf(world, session);
   const wantsCustomer =
     session.mode === 'subscription' ||
     session.customer_creation === 'always' ||
     session.amount_total === 0;
-  const address = isLocated ? { address: PLACE } : {};
+  const address = isLocated ? { address: buyersPlace } : {};
   if (session.customer !== null)
     world.change('customer.updated', needCustomer(world, session.customer), (one) => {
       if (saves.address) Object.assign(one, address);
@@ -79,7 +79,7 @@ function complete(world: World, session: Session, status: Session['payment_statu
 /** Completes a session whose money the bank moves days later. */
 function payByBank(world: World, session: Session, intent: PaymentIntent): void {
   beginSlowPayment(world, intent);
-  noteOf(world, session).settlesAt = world.clock.now() + BANK_DAYS * DAY;
+  noteOf(world, session).settlesAt = world.clock.now() + bankDays * daySeconds;
   complete(world, session, 'unpaid');
 }
 
@@ -158,14 +158,14 @@ export function press(world: World, session: Session, action: Press, buyer: Buye
   if (session.automatic_tax.enabled) session.automatic_tax.status = 'complete';
   setTotals(world, session);
   if (action === 'decline') {
-    world.inOrder(PAYMENT_ORDER, () => refuse(world, session));
+    world.inOrder(paymentOrder, () => refuse(world, session));
     return { status: 'open', redirect: null, message: 'Your card was declined.' };
   }
   const isCardless =
     session.payment_method_collection === 'if_required' &&
     session.mode === 'subscription' &&
     session.amount_total === 0;
-  world.inOrder(PAYMENT_ORDER, () => {
+  world.inOrder(paymentOrder, () => {
     const discounts = couponsOf(world, session).map((one) => redeem(world, one).id);
     settleCustomer(world, session, buyer, isCardless ? 'none' : 'ok');
     const play = session.mode === 'subscription' ? subscribe : purchase;
@@ -179,7 +179,7 @@ export function settleSession(world: World, session: Session, isGood: boolean): 
   const note = noteOf(world, session);
   if (note.settlesAt === null) throw invalid('This session waits for no payment.');
   note.settlesAt = null;
-  world.inOrder(PAYMENT_ORDER, () => {
+  world.inOrder(paymentOrder, () => {
     const invoice = session.invoice === null ? null : world.store.need('invoice', session.invoice);
     const intent = invoice
       ? paymentOf(world, invoice)?.intent

@@ -1,24 +1,22 @@
+import { daySeconds, minuteSeconds } from '../core/clock.ts';
 import { invalid, missingParameter, onlyOne } from '../core/problem.ts';
 import type { SessionNote } from '../core/store.ts';
 import type { Customer, LineItem, Price, Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import type { NewSession } from './checkout-params.ts';
 import { setTotals } from './checkout-totals.ts';
-import { needCustomer, NO_ADDRESS } from './customers.ts';
+import { needCustomer, noAddress } from './customers.ts';
 import { given, mergeMetadata, pick } from './metadata.ts';
 import { checkItems } from './subscriptions.ts';
 import { readTrial } from './trials.ts';
 import { automaticTax } from './taxes.ts';
-
-const MINUTE = 60;
-const DAY = 86_400;
 
 function checkUrl(url: string | undefined, param: string): void {
   if (url !== undefined && !/^https?:\/\/\S+$/i.test(url))
     throw invalid('Not a valid URL', { code: 'url_invalid', param });
 }
 
-const TAX_NEEDS_ADDRESS =
+const taxNeedsAddress =
   "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to the Customer.";
 
 /** Texts and code: laravel/cashier-stripe issues 1134, 1585 and 1778, raystack/frontier pull 565. */
@@ -27,7 +25,7 @@ function checkExtras(params: NewSession, customer: Customer | null): void {
   if (update && !customer)
     throw invalid('`customer_update` can only be used with `customer`.', 'customer_update');
   if (params.automatic_tax?.enabled && customer && !customer.address && update?.address !== 'auto')
-    throw invalid(TAX_NEEDS_ADDRESS, { code: 'customer_tax_location_invalid' });
+    throw invalid(taxNeedsAddress, { code: 'customer_tax_location_invalid' });
   if (params.tax_id_collection?.enabled && customer && update?.name !== 'auto')
     throw invalid(
       'Tax ID collection requires updating business name on the customer. To enable tax ID collection for an existing customer, please set `customer_update[name]` to `auto`.',
@@ -99,8 +97,8 @@ function readLines(world: World, params: NewSession): Line[] {
 
 function readExpiry(world: World, given: number | undefined): number {
   const now = world.clock.now();
-  if (given === undefined) return now + DAY;
-  if (given < now + 30 * MINUTE || given > now + DAY)
+  if (given === undefined) return now + daySeconds;
+  if (given < now + 30 * minuteSeconds || given > now + daySeconds)
     throw invalid(
       'The `expires_at` timestamp must be between 30 minutes and 24 hours after the Checkout Session creation.',
       'expires_at',
@@ -133,7 +131,7 @@ const readDiscount = (
 };
 
 /** Parameters that the session shows as they are. */
-const SHOWN = [
+const shownFields = [
   'allow_promotion_codes',
   'allowed_payment_method_types',
   'billing_address_collection',
@@ -151,7 +149,7 @@ function fieldsOf(world: World, params: NewSession, customer: Customer | null): 
   const isPayment = params.mode === 'payment';
   const { tax_id_collection: taxIds } = params;
   return {
-    ...pick(params, SHOWN),
+    ...pick(params, shownFields),
     automatic_tax: automaticTax(
       params.automatic_tax?.enabled ?? false,
       customer?.address ? 'complete' : 'requires_location_inputs',
@@ -177,7 +175,7 @@ export const detailsOf = (email: string | null, name: string | null) =>
   email === null
     ? null
     : {
-        address: { ...NO_ADDRESS },
+        address: { ...noAddress },
         business_name: null,
         email,
         individual_name: null,

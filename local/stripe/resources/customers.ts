@@ -20,11 +20,10 @@ import { given, mergeMetadata } from './metadata.ts';
 import { endSubscription } from './subscription-end.ts';
 
 /** An address without a part: every part is told, as null. */
-export const NO_ADDRESS: NonNullable<Customer['address']> =
-  templates.charge.billing_details.address;
-const addressParts = hashOf(Object.keys(NO_ADDRESS), strOrUnset);
+export const noAddress: NonNullable<Customer['address']> = templates.charge.billing_details.address;
+const addressParts = hashOf(Object.keys(noAddress), strOrUnset);
 const address: Rule<Customer['address']> = {
-  read: (raw, name) => (raw === '' ? null : { ...NO_ADDRESS, ...addressParts.read(raw, name) }),
+  read: (raw, name) => (raw === '' ? null : { ...noAddress, ...addressParts.read(raw, name) }),
 };
 
 const rules = {
@@ -86,13 +85,13 @@ const remove = route('DELETE', '/v1/customers/:customer', {}, ({ world, id }) =>
   return world.store.replace('customer', id, { id, object: 'customer', deleted: true });
 });
 
-const PATH = '/v1/customers/:customer/balance_transactions';
+const balancePath = '/v1/customers/:customer/balance_transactions';
 
 /** Transactions of one customer's balance. Source: https://docs.stripe.com/api/customer_balance_transactions */
 const balanceTransactionRoutes: Route[] = [
   route(
     'POST',
-    PATH,
+    balancePath,
     { amount: need(int), currency: need(str), description: str, metadata },
     ({ world, id, params }) => {
       const customer = needCustomer(world, id);
@@ -108,7 +107,7 @@ const balanceTransactionRoutes: Route[] = [
       return made ?? {};
     },
   ),
-  ...reads('customer_balance_transaction', PATH, { created: moments, invoice: str }),
+  ...reads('customer_balance_transaction', balancePath, { created: moments, invoice: str }),
 ];
 
 /** Customers. Source: https://docs.stripe.com/api/customers */

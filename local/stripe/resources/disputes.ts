@@ -1,3 +1,4 @@
+import { daySeconds } from '../core/clock.ts';
 import templates from '../objects.json' with { type: 'json' };
 import { invalid } from '../core/problem.ts';
 import { bool, hashOf, metadata, moments, str, strOrUnset } from '../core/params.ts';
@@ -10,13 +11,12 @@ import type { Due } from './billing-cycle.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { createRefund } from './refunds.ts';
 
-const DAY = 86_400;
 /** Days to answer a dispute with evidence: Stripe gives 7 to 21, by card network. */
-const EVIDENCE_DAYS = 14;
+const evidenceDays = 14;
 /** Days after which an inquiry that did not escalate closes; the number is not verified. */
-const INQUIRY_DAYS = 120;
+const inquiryDays = 120;
 /** Stripe's fee for a dispute, in the smallest unit. */
-const FEE = 1500;
+const disputeFee = 1500;
 
 /** How a dispute begins: `block` and `resolution` are prevented ones. Source: docs.stripe.com/changelog/basil/2025-08-27 */
 export type DisputeKind = 'block' | 'chargeback' | 'inquiry' | 'resolution';
@@ -34,7 +34,7 @@ function moveFunds(world: World, dispute: Dispute, sign: 1 | -1, part = dispute.
     category: sign < 0 ? 'dispute' : 'dispute_reversal',
     currency: dispute.currency,
     description: `Chargeback ${sign < 0 ? 'withdrawal' : 'reversal'} for ${dispute.charge}`,
-    fee: sign < 0 ? FEE : 0,
+    fee: sign < 0 ? disputeFee : 0,
     source: dispute.id,
     type: 'adjustment',
   });
@@ -79,7 +79,7 @@ export function openDispute(
   const { card } = dispute.payment_method_details ?? {};
   if (card) card.case_type = kind;
   dispute.evidence_details.due_by =
-    statuses[kind] === 'prevented' ? null : world.clock.now() + EVIDENCE_DAYS * DAY;
+    statuses[kind] === 'prevented' ? null : world.clock.now() + evidenceDays * daySeconds;
   charge.disputed = true;
   if (isChargeback) moveFunds(world, dispute, -1);
   world.emit('charge.dispute.created', dispute);
@@ -122,7 +122,7 @@ export function escalateDispute(world: World, dispute: Dispute): Dispute {
   world.change('charge.dispute.updated', dispute, (one) => {
     one.status = 'needs_response';
     one.is_charge_refundable = false;
-    one.evidence_details.due_by = world.clock.now() + EVIDENCE_DAYS * DAY;
+    one.evidence_details.due_by = world.clock.now() + evidenceDays * daySeconds;
     const { card } = one.payment_method_details ?? {};
     if (card) card.case_type = 'chargeback';
   });
@@ -143,7 +143,7 @@ export const disputesDue = (world: World): Due[] =>
       return close(one.evidence_details.due_by ?? Infinity, 'lost');
     const isInquiry = ['warning_needs_response', 'warning_under_review'].includes(one.status);
     const isRefunded = world.store.find('charge', one.charge)?.refunded ?? false;
-    const end = isRefunded ? world.clock.now() : one.created + INQUIRY_DAYS * DAY;
+    const end = isRefunded ? world.clock.now() : one.created + inquiryDays * daySeconds;
     return isInquiry ? close(end, 'warning_closed') : [];
   });
 

@@ -6,14 +6,14 @@ import type { StripeEvent } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 
 /** Events can be read back for thirty days. */
-const KEPT_SECONDS = 30 * 86_400;
+const keptSeconds = 30 * 86_400;
 
 /** Those of other accounts, of live mode and thin ones are not in this list. */
 const isReadable = (world: World, event: StripeEvent): boolean =>
   event.object === 'event' &&
   event['account'] === undefined &&
   event['livemode'] !== true &&
-  event.created > world.clock.now() - KEPT_SECONDS;
+  event.created > world.clock.now() - keptSeconds;
 
 const matches = (type: string, wanted: string): boolean =>
   wanted.endsWith('*') ? type.startsWith(wanted.slice(0, -1)) : type === wanted;

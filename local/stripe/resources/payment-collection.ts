@@ -1,3 +1,4 @@
+import { daySeconds } from '../core/clock.ts';
 import { declined, invalid } from '../core/problem.ts';
 import type { Invoice, PaymentIntent, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
@@ -6,12 +7,11 @@ import { confirmIntent, type Outcome } from './payments.ts';
 import { applyPendingUpdate, isPendingFor } from './pending-update.ts';
 import { endSubscription } from './subscription-end.ts';
 
-const DAY = 86_400;
 /** Days until each retry of a failed payment; what follows the last one is a setting. */
-const RETRY_DAYS = [3, 5, 7];
+const retriesAfterDays = [3, 5, 7];
 
 /** The order in which Stripe tells of a payment. */
-export const PAYMENT_ORDER = [
+export const paymentOrder = [
   'customer.created',
   'customer.updated',
   'payment_intent.created',
@@ -37,7 +37,7 @@ export const PAYMENT_ORDER = [
 ] as const;
 
 /** The same for a payment that fails: the subscription learns of it last. */
-const FAILURE_ORDER = [
+const failureOrder = [
   'payment_intent.created',
   'charge.failed',
   'payment_intent.payment_failed',
@@ -131,12 +131,12 @@ function markFailed(world: World, invoice: Invoice, outcome: Outcome, isByHand: 
 function planRetry(world: World, invoice: Invoice): void {
   const { clock } = world;
   const subscription = subscriptionOf(world, invoice);
-  const retryDays = RETRY_DAYS[invoice.attempt_count - 1];
+  const retryDays = retriesAfterDays[invoice.attempt_count - 1];
   // A first payment is not tried again, unless it was a bank's and the subscription had begun.
   const isFirst =
     invoice.billing_reason === 'subscription_create' && subscription?.status === 'incomplete';
   const willRetry = invoice.auto_advance && !isFirst && retryDays !== undefined;
-  invoice.next_payment_attempt = willRetry ? clock.now() + retryDays * DAY : null;
+  invoice.next_payment_attempt = willRetry ? clock.now() + retryDays * daySeconds : null;
   world.emit('invoice.payment_failed', invoice);
   if (!subscription || subscription.ended_at !== null || isFirst) return;
   if (isPendingFor(world, subscription, invoice)) return;
@@ -150,7 +150,7 @@ function planRetry(world: World, invoice: Invoice): void {
 
 /** The order in which the customer's card will let things happen. */
 export const orderFor = (world: World, customer: string): readonly string[] =>
-  (world.store.notes.cards[customer] ?? 'ok') === 'ok' ? PAYMENT_ORDER : FAILURE_ORDER;
+  (world.store.notes.cards[customer] ?? 'ok') === 'ok' ? paymentOrder : failureOrder;
 
 /**
  * Tries to pay an invoice of an update that waits for its money; what becomes of the subscription is
@@ -176,7 +176,7 @@ export function payUpdate(world: World, invoice: Invoice): boolean {
 export function collectInvoice(world: World, invoice: Invoice, isAsked = false): Outcome {
   const open = paymentOf(world, invoice);
   if (!open) {
-    world.inOrder(PAYMENT_ORDER, () => markPaid(world, invoice));
+    world.inOrder(paymentOrder, () => markPaid(world, invoice));
     return 'paid';
   }
   const card = world.store.notes.cards[invoice.customer] ?? 'ok';
@@ -207,7 +207,7 @@ export function payInvoice(world: World, invoice: Invoice, isOutOfBand: boolean)
   if (isProcessing(world, invoice))
     throw invalid('This invoice cannot be paid: a payment of it is still processing.');
   if (isOutOfBand) {
-    world.inOrder(PAYMENT_ORDER, () => {
+    world.inOrder(paymentOrder, () => {
       closePayments(world, invoice);
       markPaid(world, invoice);
     });

@@ -20,7 +20,7 @@ export function createIntent(world: World, input: NewIntent): PaymentIntent {
 }
 
 /** What a charge has of its intent. */
-const COPIED = [
+const copiedFields = [
   'amount',
   'currency',
   'customer',
@@ -35,7 +35,7 @@ function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charg
   const { store, clock } = world;
   const customer = intent.customer === null ? undefined : store.find('customer', intent.customer);
   const charge = store.add('charge', clock.now(), {
-    ...pick(structuredClone(intent), COPIED),
+    ...pick(structuredClone(intent), copiedFields),
     payment_intent: intent.id,
     ...fields,
   });
@@ -133,7 +133,7 @@ export function confirmIntent(world: World, intent: PaymentIntent, card: Card): 
   return card === 'ok' ? succeed(world, intent, charge) : fail(world, intent, charge);
 }
 
-const BANK: NonNullable<Charge['payment_method_details']> = {
+const bankDetails: NonNullable<Charge['payment_method_details']> = {
   type: 'us_bank_account',
   us_bank_account: {
     account_holder_type: 'individual',
@@ -151,7 +151,7 @@ export function beginSlowPayment(world: World, intent: PaymentIntent): void {
   intent.payment_method = `pm_1${random(23)}`;
   const charge = createCharge(world, intent, {
     paid: false,
-    payment_method_details: BANK,
+    payment_method_details: bankDetails,
     status: 'pending',
   });
   world.emit('charge.pending', charge);

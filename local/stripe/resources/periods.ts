@@ -1,6 +1,5 @@
+import { daySeconds } from '../core/clock.ts';
 import type { Period, Recurring } from '../core/types.ts';
-
-const DAY = 86_400;
 
 /** `start` plus `count` calendar months, on the last day of a shorter month. */
 function addMonths(start: number, count: number): number {
@@ -16,8 +15,8 @@ function addMonths(start: number, count: number): number {
 /** `start` plus so many intervals, in unix seconds UTC. */
 export function addIntervals(start: number, recurring: Recurring, times: number): number {
   const count = recurring.interval_count * times;
-  if (recurring.interval === 'day') return start + count * DAY;
-  if (recurring.interval === 'week') return start + count * 7 * DAY;
+  if (recurring.interval === 'day') return start + count * daySeconds;
+  if (recurring.interval === 'week') return start + count * 7 * daySeconds;
   return addMonths(start, recurring.interval === 'month' ? count : count * 12);
 }
 

@@ -6,12 +6,12 @@ import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
 import { periodOf } from './subscriptions.ts';
 
-const YEARLY_MONTHS = 12;
+const yearlyMonths = 12;
 
 /** Whether the next period would be shorter. */
 const isShorter = (next: Price, now: Price): boolean => {
   const months = ({ recurring }: Price): number =>
-    (recurring?.interval === 'year' ? YEARLY_MONTHS : 1) * (recurring?.interval_count ?? 1);
+    (recurring?.interval === 'year' ? yearlyMonths : 1) * (recurring?.interval_count ?? 1);
   return months(next) < months(now);
 };
 

@@ -128,16 +128,16 @@ export function createRefund(world: World, params: NewRefund): Refund {
     ...beginning(world, charge, email),
   });
   refund.balance_transaction = moveMoney(world, refund, charge, false);
-  world.inOrder(['refund.created', 'charge.refunded', ...UPDATED], () => {
+  world.inOrder(['refund.created', 'charge.refunded', ...updatedTypes], () => {
     world.emit('refund.created', refund);
     moveRefunded(world, charge, amount, 'charge.refunded');
     // The bank's reference arrives a moment later; that is what Stripe's `refund.updated` tells.
-    if (refund.status === 'succeeded') world.change(UPDATED, refund, addReference);
+    if (refund.status === 'succeeded') world.change(updatedTypes, refund, addReference);
   });
   return refund;
 }
 
-const UPDATED = ['refund.updated', 'charge.refund.updated'];
+const updatedTypes = ['refund.updated', 'charge.refund.updated'];
 
 function addReference(refund: Refund): void {
   const { card } = refund.destination_details ?? {};
@@ -164,7 +164,7 @@ export function settleRefund(
     throw invalid(`A refund that is ${refund.status} cannot become ${status}.`);
   const isBack = status === 'canceled' || status === 'failed';
   const charge = world.store.need('charge', refund.charge);
-  world.change(UPDATED, refund, (one) => {
+  world.change(updatedTypes, refund, (one) => {
     one.status = status;
     delete one.next_action;
     delete one.pending_reason;

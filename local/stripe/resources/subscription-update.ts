@@ -14,7 +14,7 @@ import { changesOf, type ItemPlan, plannedItems, planItems } from './subscriptio
 import type { Update } from './subscription-params.ts';
 import { itemLines, periodOf, quantityOf, setPeriod } from './subscriptions.ts';
 
-const UNPAID_UPDATE_SECONDS = 23 * 3600;
+const unpaidUpdateSeconds = 23 * 3600;
 
 /** The fields that no invoice depends on. */
 function editFields(world: World, one: Subscription, params: Update): void {
@@ -246,7 +246,7 @@ function pendingUpdate(
 ): PendingUpdate {
   const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
   setPeriod(planned, billing.period);
-  const ends = [world.clock.now() + UNPAID_UPDATE_SECONDS, periodOf(one).end];
+  const ends = [world.clock.now() + unpaidUpdateSeconds, periodOf(one).end];
   return {
     billing_cycle_anchor: billing.charges === null ? null : billing.anchor,
     cancel_at_period_end: params.cancel_at_period_end ?? null,

@@ -1,18 +1,18 @@
+import { daySeconds } from '../core/clock.ts';
 import { invalid, onlyOne } from '../core/problem.ts';
 
-const dayInSeconds = 86_400;
 const maxDays = 730;
 
 /** Refuses the end of a trial that is not ahead, or too far. Source: https://docs.stripe.com/billing/subscriptions/trials */
 export function checkTrialEnd(end: number, now: number, param: string, minDays = 0): void {
   if (end <= now)
     throw invalid('Invalid timestamp: must be an integer Unix timestamp in the future.', param);
-  if (end < now + minDays * dayInSeconds)
+  if (end < now + minDays * daySeconds)
     throw invalid(
       `The \`trial_end\` date has to be at least ${minDays} days in the future.`,
       param,
     );
-  if (end > now + maxDays * dayInSeconds)
+  if (end > now + maxDays * daySeconds)
     throw invalid(`The \`trial_end\` date has to be at most ${maxDays} days away.`, param);
 }
 
@@ -31,5 +31,5 @@ export function readTrial(
       nameOf('trial_period_days'),
     );
   if (end !== undefined) checkTrialEnd(end, now, nameOf('trial_end'), minDays);
-  return end ?? (days === undefined ? null : now + days * dayInSeconds);
+  return end ?? (days === undefined ? null : now + days * daySeconds);
 }
