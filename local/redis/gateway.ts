@@ -6,12 +6,16 @@ import type { Store } from './store.ts';
 
 /** Of one command. https://upstash.com/docs/redis/troubleshooting/max_request_size_exceeded */
 const maxRequestBytes = 10 * 1024 * 1024;
+/** More would not fit the stack that they are passed on; Redis takes a million. */
+const maxArguments = 50_000;
 
 /** A JSON array as a command, or the error that Upstash has for it. */
 function commandOf(value: unknown): Command | ReplyError {
   if (!Array.isArray(value)) return new ReplyError('ERR failed to parse command');
   if (value.length === 0) return new ReplyError('ERR empty command');
   const words: unknown[] = value;
+  if (words.length > maxArguments)
+    return new ReplyError(`ERR the stand-in plays no more than ${maxArguments} arguments`);
   if (words.includes(null)) return new ReplyError('ERR null args are not supported');
   if (words.some((word) => typeof word === 'object'))
     return new ReplyError('ERR failed to parse command');

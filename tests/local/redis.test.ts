@@ -86,6 +86,9 @@ describe('gateway', () => {
     for (const body of ['GET k', null, ['GET', {}], [['GET', 'k']]])
       await refused(body, 'ERR failed to parse command');
     await refused(['SET', 'k', 'x'.repeat(10_485_760)], 'ERR max request size exceeded');
+    const many = Array.from({ length: 200_000 }, (_, i) => String(i));
+    await refused(['DEL', ...many], 'ERR the stand-in plays no more than 50000 arguments');
+    expect(await client.sadd('many', '', ...many.slice(0, 49_000))).toBe(49_001);
     expect(await client.set('k', 'x'.repeat(10_000_000))).toBe('OK');
     for (const [name, source] of [
       ['cjson', 'return cjson.encode({})'],
