@@ -25,7 +25,6 @@ export function callbackBody(message: Message, reply: Reply, dlqId?: string): Bu
       sourceBody: message.body.toString('base64'),
       notBefore: message.notBefore,
       createdAt: message.createdAt,
-      scheduleId: message.scheduleId,
       callerIP: message.callerIp,
     }),
   );

@@ -89,7 +89,7 @@ export class Engine {
   }
 
   /** Makes a message, past deduplication. */
-  create({ url, settings, body, callerIp, scheduleId }: Draft): Message {
+  create({ url, settings, body, callerIp }: Draft): Message {
     const createdAt = Date.now();
     const notBefore = settings.notBefore ?? createdAt + (settings.delayMs ?? 0);
     const message: Message = {
@@ -98,7 +98,6 @@ export class Engine {
       body,
       settings,
       callerIp,
-      scheduleId,
       createdAt,
       notBefore,
       state: 'pending',
@@ -147,7 +146,6 @@ export class Engine {
       body,
       callerIp,
       settings: { ...kept, ...overrides, header },
-      ...(message.scheduleId && { scheduleId: message.scheduleId }),
     });
     return { messageId: revived.id };
   }

@@ -24,7 +24,6 @@ const tests: Record<string, (facts: Facts, wanted: string[]) => boolean> = {
   host: ({ message }, wanted) => wanted.includes(new URL(message.url).host),
   path: ({ message }, wanted) => wanted.includes(new URL(message.url).pathname),
   messageId: ({ message }, wanted) => wanted.includes(message.id),
-  scheduleId: ({ message }, wanted) => wanted.includes(message.scheduleId ?? ''),
   callerIp: ({ message }, wanted) => wanted.includes(message.callerIp),
   callerIP: ({ message }, wanted) => wanted.includes(message.callerIp),
   fromDate: ({ time }, [from]) => time >= Number(from),
@@ -32,7 +31,8 @@ const tests: Record<string, (facts: Facts, wanted: string[]) => boolean> = {
   responseStatus: ({ responseStatus }, wanted) => wanted.includes(String(responseStatus)),
   state: ({ state = '' }, wanted) =>
     wanted.includes(state) || (wanted.includes('IN_PROGRESS') && inProgress.has(state)),
-  // There are no URL groups and queues here, hence nothing that could match.
+  // There are no schedules, URL groups and queues here, hence nothing that could match.
+  scheduleId: () => false,
   topicName: () => false,
   queueName: () => false,
 };

@@ -9,8 +9,6 @@ import { flowControlRoutes } from './routes/flow-control.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { publishRoutes } from './routes/publish.ts';
 import { refuseUnread, routes } from './routes/request.ts';
-import { scheduleRoutes } from './routes/schedules.ts';
-import { Schedules } from './schedules.ts';
 
 /** How to start the stand-in; `random` (0 ≤ x < 1) makes ids and keys repeatable. */
 export type QstashOptions = {
@@ -40,7 +38,7 @@ export type Qstash = Service & {
   setTimeScale: (scale: number) => void;
 };
 
-function createApp(engine: Engine, schedules: Schedules, token: string, observers: Observer[]) {
+function createApp(engine: Engine, token: string, observers: Observer[]) {
   const v2 = routes()
     .use(async (c, next) => {
       const seen = observers.map((observer) => ({ observer, request: c.req.raw.clone() }));
@@ -61,7 +59,6 @@ function createApp(engine: Engine, schedules: Schedules, token: string, observer
     .route('/', publishRoutes(engine))
     .route('/', messageRoutes(engine))
     .route('/', dlqRoutes(engine))
-    .route('/', scheduleRoutes(engine, schedules))
     .route('/', flowControlRoutes(engine))
     .get('/keys', (c) => c.json(engine.keys.shown))
     .post('/keys/rotate', (c) => c.json(engine.keys.rotate()));
@@ -82,7 +79,7 @@ function createApp(engine: Engine, schedules: Schedules, token: string, observer
 }
 
 /**
- * Starts a stand-in for Upstash QStash on 127.0.0.1: publish, batch, messages, DLQ, schedules, keys,
+ * Starts a stand-in for Upstash QStash on 127.0.0.1: publish, batch, messages, DLQ, keys,
  * flow control, bulk actions and logs, held to `@upstash/qstash` 2.12 and to
  * https://github.com/upstash/docs/blob/main/qstash/openapi.yaml. What it does not know it refuses:
  * URL groups, queues, `api/…` destinations and unknown `Upstash-*` headers among them. Throws
@@ -96,7 +93,7 @@ export async function startQstash(options: QstashOptions): Promise<Qstash> {
   const defaults = { timeScale: 1, parallelism: 100, random: Math.random };
   const engine = new Engine({ ...defaults, ...options, plan }, faults);
   const observers: Observer[] = [];
-  const app = createApp(engine, new Schedules(engine), options.token, observers);
+  const app = createApp(engine, options.token, observers);
   // `listen` names no bindings, though it always serves through Node.
   const service = await listen({ fetch: app.fetch as Hono['fetch'] }, options.port);
   return {

@@ -75,7 +75,6 @@ export function logView({ time, state, message, reply, nextDeliveryTime }: LogEn
     timeout: message.settings.timeoutMs,
     callback: message.settings.callback,
     failureCallback: message.settings.failureCallback,
-    scheduleId: message.scheduleId,
     label: message.settings.labels?.[0],
     labels: message.settings.labels,
   };

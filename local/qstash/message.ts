@@ -18,7 +18,6 @@ export type Message = {
   body: Buffer;
   settings: Settings;
   callerIp: string;
-  scheduleId: string | undefined;
   createdAt: number;
   notBefore: number;
   state: MessageState;
@@ -35,7 +34,6 @@ export type Draft = {
   settings: Settings;
   body: Buffer;
   callerIp: string;
-  scheduleId?: string;
 };
 
 /** Answer of a publish. */
@@ -75,7 +73,7 @@ export function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body'
     : { [`${prefix}Base64`]: body.toString('base64') };
 }
 
-/** The settings as messages, dead messages and schedules show them; undefined ones leave no trace. */
+/** The settings as messages and dead messages show them; undefined ones leave no trace. */
 export function shownSettings(settings: Settings, body: Buffer) {
   const redacted = redactedBody(settings, body);
   return {
@@ -103,7 +101,6 @@ export function messageView(message: Message) {
     maxRetries: maxRetriesOf(message),
     notBefore: message.notBefore,
     createdAt: message.createdAt,
-    scheduleId: message.scheduleId,
     callerIP: message.callerIp,
   };
 }

@@ -72,7 +72,6 @@ export class Sender {
     headers['Upstash-Retried'] = String(message.retried);
     headers['Upstash-Caller-Ip'] = message.callerIp;
     headers['Upstash-Signature'] = await this.#sign(message);
-    if (message.scheduleId) headers['Upstash-Schedule-Id'] = message.scheduleId;
     if (message.body.length > 0) headers['Content-Length'] = String(message.body.length);
     return headers;
   }

@@ -39,7 +39,7 @@ export const query = (c: Ctx): URLSearchParams => new URL(c.req.url).searchParam
 
 // What each route reads for itself; anything else of these must not be there.
 const readers: [RegExp, string][] = [
-  [/^POST \/v2\/(?:publish|schedules)\/./, 'headers query body'],
+  [/^POST \/v2\/publish\/./, 'headers query body'],
   [/^POST \/v2\/batch$/, 'body'],
   [/^POST \/v2\/dlq\/retry\//, 'headers'],
   [/^POST \/v2\/dlq\/retry$/, 'headers query'],
@@ -48,7 +48,7 @@ const readers: [RegExp, string][] = [
 ];
 
 const known =
-  /^\/v2\/(?:publish|batch|messages|bulkActions|dlq|schedules|flowControl|globalParallelism|keys|logs|events)(?:\/|$)/;
+  /^\/v2\/(?:publish|batch|messages|bulkActions|dlq|flowControl|globalParallelism|keys|logs|events)(?:\/|$)/;
 
 /** Refuses headers, parameters and bodies that the route would ignore. */
 export const refuseUnread: MiddlewareHandler<Env> = async (c, next) => {

@@ -1,5 +1,4 @@
 import { expect, onTestFinished, vi } from 'vitest';
-import { nextFiring, parseCron } from '../../../local/qstash/cron.ts';
 import { startRig, test, times } from './rig.ts';
 
 test('cancels by id, label and flow-control key, also between retries', async ({ rig }) => {
@@ -88,40 +87,4 @@ test('holds the rate per period', async ({ rig }) => {
   const since = (n: number) => (at[n] ?? Number.NaN) - (at[0] ?? Number.NaN);
   expect(since(5)).toBeGreaterThanOrEqual(198);
   expect(since(10)).toBeGreaterThanOrEqual(398);
-});
-
-test('fires schedules in UTC until they are paused or deleted', async ({ rig }) => {
-  const { qstash, client, there, setScale } = rig;
-  setScale(600);
-  const destination = `${there.url}/tick`;
-  const { scheduleId } = await client.schedules.create({
-    destination,
-    cron: '* * * * *',
-    body: 'go',
-  });
-  const [hit] = await there.until('/tick', 3);
-  expect(hit?.headers['upstash-schedule-id']).toBe(scheduleId);
-  await client.schedules.pause({ schedule: scheduleId });
-  await qstash.drain(30_000);
-  const { createdAt, lastScheduleTime: last = 0 } = await client.schedules.get(scheduleId);
-  // One message for every whole minute since the creation.
-  expect(last % 60_000).toBe(0);
-  expect(there.hits).toHaveLength(Math.floor(last / 60_000) - Math.floor(createdAt / 60_000));
-  const shown = { cron: '* * * * *', destination, body: 'go', isPaused: true, retries: 3 };
-  expect(await client.schedules.get(scheduleId)).toMatchObject(shown);
-  const before = there.hits.length;
-  const nextTime = async () => (await client.schedules.get(scheduleId)).nextScheduleTime ?? 0;
-  await expect.poll(nextTime, { timeout: 30_000 }).toBeGreaterThan(last + 120_000);
-  expect(there.hits.length).toBe(before);
-  await client.schedules.resume({ schedule: scheduleId });
-  await there.until('/tick', before + 1);
-  await client.schedules.delete(scheduleId);
-  expect(await client.schedules.list()).toEqual([]);
-  const next = (cron: string) =>
-    new Date(nextFiring(parseCron(cron), Date.UTC(2027, 0, 31, 9, 30)));
-  expect(next('*/15 8-10 * * *').toISOString()).toBe('2027-01-31T09:45:00.000Z');
-  expect(next('0 0 29 feb *').toISOString()).toBe('2028-02-29T00:00:00.000Z');
-  expect(next('5 4 13 * FRI').toISOString()).toBe('2027-02-05T04:05:00.000Z');
-  for (const bad of ['* * * *', '60 * * * *', '*/0 * * * *', '0 0 30 2 *', 'CRON_TZ=UTC * * * * *'])
-    expect(() => next(bad), bad).toThrow('invalid cron');
 });

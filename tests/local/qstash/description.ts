@@ -82,18 +82,15 @@ export function wrong(schema: Schema | string, value: unknown): string | undefin
     .join();
 }
 
-// The SDK reads logs as events, and pauses schedules with PATCH.
+// The SDK reads logs as events.
 const renamed = (path: string) => path.replace(/^\/v2\/events$/, '/v2/logs');
-const verbOf = (method: string) => (method === 'PATCH' ? 'POST' : method);
 
 function operationOf(method: string, path: string): Operation | undefined {
   const fits = (operation: Operation) => {
     const form = operation.path.replace('{destination}', '.+').replaceAll(/\{\w+\}/g, '[^/]+');
-    return operation.method === verbOf(method) && new RegExp(`^${form}$`).test(renamed(path));
+    return operation.method === method && new RegExp(`^${form}$`).test(renamed(path));
   };
-  const found = operations.filter(fits);
-  // `/v2/schedules/{id}/pause` looks like a destination too.
-  return found.find(({ path: form }) => !form.includes('{destination}')) ?? found[0];
+  return operations.find(fits);
 }
 
 const publish = operations.find(({ path }) => path.startsWith('/v2/publish/'));

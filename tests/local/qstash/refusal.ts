@@ -44,7 +44,7 @@ test('takes names that every object has', async ({ rig }) => {
     const own = { 'Upstash-Forward-__proto__': 'sent', 'Upstash-Retries': '0' };
     expect((await publish(`/${name}`, { ...flow, ...ids, ...own })).status).toBe(200);
     expect((await publish('/x', { [`Upstash-${name}`]: '1' })).status).toBe(400);
-    for (const path of [`messages/${name}`, `dlq/${name}`, `schedules/${name}`])
+    for (const path of [`messages/${name}`, `dlq/${name}`])
       expect([path, (await api(`/v2/${path}`)).status]).toEqual([path, 404]);
     expect((await api(`/v2/logs?${name}=1`)).status).toBe(400);
     expect((await api(`/v2/bulkActions?${name}=1`)).status).toBe(400);
@@ -87,7 +87,7 @@ test('refuses what it does not know', async ({ rig }) => {
     [400, post(publish, { 'Upstash-Callback-Callback': 'http://x.test' })],
     [400, post(publish, { 'Upstash-Retry-Delay': 'sleep(1)' })],
     [400, post(publish, { 'Upstash-Flow-Control-Key': 'k' })],
-    [400, post(`/v2/schedules/${there.url}`)],
+    [404, post(`/v2/schedules/${there.url}`)],
     [412, post(publish, {}, 'x'.repeat(10 * 1024 * 1024 + 1))],
     [400, post('/v2/batch', {}, '{}')],
     [400, post('/v2/batch', {}, JSON.stringify([{ destination: there.url, queue: 'q' }]))],
