@@ -28,10 +28,13 @@ describe.each(told)('$name', ({ story, events }) => {
     expect(story.objects.flatMap((object) => validateObject(object))).toEqual([]);
   });
 
-  test.runIf(isHere(story))('names nothing that is not there', () => {
-    const known = new Set(story.objects.map(({ id }) => id));
-    expect([...idsIn(events), ...idsIn(story.objects)].filter((id) => !known.has(id))).toEqual([]);
-  });
+  // What happens on another account leaves no object in ours.
+  if (isHere(story))
+    test('names nothing that is not there', () => {
+      const known = new Set(story.objects.map(({ id }) => id));
+      const named = [...idsIn(events), ...idsIn(story.objects)];
+      expect(named.filter((id) => !known.has(id))).toEqual([]);
+    });
 
   test('has invoices that add up, at every moment', () => {
     for (const invoice of invoicesIn(events)) {
