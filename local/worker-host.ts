@@ -13,7 +13,7 @@ type Ports = [http: number, cron: number];
 type Within = <T>(work: () => T) => T;
 
 /** How to run the Worker. */
-export type WorkerOptions = LogOptions & {
+type WorkerOptions = LogOptions & {
   /** 0 or absent: a free one. */
   port?: number | undefined;
   /** Bindings; they win over the `vars` of wrangler.toml. */

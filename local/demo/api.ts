@@ -1,5 +1,5 @@
 /** An answer that is no success: `problem+json`, told as the API tells it. */
-export class ApiError extends Error {
+class ApiError extends Error {
   readonly status: number;
   readonly code: string | undefined;
   constructor(status: number, problem: Record<string, unknown>) {

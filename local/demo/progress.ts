@@ -54,7 +54,7 @@ export async function watchJob(api: Api, id: string, show: (job: Job) => void): 
 }
 
 /** A job, whether the API wraps it in `{job}` or not. */
-export async function readJob(api: Api, id: string): Promise<{ job: Job }> {
+async function readJob(api: Api, id: string): Promise<{ job: Job }> {
   const told = await api.json<Job | { job: Job }>('GET', `/v1/jobs/${id}`);
   return 'job' in told ? told : { job: told };
 }

@@ -3,7 +3,7 @@ import type { Stack } from '../stack.ts';
 import type { Api, Me, Offer, Pack, Plan } from './api.ts';
 
 /** What to buy for a number of credits. */
-export type Purchase = { plan: Plan; pack?: Pack; quantity: number };
+type Purchase = { plan: Plan; pack?: Pack; quantity: number };
 
 /**
  * The smallest plan that covers `credits`, or the largest one and the cheapest packs for the rest.

@@ -11,7 +11,7 @@ import { count, type Screen } from './screen.ts';
 import { buy, choose, price } from './shop.ts';
 
 /** The result of `npm run demo -- --json`. Times in seconds, credits as balances around the job. */
-export type Result = {
+type Result = {
   rows: number;
   succeeded: number;
   failed: number;

@@ -13,7 +13,7 @@ export type { Stats } from './sql.ts';
 /** Neon's documented limit for requests and responses. */
 const neonLimitBytes = 64 * 1024 * 1024;
 
-export type NeonProxyOptions = {
+type NeonProxyOptions = {
   /** Absent: a free one. */
   port?: number | undefined;
   /** Connect to this server as this user, whoever callers name; the database stays theirs. */

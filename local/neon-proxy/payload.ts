@@ -7,7 +7,7 @@ import { jsonValue, parameterText } from './values.ts';
 /** How a statement's rows are to be written. */
 type Style = { isRaw: boolean; isArray: boolean };
 
-export type Payload = {
+type Payload = {
   statements: Statement[];
   /** Opens the batch's transaction; absent: one statement, without a transaction around it. */
   begin: string | undefined;

@@ -14,7 +14,7 @@ export type Field = {
 export type Statement = { query: string; params: Text[] };
 
 /** A prepared statement; without `fields` it is not certain that Postgres has it. */
-export type Prepared = { name: string; fields: Field[] | undefined };
+type Prepared = { name: string; fields: Field[] | undefined };
 
 /** One statement of a pipeline: what Postgres must be told before it can run. */
 export type Step = Statement & { prepared: Prepared; mustParse: boolean };

@@ -9,9 +9,9 @@ import { findPrograms, type Owner, placeFor, type Programs } from './binaries.ts
 import { clearLeftovers, endProcess, readLock } from './leftovers.ts';
 
 /** A running server. `close` resolves once no process of it is left. */
-export type Postgres = { url: string; port: number; close: () => Promise<void> };
+type Postgres = { url: string; port: number; close: () => Promise<void> };
 
-export type PostgresOptions = {
+type PostgresOptions = {
   /** Holds the cluster (`data/`) and its log; made if missing. */
   directory: string;
   /** Absent: a free one below 32768, out of the way of outgoing connections. */

@@ -10,7 +10,7 @@ import type { Scripted, Settings } from './settings.ts';
 type Answer = ReturnType<typeof writeAnswer>;
 type Entry = Scripted | undefined;
 /** What is asked, how it is played and what comes of it. */
-export type Exchange = { request: Completion; settings: Settings; entry: Entry; answer: Answer };
+type Exchange = { request: Completion; settings: Settings; entry: Entry; answer: Answer };
 
 /** How many pieces a streamed answer comes in. More would cost time in load runs and show nothing. */
 const pieceCount = 5;

@@ -44,7 +44,7 @@ const groq = request.extend({ include_reasoning: z.boolean().nullish() });
 const parameters = { plain: openai, openai, groq };
 
 export type Completion = z.infer<typeof request> & { include_reasoning?: boolean | null };
-export type Message = Completion['messages'][number];
+type Message = Completion['messages'][number];
 
 /** The APIs know these; ignoring them would hand back answers of another shape. */
 const unplayed =

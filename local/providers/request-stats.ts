@@ -4,7 +4,7 @@ import type { MiddlewareHandler } from 'hono';
 /** `search` is Serper's part, `llm` the completions'. */
 export type Provider = 'search' | 'llm';
 
-export type ProviderStats = {
+type ProviderStats = {
   requests: number;
   /** Requests that carry no answer yet, not even headers: what Cloudflare's limit of six counts. */
   waiting: number;

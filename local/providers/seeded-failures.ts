@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 
 /** How a request fails: an error, a rate limit, or no answer at all. */
-export type Failure = 'error' | 'rate-limit' | 'hang';
+type Failure = 'error' | 'rate-limit' | 'hang';
 
 /** A number in 0–1 that depends on nothing but its parts. */
 export function chance(...parts: (string | number)[]): number {

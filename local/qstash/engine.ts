@@ -17,7 +17,7 @@ import { Sender, type Reply } from './sender.ts';
 import type { Settings } from './settings.ts';
 
 /** What `startQstash` is given, with defaults filled in. */
-export type EngineOptions = {
+type EngineOptions = {
   currentSigningKey: string;
   nextSigningKey: string;
   timeScale: number;

@@ -2,7 +2,7 @@ import type { Message } from './message.ts';
 import { notPlayed, Refusal } from './problem.ts';
 
 /** What a filter looks at besides the message itself. */
-export type Facts = { message: Message; time: number; responseStatus?: number; state?: string };
+type Facts = { message: Message; time: number; responseStatus?: number; state?: string };
 
 /** A bulk request: by ids, or by filter with a page size and the place to go on from. */
 export type Selection = {

@@ -2,7 +2,7 @@ import { maxRetriesOf, methodOf, redactedBody, shownHeader, type Message } from 
 import type { Reply } from './sender.ts';
 
 /** As in the OpenAPI document (the SDK's types say CANCELED and know no CANCEL_REQUESTED). */
-export type LogState =
+type LogState =
   | 'CREATED'
   | 'ACTIVE'
   | 'RETRY'
@@ -13,7 +13,7 @@ export type LogState =
   | 'CANCELLED';
 
 /** One change of state; `order` makes the cursor unique within a millisecond. */
-export type LogEntry = {
+type LogEntry = {
   order: number;
   time: number;
   state: LogState;

@@ -66,7 +66,7 @@ export const redactedBody = ({ redact }: Settings, body: Buffer): string | undef
   redact?.includes('body') ? hidden(body) : undefined;
 
 /** `{body}` when the bytes are UTF-8, `{bodyBase64}` when not, nothing when empty. */
-export function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body') {
+function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body') {
   if (body.length === 0) return {};
   return isUtf8(body)
     ? { [prefix]: body.toString() }
@@ -74,7 +74,7 @@ export function shownBody(body: Buffer, prefix: 'body' | 'responseBody' = 'body'
 }
 
 /** The settings as messages and dead messages show them; undefined ones leave no trace. */
-export function shownSettings(settings: Settings, body: Buffer) {
+function shownSettings(settings: Settings, body: Buffer) {
   const redacted = redactedBody(settings, body);
   return {
     method: settings.method ?? 'POST',

@@ -3,10 +3,7 @@ import { maxRetriesOf, type Message } from './message.ts';
 import type { Reply } from './sender.ts';
 
 /** What becomes of a message after an attempt. */
-export type Outcome =
-  | { kind: 'delivered' }
-  | { kind: 'failed' }
-  | { kind: 'retry'; waitMs: number };
+type Outcome = { kind: 'delivered' } | { kind: 'failed' } | { kind: 'retry'; waitMs: number };
 
 const daySeconds = 86_400;
 

@@ -43,7 +43,7 @@ type Reader = (value: string, name: string) => Partial<Settings>;
 const invalid = (name: string, value: string) => new Refusal(400, `invalid ${name}: ${value}`);
 
 /** The backend's name check for labels and flow-control keys (upstash/workflow-js #196). */
-export const resourceName = /^[a-zA-Z0-9\-_.]+$/;
+const resourceName = /^[a-zA-Z0-9\-_.]+$/;
 
 function decoded(text: string, malformed: Refusal): string {
   try {

@@ -4,7 +4,7 @@ import { createGateway } from './gateway.ts';
 import { Store } from './store.ts';
 
 export type Redis = Service & { faults: Faults };
-export type RedisOptions = {
+type RedisOptions = {
   /** 0 or absent: a free one. */
   port?: number | undefined;
   /** What `Authorization: Bearer` must carry. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 
 /** Whether `port` can be listened on at loopback now. */
-export function isFree(port: number): Promise<boolean> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));

@@ -39,7 +39,7 @@ async function cleanUp(path: string): Promise<void> {
 }
 
 /** Ends and removes what crashed runs left in the temporary folder. Gives their number. */
-export async function removeLeftovers(): Promise<number> {
+async function removeLeftovers(): Promise<number> {
   const names = await readdir(tmpdir());
   const paths = names.filter((name) => name.startsWith(prefix)).map((name) => join(tmpdir(), name));
   const dead = paths.filter((path) => {

@@ -58,7 +58,7 @@ export function secretsFor(env: Environment, kept: Partial<Secrets>): Secrets {
 }
 
 /** Who a token is for; `issuer` and `audience` as the Worker was told to expect them. */
-export type TokenInput = {
+type TokenInput = {
   secret: string;
   sub: string;
   email: string;

@@ -34,7 +34,7 @@ export function readEnvironment(folder = root): Environment {
 }
 
 /** Which parts the environment names, so that no stand-in is started for them. */
-export type Named = Record<
+type Named = Record<
   'database' | 'neon' | 'redis' | 'qstash' | 'stripe' | 'search' | 'llm',
   boolean
 >;

@@ -21,7 +21,7 @@ const sources = ['functions', 'db', 'schema.ts', 'wrangler.toml', 'package-lock.
 const keptBuilds = 5;
 
 /** The part of wrangler.toml (top level: development) that shapes how the Worker runs. */
-export type WorkerSettings = {
+type WorkerSettings = {
   compatibilityDate: string;
   compatibilityFlags: string[];
   crons: string[];

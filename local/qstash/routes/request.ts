@@ -4,14 +4,14 @@ import { quotas } from '../plan.ts';
 import { notPlayed, Refusal } from '../problem.ts';
 import { parseDestination, telemetry } from '../settings.ts';
 
-export type Env = { Bindings: HttpBindings };
+type Env = { Bindings: HttpBindings };
 export type Ctx = Context<Env>;
 
 /** A group of routes with the Node request at hand. */
 export const routes = () => new Hono<Env>();
 
 /** The request target as the client sent it: a destination in it must not be normalised. */
-export function rawAfter(c: Ctx, prefix: string): string {
+function rawAfter(c: Ctx, prefix: string): string {
   const target = c.env.incoming.url ?? '';
   return target.slice(target.indexOf(prefix) + prefix.length);
 }

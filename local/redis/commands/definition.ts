@@ -13,7 +13,7 @@ export type Definition = {
 };
 export type Definitions = Record<string, Definition>;
 
-export const firstKey = (args: string[]): string[] => args.slice(0, 1);
+const firstKey = (args: string[]): string[] => args.slice(0, 1);
 export const everyKey = (args: string[]): string[] => args;
 export const evenKeys = (args: string[]): string[] => args.filter((_, index) => index % 2 === 0);
 export const noKeys = (): string[] => [];

@@ -6,7 +6,7 @@ import type { StripeEvent } from './types.ts';
 import type { World } from './world.ts';
 
 /** One try: `status` is what the endpoint answered, or null if it did not. `at` is in ms. */
-export type Attempt = { at: number; status: number | null; error?: string };
+type Attempt = { at: number; status: number | null; error?: string };
 /** The delivery of one event to one endpoint. */
 export type Delivery = {
   event: string;

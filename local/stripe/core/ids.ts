@@ -42,7 +42,7 @@ export const idForms = {
   event: ['evt_1', 23],
 } as const;
 
-export type Kind = keyof typeof idForms;
+type Kind = keyof typeof idForms;
 
 /** A fresh id of the kind: `newId('price')` → `price_1…`. */
 export function newId(kind: Kind): string {

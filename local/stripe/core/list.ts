@@ -1,7 +1,7 @@
 import { invalid, missing } from './problem.ts';
 import type { List, Thing } from './types.ts';
 
-export type Page = {
+type Page = {
   limit?: number | undefined;
   starting_after?: string | undefined;
   ending_before?: string | undefined;

@@ -8,7 +8,7 @@ export type Rule<T> = {
   /** The parameters inside of it, by name; of a list those of its elements. */
   inner?: Rules;
 };
-export type Needed<T> = Rule<T> & { needed: true };
+type Needed<T> = Rule<T> & { needed: true };
 type Rules = Record<string, Rule<unknown>>;
 type Of<R> = R extends Rule<infer T> ? T : never;
 /** What a set of rules yields: needed ones always, the others perhaps. */

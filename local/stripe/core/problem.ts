@@ -1,5 +1,5 @@
 /** The body of Stripe's answer to a request it refuses. Source: https://docs.stripe.com/api/errors */
-export type ProblemBody = {
+type ProblemBody = {
   type: 'invalid_request_error' | 'idempotency_error' | 'card_error' | 'api_error';
   message: string;
   code?: string;

@@ -2,10 +2,10 @@ import { hash, list, str, type Rule, type Values } from './params.ts';
 import type { Raw } from './form.ts';
 import type { World } from './world.ts';
 
-export type Method = 'GET' | 'POST' | 'DELETE';
+type Method = 'GET' | 'POST' | 'DELETE';
 type Rules = Record<string, Rule<unknown>>;
 /** What a route is given: the world, the ids in its path, its parameters. */
-export type Call<P> = { world: World; ids: string[]; id: string; params: P };
+type Call<P> = { world: World; ids: string[]; id: string; params: P };
 type Answer = Record<string, unknown>;
 
 /** One route of the API. `run` is synchronous: a request is one uninterrupted step. */

@@ -58,7 +58,7 @@ export type SessionNote = {
 };
 
 /** State that belongs to no Stripe object. */
-export type Notes = {
+type Notes = {
   cards: Record<string, Card>;
   sessions: Record<string, SessionNote>;
   /** Secrets of webhook endpoints, by endpoint. */

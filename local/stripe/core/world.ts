@@ -4,7 +4,7 @@ import type { Store } from './store.ts';
 import type { StripeEvent, Thing } from './types.ts';
 
 /** Who asked for what is happening now; null for the clock and the hosted pages. */
-export type Cause = { id: string | null; idempotency_key: string | null };
+type Cause = { id: string | null; idempotency_key: string | null };
 
 /** One running stand-in, handed to every step. */
 export class World {

@@ -15,9 +15,9 @@ import { openSubscription, startSubscription } from './subscriptions.ts';
 /** How long a bank takes to settle an asynchronous payment. */
 const bankDays = 3;
 
-export type Buyer = { email: string | null; name: string | null; promotionCode: string | null };
+type Buyer = { email: string | null; name: string | null; promotionCode: string | null };
 export type Press = 'pay' | 'decline' | 'async';
-export type Pressed = {
+type Pressed = {
   status: 'complete' | 'open';
   redirect: string | null;
   message: string | null;

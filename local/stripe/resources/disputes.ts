@@ -19,7 +19,7 @@ const inquiryDays = 120;
 const disputeFee = 1500;
 
 /** How a dispute begins: `block` and `resolution` are prevented ones. Source: docs.stripe.com/changelog/basil/2025-08-27 */
-export type DisputeKind = 'block' | 'chargeback' | 'inquiry' | 'resolution';
+type DisputeKind = 'block' | 'chargeback' | 'inquiry' | 'resolution';
 const statuses: Record<DisputeKind, Dispute['status']> = {
   block: 'prevented',
   chargeback: 'needs_response',

@@ -1,7 +1,7 @@
 import type { InvoiceLine, Price } from '../core/types.ts';
 
 /** What a line bills before discounts and tax; an inclusive price holds its tax already. */
-export type TotalLine = { amount: number; isDiscountable: boolean; isInclusive: boolean };
+type TotalLine = { amount: number; isDiscountable: boolean; isInclusive: boolean };
 export type TotalDiscount = { id: string; percentOff: number | null; amountOff: number | null };
 /** A flat rate in percent, with the ids of its tax rates. */
 export type Tax = { percent: number; inclusive: string; exclusive: string };

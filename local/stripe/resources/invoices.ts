@@ -8,7 +8,7 @@ import { createIntent } from './payments.ts';
 import { dropPendingUpdate, isPendingFor } from './pending-update.ts';
 import { automaticTax, taxOf } from './taxes.ts';
 
-export type InvoiceDraft = {
+type InvoiceDraft = {
   customer: string;
   currency: string;
   reason: BillingReason;

@@ -8,8 +8,7 @@ import { pick } from './metadata.ts';
 /** How a try to charge ended: `action` waits for 3-D Secure, `pending` for the bank. */
 export type Outcome = 'paid' | 'failed' | 'action' | 'pending';
 
-export type NewIntent = Partial<PaymentIntent> &
-  Pick<PaymentIntent, 'amount' | 'currency' | 'customer'>;
+type NewIntent = Partial<PaymentIntent> & Pick<PaymentIntent, 'amount' | 'currency' | 'customer'>;
 
 /** Makes a payment intent that waits for a payment method. */
 export function createIntent(world: World, input: NewIntent): PaymentIntent {

@@ -3,7 +3,7 @@ import type { World } from '../core/world.ts';
 import { voidInvoice } from './invoices.ts';
 import { pendingInvoice } from './pending-update.ts';
 
-export type EndReason = 'cancellation_requested' | 'payment_failed';
+type EndReason = 'cancellation_requested' | 'payment_failed';
 
 /** Ends a subscription now. Source: https://docs.stripe.com/billing/subscriptions/cancel */
 export function endSubscription(world: World, subscription: Subscription, reason: EndReason): void {

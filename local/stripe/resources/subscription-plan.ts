@@ -8,8 +8,8 @@ import { createItem, setPrice } from './subscription-items.ts';
 import { checkCurrency, checkItems, quantityOf } from './subscriptions.ts';
 
 /** Items of an update. Source: https://docs.stripe.com/api/subscriptions/update */
-export const itemRules = hash({ deleted: bool, id: str, metadata, price: str, quantity: natural });
-export type ItemParams = Values<{
+const itemRules = hash({ deleted: bool, id: str, metadata, price: str, quantity: natural });
+type ItemParams = Values<{
   deleted: typeof bool;
   id: typeof str;
   metadata: typeof metadata;
