@@ -283,7 +283,9 @@ describe.skipIf(isReal)('when the retries are spent', () => {
     expect([draft?.status, draft?.auto_advance]).toEqual(['draft', false]);
     expect((await fresh(one)).status).toBe('unpaid');
     await card(one, 'ok');
-    const types = await world.told(() => stripe.invoices.finalizeInvoice(draft?.id ?? ''));
+    const types = await world.told(() =>
+      stripe.invoices.finalizeInvoice(draft?.id ?? '', { auto_advance: true }),
+    );
     expect(types).toContain('invoice.paid');
     expect((await fresh(one)).status).toBe('active');
   });

@@ -28,9 +28,8 @@ ${alert === null ? '' : `<p class="alert" role="alert">${escapeHtml(alert)}</p>`
 <table>${rows.join('')}
 <tr class="total"><td>Due now</td><td>${money(session.amount_total ?? 0, currency)}</td></tr></table>
 <form method="post">${field}${session.allow_promotion_codes ? '<label>Promotion code<input name="promotion_code"></label>' : ''}
-<button class="main" name="action" value="pay">Pay</button>
-<button name="action" value="decline">Pay with a card that is declined</button>
-<button name="action" value="async">Pay by bank, settled days later</button>
+${session.payment_method_types.includes('card') ? '<button class="main" name="action" value="pay">Pay</button>\n<button name="action" value="decline">Pay with a card that is declined</button>' : ''}
+${session.payment_method_types.includes('us_bank_account') ? '<button name="action" value="async">Pay by bank, settled days later</button>' : ''}
 </form>
 ${session.cancel_url === null ? '' : `<p><a href="${escapeHtml(session.cancel_url)}">Cancel and go back</a></p>`}`,
   );

@@ -15,7 +15,7 @@ import { trialSettings } from './subscription-params.ts';
 /** Parameters of a new session. Source: https://docs.stripe.com/api/checkout/sessions/create */
 export const sessionRules = {
   allow_promotion_codes: bool,
-  allowed_payment_method_types: list(oneOf('card', 'link', 'sepa_debit', 'us_bank_account')),
+  allowed_payment_method_types: list(oneOf('card', 'us_bank_account')),
   automatic_tax: hash({ enabled: need(bool) }),
   billing_address_collection: oneOf('auto', 'required'),
   cancel_url: str,

@@ -154,6 +154,9 @@ function typeCode(world: World, session: Session, code: string): void {
 export function press(world: World, session: Session, action: Press, buyer: Buyer): Pressed {
   if (session.status !== 'open')
     throw invalid(`This Checkout Session is no longer active: its status is ${session.status}.`);
+  const method = action === 'async' ? 'us_bank_account' : 'card';
+  if (!session.payment_method_types.includes(method))
+    throw invalid(`This Checkout Session takes no payment by ${method}.`);
   if (buyer.promotionCode !== null) typeCode(world, session, buyer.promotionCode);
   if (session.automatic_tax.enabled) session.automatic_tax.status = 'complete';
   setTotals(world, session);

@@ -163,7 +163,7 @@ function fieldsOf(world: World, params: NewSession, customer: Customer | null): 
     payment_method_collection: isPayment
       ? 'if_required'
       : (params.payment_method_collection ?? 'always'),
-    payment_method_types: params.allowed_payment_method_types ?? ['card'],
+    payment_method_types: params.allowed_payment_method_types ?? ['card', 'us_bank_account'],
     ...(taxIds?.enabled && {
       tax_id_collection: { enabled: true, required: taxIds.required ?? 'never' },
     }),

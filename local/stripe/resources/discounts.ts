@@ -15,8 +15,8 @@ export type DiscountParams = ReturnType<typeof discountRules.read>[number];
 export type Redeemer = {
   customer: string | null;
   currency: string;
-  /** What is bought, before discounts, where that is known. */
-  amount?: number;
+  /** What is bought, before discounts. */
+  amount: number;
   /** Discounts that are there already and may be named again. */
   has?: string[];
 };
@@ -63,7 +63,11 @@ function checkPromotion(world: World, one: PromotionCode, by: Redeemer, param: s
   if (!one.active) throw invalid(`The promotion code ${one.code} is not active.`, param);
   if (one.customer !== null && one.customer !== by.customer)
     throw invalid('This promotion code cannot be redeemed by this customer.', param);
-  const { first_time_transaction: isFirst, minimum_amount: least } = one.restrictions;
+  const {
+    first_time_transaction: isFirst,
+    minimum_amount: least,
+    minimum_amount_currency: leastCurrency,
+  } = one.restrictions;
   const hasPaid = world.store
     .all('charge')
     .some((charge) => charge.paid && charge.customer !== null && charge.customer === by.customer);
@@ -72,7 +76,9 @@ function checkPromotion(world: World, one: PromotionCode, by: Redeemer, param: s
       'This promotion code cannot be redeemed because the associated customer has prior transactions.',
       param,
     );
-  if (least !== null && by.amount !== undefined && by.amount < least)
+  if (least !== null && leastCurrency !== by.currency)
+    throw invalid(`This promotion code is not for orders in ${by.currency}.`, param);
+  if (least !== null && by.amount < least)
     throw invalid(
       `This promotion code needs an order of ${money(least, one.restrictions.minimum_amount_currency ?? by.currency)}.`,
       param,
@@ -133,6 +139,14 @@ export function readDiscounts(world: World, entries: DiscountParams[], by: Redee
   });
   return found.map((one) => (typeof one === 'string' ? one : redeem(world, one).id));
 }
+
+/** Whether one of the coupons that `discounts` names takes the whole price off. */
+export const isGivenAway = (world: World, entries: DiscountParams[], by: Redeemer): boolean =>
+  entries.some(
+    (entry, index) =>
+      entry.discount === undefined &&
+      findCoupon(world, entry, by, `discounts[${index}]`).coupon.percent_off === 100,
+  );
 
 /** Gives a subscription its discounts and tells of those that came and went. */
 export function setDiscounts(world: World, subscription: Subscription, ids: string[]): void {

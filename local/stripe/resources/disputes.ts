@@ -157,14 +157,16 @@ const update = route(
   ({ world, id, params }) => {
     const dispute = world.store.need('dispute', id);
     const isOpen = ['needs_response', 'warning_needs_response'].includes(dispute.status);
-    if (params.evidence && !isOpen)
+    if ((params.evidence || params.submit) && !isOpen)
       throw invalid(`This dispute takes no evidence: its status is ${dispute.status}.`);
     return world.change('charge.dispute.updated', dispute, (one) => {
       one.metadata = mergeMetadata(one.metadata, params.metadata);
-      if (!params.evidence) return;
-      Object.assign(one.evidence, given(params.evidence));
-      one.evidence_details.has_evidence = true;
-      if (params.submit === false) return;
+      if (params.evidence) {
+        Object.assign(one.evidence, given(params.evidence));
+        one.evidence_details.has_evidence = true;
+      }
+      const isStaged = one.evidence_details.has_evidence && params.submit === true;
+      if (params.submit === false || !(params.evidence || isStaged)) return;
       one.evidence_details.submission_count += 1;
       one.evidence_details.submission_method = 'manual';
       one.status = one.status === 'needs_response' ? 'under_review' : 'warning_under_review';

@@ -1,3 +1,4 @@
+import { hourSeconds } from '../core/clock.ts';
 import { invalid } from '../core/problem.ts';
 import { listInOrder } from '../core/list.ts';
 import { bool, hash, metadata, moments, need, oneOf, page, str } from '../core/params.ts';
@@ -19,6 +20,15 @@ function needStatus(invoice: Invoice, allowed: string[], verb: string): Invoice 
   return invoice;
 }
 
+/** Whether Stripe goes on with an invoice by itself: an hour from now, or not. */
+function setAdvance(invoice: Invoice, isOn: boolean, now: number): void {
+  if (invoice.auto_advance === isOn) return;
+  invoice.auto_advance = isOn;
+  const at = isOn && ['draft', 'open'].includes(invoice.status) ? now + hourSeconds : null;
+  invoice.next_payment_attempt = at;
+  invoice.automatically_finalizes_at = invoice.status === 'draft' ? at : null;
+}
+
 /** Invoices. Source: https://docs.stripe.com/api/invoices */
 export const invoiceRoutes: Route[] = [
   route(
@@ -29,7 +39,8 @@ export const invoiceRoutes: Route[] = [
       const invoice = world.store.need('invoice', id);
       return world.change('invoice.updated', invoice, (one) => {
         one.metadata = mergeMetadata(one.metadata, params.metadata);
-        if (params.auto_advance !== undefined) one.auto_advance = params.auto_advance;
+        if (params.auto_advance !== undefined)
+          setAdvance(one, params.auto_advance, world.clock.now());
       });
     },
   ),
@@ -44,7 +55,7 @@ export const invoiceRoutes: Route[] = [
       const invoice = needStatus(world.store.need('invoice', id), ['draft'], 'finalize');
       needCustomer(world, invoice.customer);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
-      (params.auto_advance === false ? finalizeInvoice : finalizeAndCollect)(world, invoice);
+      (invoice.auto_advance ? finalizeAndCollect : finalizeInvoice)(world, invoice);
       return invoice;
     },
   ),

@@ -40,8 +40,8 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
   );
   const { discountAmounts, total } = totals;
   const invoice = store.add('invoice', clock.now(), {
-    amount_due: Math.max(0, total),
-    amount_remaining: Math.max(0, total),
+    amount_due: Math.max(0, total + customer.balance),
+    amount_remaining: Math.max(0, total + customer.balance),
     auto_advance: draft.isHeld !== true,
     automatic_tax: { disabled_reason: null, ...automaticTax(isTaxed, 'complete') },
     automatically_finalizes_at: draft.finalizesAt,

@@ -13,7 +13,6 @@ const retriesAfterDays = [3, 5, 7];
 /** The order in which Stripe tells of a payment. */
 export const paymentOrder = [
   'customer.created',
-  'customer.updated',
   'payment_intent.created',
   'charge.succeeded',
   'charge.pending',
@@ -23,6 +22,7 @@ export const paymentOrder = [
   'invoice.created',
   'customer.subscription.created',
   'customer.discount.created',
+  'customer.updated',
   'invoice.finalized',
   'customer.subscription.pending_update_applied',
   'customer.subscription.updated',

@@ -38,7 +38,10 @@ function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charg
     payment_intent: intent.id,
     ...fields,
   });
-  if (customer) Object.assign(charge.billing_details, pick(customer, ['email', 'name']));
+  // A guest is known by what the checkout page asked.
+  const guest = store.all('checkout.session').find((one) => one.payment_intent === intent.id);
+  const payer = customer ?? guest?.customer_details;
+  if (payer) Object.assign(charge.billing_details, pick(payer, ['email', 'name']));
   if (charge.status !== 'failed') charge['receipt_url'] = `${world.base}/receipts/${charge.id}`;
   intent.latest_charge = charge.id;
   return charge;

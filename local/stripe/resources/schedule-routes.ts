@@ -1,15 +1,6 @@
-import { invalid } from '../core/problem.ts';
-import {
-  either,
-  hash,
-  list,
-  metadata,
-  moments,
-  natural,
-  need,
-  oneOf,
-  str,
-} from '../core/params.ts';
+import { daySeconds } from '../core/clock.ts';
+import { invalid, onlyOne } from '../core/problem.ts';
+import { hash, list, metadata, moments, natural, need, oneOf, str } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Schedule, SchedulePhase, Subscription } from '../core/types.ts';
@@ -32,9 +23,12 @@ const phase = hash({
   items: need(list(hash({ price: need(str), quantity: natural }), 20)),
   metadata,
   proration_behavior: behaviours,
-  start_date: either(natural, oneOf('now')),
+  start_date: natural,
   trial_end: natural,
 });
+/** Source: https://docs.stripe.com/billing/subscriptions/subscription-schedules */
+const maxPhaseSeconds = 5 * 366 * daySeconds;
+
 type PhaseParams = typeof phase extends { read: (...args: never[]) => infer T } ? T : never;
 
 /** Phases follow each other without gaps; the last one ends after its duration or one interval. */
@@ -47,7 +41,7 @@ function readPhases(
   let start = first;
   return given.map((input, index) => {
     const param = `phases[${index}]`;
-    if (typeof input.start_date === 'number' && input.start_date !== start)
+    if (input.start_date !== undefined && input.start_date !== start)
       throw invalid('Each phase must begin when the previous one ends.', {
         param: `${param}[start_date]`,
       });
@@ -61,8 +55,13 @@ function readPhases(
       if (code !== undefined) world.store.need('promotion_code', code, `${param}[discounts]`);
     }
     const { duration } = input;
+    onlyOne(input, 'duration', 'end_date');
+    if (duration?.interval_count === 0)
+      throw invalid('A phase lasts at least one interval.', `${param}[duration]`);
     const end = input.end_date ?? addIntervals(start, duration ? defined(duration) : recurring, 1);
-    if (end <= start)
+    if (!(end < start + maxPhaseSeconds))
+      throw invalid('A phase lasts at most five years.', `${param}[end_date]`);
+    if (end <= start || end <= world.clock.now())
       throw invalid('A phase must end after it begins.', { param: `${param}[end_date]` });
     if (index > 0 && input.trial_end !== undefined)
       throw invalid('This stand-in does not play trials of later phases.', {
@@ -96,7 +95,13 @@ function checkRunning(world: World, schedule: Schedule, phase: SchedulePhase): v
   const items = one.items.data.map(({ price, quantity }) => `${quantity} × ${price.id}`);
   const told = phase.items.map(({ price, quantity = 1 }) => `${quantity} × ${price}`);
   const trialEnd = one.status === 'trialing' ? one.trial_end : null;
-  if (items.join() !== told.join() || (phase.trial_end ?? trialEnd) !== trialEnd)
+  const discounts = phase.discounts.map(({ discount }) => discount);
+  if (
+    items.join() !== told.join() ||
+    discounts.join() !== one.discounts.join() ||
+    Object.keys(phase.metadata ?? {}).length > 0 ||
+    (phase.trial_end ?? trialEnd) !== trialEnd
+  )
     throw invalid('This stand-in does not play changes of the phase that runs.', 'phases[0]');
 }
 
@@ -107,6 +112,7 @@ const update = route(
     end_behavior: oneOf('cancel', 'release'),
     metadata,
     phases: list(phase, 10),
+    // It is about changes of the phase that runs, and those are refused.
     proration_behavior: behaviours,
   },
   ({ world, id, params }) => {

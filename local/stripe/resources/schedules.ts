@@ -6,7 +6,7 @@ import { type DiscountParams, findCoupon } from './discounts.ts';
 import { addIntervals } from './periods.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
-import { checkCurrency, periodOf, quantityOf } from './subscriptions.ts';
+import { checkCurrency, periodOf, priceOf, quantityOf } from './subscriptions.ts';
 
 type Discounts = SchedulePhase['discounts'];
 
@@ -154,10 +154,20 @@ const discountOf = ({ coupon, discount, promotion_code: code }: Discounts[number
 });
 
 /** Whether a discount that a phase names can still be given: coupons end and are deleted meanwhile. */
-function isThere(world: World, one: Subscription, named: Discounts[number]): boolean {
+function isThere(
+  world: World,
+  one: Subscription,
+  amount: number,
+  named: Discounts[number],
+): boolean {
   if (named.discount !== null) return one.discounts.includes(named.discount);
   try {
-    findCoupon(world, discountOf(named), { currency: one.currency, customer: one.customer }, '');
+    findCoupon(
+      world,
+      discountOf(named),
+      { amount, currency: one.currency, customer: one.customer },
+      '',
+    );
     return true;
   } catch (error) {
     if (error instanceof Problem) return false;
@@ -173,12 +183,17 @@ function enterPhase(world: World, schedule: Schedule, phase: SchedulePhase): voi
     return id === undefined ? { price, quantity } : { id, price, quantity };
   });
   const gone = one.items.data.slice(items.length).map(({ id }) => ({ deleted: true, id }));
+  const amount = priceOf(
+    items.map(({ price, quantity }) => ({ price: world.store.need('price', price), quantity })),
+  );
   const isAtPeriodEnd = phase.start_date === periodOf(one).end;
   updateSubscription(
     world,
     one,
     {
-      discounts: phase.discounts.filter((each) => isThere(world, one, each)).map(discountOf),
+      discounts: phase.discounts
+        .filter((each) => isThere(world, one, amount, each))
+        .map(discountOf),
       items: [...items, ...gone],
       metadata: phase.metadata,
       proration_behavior: isAtPeriodEnd ? 'none' : (phase.proration_behavior as 'none'),

@@ -21,7 +21,14 @@ export const itemList = list(itemRules, 20);
 /** One item as it will be; `id` is null for an item to be made. */
 type Slot = { id: string | null; price: Price; quantity: number; metadata: Meta; isGone: boolean };
 /** What an update makes of a subscription's items. */
-export type ItemPlan = { slots: Slot[]; isChanged: boolean; isNewInterval: boolean };
+export type ItemPlan = {
+  slots: Slot[];
+  /** Whether something is billed otherwise. */
+  isChanged: boolean;
+  /** Whether metadata differ. */
+  isRelabelled: boolean;
+  isNewInterval: boolean;
+};
 
 const slotsOf = (subscription: Subscription): Slot[] =>
   subscription.items.data.map((item) => ({
@@ -98,7 +105,8 @@ export function planItems(
       const was = before.find(({ id }) => id === slot.id);
       return was?.price.id !== slot.price.id || quantityOf(was) !== slot.quantity;
     });
-  return { slots, isChanged, isNewInterval };
+  const labels = (all: Slot[]): string => JSON.stringify(all.map(({ metadata: meta }) => meta));
+  return { slots, isChanged, isNewInterval, isRelabelled: labels(slots) !== labels(before) };
 }
 
 /** Gives new slots their items, which are kept only once `applyPlan` runs. */

@@ -17,7 +17,7 @@ import type { Price } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { needCustomer } from './customers.ts';
-import { discountRules, readDiscounts } from './discounts.ts';
+import { discountRules, isGivenAway, readDiscounts } from './discounts.ts';
 import { draftInvoice, finalizeInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { periodFrom } from './periods.ts';
@@ -29,6 +29,7 @@ import {
   itemLines,
   openSubscription,
   periodOf,
+  priceOf,
   setPeriod,
   startSubscription,
 } from './subscriptions.ts';
@@ -73,24 +74,30 @@ const create = route(
     const now = world.clock.now();
     const items = readItems(world, params.items);
     const trialEnd = readTrial(params, now);
+    const redeemer = {
+      amount: priceOf(items),
+      currency: items[0]?.price.currency ?? '',
+      customer: customer.id,
+    };
+    const isFree =
+      trialEnd !== null ||
+      isGivenAway(world, params.discounts ?? [], redeemer) ||
+      redeemer.amount === 0;
     const isDeferred = params.payment_behavior === 'default_incomplete';
     const card = world.store.notes.cards[customer.id];
-    if (card === undefined && trialEnd === null && !isDeferred)
+    if (card === undefined && !isFree && !isDeferred)
       throw invalid(
         'This customer has no attached payment source or default payment method. Please consider adding a default payment method.',
         { code: 'resource_missing' },
       );
     const isError = params.payment_behavior === 'error_if_incomplete' && card !== 'ok';
-    if (isError && trialEnd === null) throw declined();
+    if (isError && !isFree) throw declined();
     const input = {
       customer: customer.id,
       items,
       billingMode: params.billing_mode?.type,
       description: params.description,
-      discounts: readDiscounts(world, params.discounts ?? [], {
-        currency: items[0]?.price.currency ?? '',
-        customer: customer.id,
-      }),
+      discounts: readDiscounts(world, params.discounts ?? [], redeemer),
       isTaxed: params.automatic_tax?.enabled,
       metadata: mergeMetadata({}, params.metadata),
       trialEnd,

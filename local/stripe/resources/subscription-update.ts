@@ -12,7 +12,7 @@ import { addPendingLines, type ItemChange, pendingLines, prorationLines } from '
 import { checkUpdate } from './subscription-check.ts';
 import { changesOf, type ItemPlan, plannedItems, planItems } from './subscription-plan.ts';
 import type { Update } from './subscription-params.ts';
-import { itemLines, periodOf, quantityOf, setPeriod } from './subscriptions.ts';
+import { itemLines, periodOf, priceOf, quantityOf, setPeriod } from './subscriptions.ts';
 
 const unpaidUpdateSeconds = 23 * 3600;
 
@@ -99,7 +99,7 @@ function editItems(
   params: Update,
 ): void {
   const now = world.clock.now();
-  if (plan.isChanged) one.items.data = plannedItems(world, one, plan);
+  if (plan.isChanged || plan.isRelabelled) one.items.data = plannedItems(world, one, plan);
   one.billing_cycle_anchor = billing.anchor;
   setPeriod(one, billing.period);
   if (params.trial_end === 'now' && one.status === 'trialing') {
@@ -169,7 +169,12 @@ export function updateSubscription(
   const card = world.store.notes.cards[one.customer] ?? 'ok';
   const isError = params.payment_behavior === 'error_if_incomplete' && card !== 'ok';
   if (isError && isBilled && dueOf(world, one, plan, billing) > 0) throw declined();
-  const redeemer = { currency: one.currency, customer: one.customer, has: one.discounts };
+  const redeemer = {
+    amount: priceOf(plan.slots.filter(({ isGone }) => !isGone)),
+    currency: one.currency,
+    customer: one.customer,
+    has: one.discounts,
+  };
   const discounts = params.discounts && readDiscounts(world, params.discounts, redeemer);
   // Source: https://docs.stripe.com/changelog/endive/2026-09-30/scheduled-subscription-cancellation
   const waiting = pendingInvoice(world, one);

@@ -81,6 +81,10 @@ export function checkCurrency({ currency }: Subscription, prices: Price[]): void
 export const quantityOf = (item: Pick<Partial<SubscriptionItem>, 'quantity'>): number =>
   item.quantity ?? 0;
 
+/** What items cost in a period, before discounts. */
+export const priceOf = (items: { price: Price; quantity: number }[]): number =>
+  items.reduce((sum, { price, quantity }) => sum + (price.unit_amount ?? 0) * quantity, 0);
+
 /** A line for each item over a period; in a trial it costs nothing. */
 export const itemLines = (
   world: World,
