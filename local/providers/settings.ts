@@ -47,10 +47,41 @@ const conditions = {
 };
 const either = z.enum(['search', 'llm']).optional();
 const llm = z.literal('llm').default('llm');
-const scripted = z.union([
-  z.strictObject({ ...conditions, kind: kinds, provider: either }),
-  z.strictObject({ ...conditions, kind: completionKinds, provider: llm }),
-]);
+
+type Kind = z.infer<typeof kinds> | z.infer<typeof completionKinds>;
+/** The kinds that heed a condition which others would ignore. */
+const heeded: Record<'text' | 'chunks' | 'retryAfterSeconds', readonly Kind[]> = {
+  text: ['text'],
+  chunks: ['cut', 'unfinished', 'stream-error'],
+  retryAfterSeconds: [
+    'unavailable',
+    'error',
+    'rate-limit',
+    'invalid-key',
+    'payment-required',
+    'forbidden',
+    'out-of-credits',
+    'model-gone',
+    'content-policy',
+    'json-failed',
+  ],
+};
+
+const scripted = z
+  .union([
+    z.strictObject({ ...conditions, kind: kinds, provider: either }),
+    z.strictObject({ ...conditions, kind: completionKinds, provider: llm }),
+  ])
+  .superRefine((entry, context) => {
+    for (const [name, takers] of Object.entries(heeded))
+      if (entry[name as keyof typeof heeded] !== undefined && !takers.includes(entry.kind))
+        context.addIssue({ code: 'custom', message: `${entry.kind} does not heed ${name}` });
+    if (entry.chunks !== undefined && entry.provider === 'search')
+      context.addIssue({ code: 'custom', message: 'a search has no chunks' });
+    const { fromSeconds = 0, toSeconds = Infinity } = entry;
+    if (toSeconds <= fromSeconds)
+      context.addIssue({ code: 'custom', message: 'toSeconds must be after fromSeconds' });
+  });
 
 /** How the providers behave; every field can be changed while they run. */
 const schema = z.strictObject({

@@ -187,6 +187,14 @@ it('refuses a script that cannot be played', async () => {
     { kind: 'error', match: '(' },
     { kind: 'error', from: 3 },
     { kind: 'error', times: 0 },
+    { kind: 'error', text: 'x' },
+    { kind: 'length', chunks: 1 },
+    { kind: 'cut', chunks: 1, provider: 'search' },
+    { kind: 'hang', retryAfterSeconds: 1 },
+    { kind: 'text', text: 'x', retryAfterSeconds: 1 },
+    { kind: 'error', fromSeconds: 5, toSeconds: 5 },
+    { kind: 'error', toSeconds: 0 },
   ])
     expect((await play(entry)).status, JSON.stringify(entry)).toBe(422);
+  expect((await play({ kind: 'unavailable', retryAfterSeconds: 9 })).status).toBe(200);
 });
