@@ -25,6 +25,7 @@ export class Clock {
 
   /** Moves forward to a moment in unix seconds; an earlier one changes nothing. */
   moveTo(seconds: number): void {
+    if (!Number.isFinite(seconds)) throw new RangeError(`${seconds} is no moment`);
     this.#offsetMs += Math.max(0, seconds * 1000 - this.nowMs());
   }
 }

@@ -36,10 +36,13 @@ export const str: Rule<string> = {
   },
 };
 
-/** A string; `''` unsets it and reads as null. */
-export const strOrUnset: Rule<string | null> = {
-  read: (raw, name) => (text(raw, name) === '' ? null : text(raw, name)),
-};
+/** The rule, with `''` to unset, which reads as null. */
+export const orUnset = <T>(rule: Rule<T>): Rule<T | null> => ({
+  ...rule,
+  read: (raw, name) => (raw === '' ? null : rule.read(raw, name)),
+});
+
+export const strOrUnset = orUnset(str);
 
 export const int: Rule<number> = {
   read(raw, name) {
@@ -65,10 +68,23 @@ export const natural: Rule<number> = {
   },
 };
 
-/** An integer; `''` unsets it and reads as null. */
-export const intOrUnset: Rule<number | null> = {
-  read: (raw, name) => (raw === '' ? null : int.read(raw, name)),
-};
+/** An integer from `min` to `max`. */
+export const within = (min: number, max = Infinity): Rule<number> => ({
+  read(raw, name) {
+    const value = int.read(raw, name);
+    if (value >= min && value <= max) return value;
+    const [word, limit] = value < min ? ['greater', min] : ['less', max];
+    throw invalid(`This value must be ${word} than or equal to ${limit}.`, {
+      code: 'parameter_invalid_integer',
+      param: name,
+    });
+  },
+});
+
+/** The largest amount: eight digits. Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
+export const maxAmount = 99_999_999;
+
+export const intOrUnset = orUnset(int);
 
 export const bool: Rule<boolean> = {
   read(raw, name) {
@@ -85,6 +101,16 @@ export const decimal: Rule<string> = {
     if (typeof raw !== 'string' || !/^\d+(\.\d{1,12})?$/.test(raw))
       throw invalid(`Invalid decimal: ${JSON.stringify(raw)}`, { param: name });
     return raw;
+  },
+};
+
+const currencies = new Set(Intl.supportedValuesOf('currency'));
+/** A currency's code in any case; reads in lower case. Stripe knows fewer than ISO does. */
+export const currency: Rule<string> = {
+  read(raw, name) {
+    const value = str.read(raw, name);
+    if (currencies.has(value.toUpperCase())) return value.toLowerCase();
+    throw invalid(`Invalid currency: ${value.toLowerCase()}.`, { param: name });
   },
 };
 

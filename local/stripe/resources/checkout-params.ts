@@ -1,5 +1,6 @@
 import {
   bool,
+  currency,
   hash,
   list,
   metadata,
@@ -12,6 +13,12 @@ import {
 } from '../core/params.ts';
 import { trialSettings } from './subscription-params.ts';
 
+/** Languages of the payment page and the portal. Source: the SDK's declarations of both sessions */
+export const locales =
+  'auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hr hu id it ja ko lt lv ms mt nb nl pl pt pt-BR ro ru sk sl sv th tr vi zh zh-HK zh-TW'.split(
+    ' ',
+  );
+
 /** Parameters of a new session. Source: https://docs.stripe.com/api/checkout/sessions/create */
 export const sessionRules = {
   allow_promotion_codes: bool,
@@ -20,7 +27,7 @@ export const sessionRules = {
   billing_address_collection: oneOf('auto', 'required'),
   cancel_url: str,
   client_reference_id: str,
-  currency: str,
+  currency,
   customer: str,
   customer_creation: oneOf('always', 'if_required'),
   customer_email: str,
@@ -29,7 +36,7 @@ export const sessionRules = {
   discounts: list(hash({ coupon: str, promotion_code: str }), 1),
   expires_at: natural,
   line_items: need(list(hash({ price: need(str), quantity: natural, metadata }))),
-  locale: str,
+  locale: oneOf(...locales, 'hi-IN'),
   metadata,
   mode: need(oneOf('payment', 'subscription')),
   payment_intent_data: hash({

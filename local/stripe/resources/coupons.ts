@@ -2,14 +2,18 @@ import templates from '../objects.json' with { type: 'json' };
 import { random } from '../core/ids.ts';
 import {
   bool,
+  currency,
   decimal,
   hash,
+  maxAmount,
   metadata,
   moments,
   natural,
   need,
   oneOf,
   str,
+  within,
+  type Rule,
   type Values,
 } from '../core/params.ts';
 import { invalid, missingParameter } from '../core/problem.ts';
@@ -22,12 +26,13 @@ import { refreshCoupons } from './discounts.ts';
 import { mergeMetadata } from './metadata.ts';
 
 const couponRules = {
-  amount_off: natural,
-  currency: str,
+  amount_off: within(1, maxAmount),
+  currency,
   duration: oneOf('forever', 'once', 'repeating'),
-  duration_in_months: natural,
+  // The upper bound is the stand-in's: Stripe documents none.
+  duration_in_months: within(1, 1200),
   id: str,
-  max_redemptions: natural,
+  max_redemptions: within(1),
   metadata,
   name: str,
   percent_off: decimal,
@@ -39,6 +44,8 @@ function checkCoupon(world: World, params: Values<typeof couponRules>): void {
   if ((amount === undefined) === (percent === undefined))
     throw invalid('You must pass exactly one of these parameters: amount_off, percent_off.');
   if (amount !== undefined && params.currency === undefined) throw missingParameter('currency');
+  if (percent !== undefined && params.currency !== undefined)
+    throw invalid('A currency goes with amount_off, and only with it.', 'currency');
   if (percent !== undefined && !(Number(percent) > 0 && Number(percent) <= 100))
     throw invalid('The percent_off must be greater than 0 and at most 100.', 'percent_off');
   if ((params.duration === 'repeating') !== (months !== undefined))
@@ -58,7 +65,7 @@ function createCoupon(world: World, params: Values<typeof couponRules>): Coupon 
   const coupon = world.store.make('coupon', world.clock.now(), {
     ...fields,
     ...(id !== undefined && { id }),
-    currency: params.amount_off === undefined ? null : (params.currency ?? '').toLowerCase(),
+    currency: params.currency ?? null,
     metadata: mergeMetadata({}, params.metadata),
     percent_off: percent === undefined ? null : Number(percent),
   });
@@ -67,18 +74,27 @@ function createCoupon(world: World, params: Values<typeof couponRules>): Coupon 
   return coupon;
 }
 
+/** What a buyer types. Source: https://docs.stripe.com/api/promotion_codes/create#create_promotion_code-code */
+const typed: Rule<string> = {
+  read(raw, name) {
+    const code = str.read(raw, name);
+    if (/^[a-z\d-]+$/i.test(code)) return code;
+    throw invalid('A promotion code has letters, digits and dashes alone.', { param: name });
+  },
+};
+
 const promotionRules = {
   active: bool,
-  code: str,
+  code: typed,
   customer: str,
   expires_at: natural,
-  max_redemptions: natural,
+  max_redemptions: within(1),
   metadata,
   promotion: need(hash({ coupon: need(str), type: need(oneOf('coupon')) })),
   restrictions: hash({
     first_time_transaction: bool,
     minimum_amount: natural,
-    minimum_amount_currency: str,
+    minimum_amount_currency: currency,
   }),
 };
 
@@ -103,8 +119,10 @@ function createPromotionCode(world: World, params: Values<typeof promotionRules>
   const code = params.code ?? random(8).toUpperCase();
   if (world.store.all('promotion_code').some((one) => one.active && sameCode(one, code)))
     throw invalid(`An active promotion code with \`code: ${code}\` already exists.`, 'code');
-  const { minimum_amount: least, minimum_amount_currency: currency } = restrictions;
-  if ((least === undefined) !== (currency === undefined))
+  if (params.expires_at !== undefined && params.expires_at <= world.clock.now())
+    throw invalid('expires_at must be in the future.', 'expires_at');
+  const { minimum_amount: least, minimum_amount_currency: inCurrency } = restrictions;
+  if ((least === undefined) !== (inCurrency === undefined))
     throw missingParameter('restrictions[minimum_amount_currency]');
   const made = world.store.add('promotion_code', world.clock.now(), {
     ...fields,

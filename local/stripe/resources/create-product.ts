@@ -1,4 +1,5 @@
 import type { Meta, Product } from '../core/types.ts';
+import { invalid } from '../core/problem.ts';
 import type { World } from '../core/world.ts';
 import { given, mergeMetadata } from './metadata.ts';
 
@@ -8,6 +9,8 @@ type NewProduct = { name: string; metadata?: Meta | null | undefined; [key: stri
 export function createProduct(world: World, fields: NewProduct): Product {
   const now = world.clock.now();
   const { metadata: meta, ...rest } = fields;
+  if (typeof fields['id'] === 'string' && world.store.find('product', fields['id']))
+    throw invalid('Product already exists.', { code: 'resource_already_exists', param: 'id' });
   const product = world.store.add('product', now, {
     ...(given(rest) as Partial<Product>),
     metadata: mergeMetadata({}, meta),

@@ -1,6 +1,7 @@
 import { random } from '../core/ids.ts';
 import templates from '../objects.json' with { type: 'json' };
 import {
+  currency as currencyCode,
   hashOf,
   int,
   metadata,
@@ -92,14 +93,14 @@ const balanceTransactionRoutes: Route[] = [
   route(
     'POST',
     balancePath,
-    { amount: need(int), currency: need(str), description: str, metadata },
+    { amount: need(int), currency: need(currencyCode), description: str, metadata },
     ({ world, id, params }) => {
       const customer = needCustomer(world, id);
-      const currency = params.currency.toLowerCase();
+      const { currency } = params;
       if (params.amount === 0) throw invalid('The amount must not be zero.', 'amount');
       if (customer.currency !== null && customer.currency !== currency)
         throw invalid(`This customer's currency is ${customer.currency}.`, 'currency');
-      const fields = { ...params, currency, metadata: mergeMetadata({}, params.metadata) };
+      const fields = { ...params, metadata: mergeMetadata({}, params.metadata) };
       let made: CustomerBalanceTransaction | undefined;
       world.change('customer.updated', customer, (one) => {
         made = moveBalance(world, one, { ...fields, type: 'adjustment' });

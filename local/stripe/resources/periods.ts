@@ -20,12 +20,17 @@ export function addIntervals(start: number, recurring: Recurring, times: number)
   return addMonths(start, recurring.interval === 'month' ? count : count * 12);
 }
 
+/** More periods than a daily price has until the clock's last day. */
+const maxPeriods = 100_000;
+
 /**
  * The end of the period that begins at `start`, counted from the anchor so that the 31st comes back
  * after February. Source: https://docs.stripe.com/billing/subscriptions/billing-cycle
  */
 export function periodFrom(anchor: number, recurring: Recurring, start: number): Period {
-  let times = 1;
-  while (addIntervals(anchor, recurring, times) <= start) times += 1;
-  return { start, end: addIntervals(anchor, recurring, times) };
+  for (let times = 1; times <= maxPeriods; times += 1) {
+    const end = addIntervals(anchor, recurring, times);
+    if (end > start) return { start, end };
+  }
+  throw new RangeError(`No period of ${JSON.stringify(recurring)} ends after ${start}.`);
 }

@@ -4,9 +4,10 @@ import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { PortalConfiguration } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { locales } from './checkout-params.ts';
 import { needCustomer } from './customers.ts';
 import { given, mergeMetadata } from './metadata.ts';
-import { behaviours } from './subscription-params.ts';
+import { behaviours, feedback } from './subscription-params.ts';
 
 const features = hash({
   customer_update: hash({
@@ -16,7 +17,7 @@ const features = hash({
   invoice_history: hash({ enabled: need(bool) }),
   payment_method_update: hash({ enabled: need(bool) }),
   subscription_cancel: hash({
-    cancellation_reason: hash({ enabled: need(bool), options: list(str) }),
+    cancellation_reason: hash({ enabled: need(bool), options: list(feedback) }),
     enabled: bool,
     mode: oneOf('at_period_end', 'immediately'),
     proration_behavior: oneOf('none'),
@@ -118,7 +119,7 @@ const createPortalSession = route(
   {
     configuration: str,
     customer: need(str),
-    locale: str,
+    locale: oneOf(...locales, 'en-AU', 'en-CA', 'en-IE', 'en-IN', 'en-NZ', 'en-SG'),
     return_url: str,
   },
   ({ world, params }) => {

@@ -1,9 +1,11 @@
 import { invalid, missingParameter, onlyOne } from '../core/problem.ts';
 import {
   bool,
+  currency,
   decimal,
   hash,
   list,
+  maxAmount,
   metadata,
   moments,
   natural,
@@ -11,6 +13,7 @@ import {
   oneOf,
   str,
   strOrUnset,
+  within,
   type Values,
 } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
@@ -21,13 +24,15 @@ import { given, mergeMetadata, pick } from './metadata.ts';
 import { createProduct } from './create-product.ts';
 
 const interval = oneOf('day', 'week', 'month', 'year');
+/** Three years. Source: https://docs.stripe.com/api/prices/create#create_price-recurring-interval_count */
+const maxIntervals = { day: 1095, week: 156, month: 36, year: 3 };
 
 /** What `default_price_data` of a product may hold. */
 export const defaultPriceRules = {
-  currency: need(str),
-  unit_amount: natural,
+  currency: need(currency),
+  unit_amount: within(0, maxAmount),
   unit_amount_decimal: decimal,
-  recurring: hash({ interval: need(interval), interval_count: natural }),
+  recurring: hash({ interval: need(interval), interval_count: within(1) }),
   tax_behavior: oneOf('exclusive', 'inclusive', 'unspecified'),
   metadata,
 };
@@ -42,7 +47,7 @@ const createRules = {
   product_data: hash({ name: need(str), metadata, active: bool, id: str, unit_label: str }),
   recurring: hash({
     interval: need(interval),
-    interval_count: natural,
+    interval_count: within(1),
     usage_type: oneOf('licensed'),
     trial_period_days: natural,
   }),
@@ -68,21 +73,31 @@ function amountOf(params: Values<typeof createRules>): { cents: number; text: st
   if (text === undefined) throw missingParameter('unit_amount');
   if (!Number.isInteger(Number(text)))
     throw invalid('This stand-in does not play fractions of a cent.', 'unit_amount_decimal');
+  if (Number(text) > maxAmount)
+    throw invalid(`This value must be less than or equal to ${maxAmount}.`, 'unit_amount_decimal');
   return { cents: Number(text), text };
+}
+
+function checkInterval({ recurring }: Values<typeof createRules>): void {
+  if (!recurring || (recurring.interval_count ?? 1) <= maxIntervals[recurring.interval]) return;
+  throw invalid(
+    `A price recurs at least every three years: at most ${maxIntervals[recurring.interval]} times a ${recurring.interval}.`,
+    'recurring[interval_count]',
+  );
 }
 
 /** Makes a price. Its amount, currency and interval never change afterwards. */
 export function createPrice(world: World, params: Values<typeof createRules>): Price {
+  onlyOne(params, 'product', 'product_data');
   if (params.product !== undefined) world.store.need('product', params.product, 'product');
   else if (!params.product_data) throw missingParameter('product');
-  if (!/^[a-z]{3}$/i.test(params.currency))
-    throw invalid(`Invalid currency: ${params.currency}.`, 'currency');
+  checkInterval(params);
   const amount = amountOf(params);
   claimLookupKey(world, params.lookup_key, params.transfer_lookup_key ?? false);
   const product = params.product ?? createProduct(world, params.product_data ?? { name: '' }).id;
   const price = world.store.add('price', world.clock.now(), {
     ...pick(params, ['active', 'lookup_key', 'nickname', 'tax_behavior']),
-    currency: params.currency.toLowerCase(),
+    currency: params.currency,
     metadata: mergeMetadata({}, params.metadata),
     product,
     recurring: params.recurring
@@ -140,7 +155,7 @@ export const priceRoutes: Route[] = [
     {
       active: bool,
       created: moments,
-      currency: str,
+      currency,
       lookup_keys: list(str, 10),
       product: str,
       recurring: hash({ interval, usage_type: oneOf('licensed') }),

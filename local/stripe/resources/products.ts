@@ -22,8 +22,6 @@ const create = route(
   { ...rules, name: need(str), id: str, default_price_data: hash(defaultPriceRules) },
   ({ world, params }) => {
     const { default_price_data: data, ...fields } = params;
-    if (fields.id !== undefined && world.store.find('product', fields.id))
-      throw invalid('Product already exists.', { code: 'resource_already_exists', param: 'id' });
     const product = createProduct(world, fields);
     if (data) product.default_price = createPrice(world, { ...data, product: product.id }).id;
     return product;
@@ -36,8 +34,9 @@ const update = route(
   { ...rules, name: str, default_price: str },
   ({ world, id, params }) => {
     const product = world.store.need('product', id);
-    if (params.default_price !== undefined)
-      world.store.need('price', params.default_price, 'default_price');
+    const { default_price: price } = params;
+    if (price !== undefined && world.store.need('price', price, 'default_price').product !== id)
+      throw invalid(`The price ${price} belongs to another product.`, 'default_price');
     const { metadata: meta, ...fields } = params;
     return world.change('product.updated', product, (one) => {
       Object.assign(one, given(fields));

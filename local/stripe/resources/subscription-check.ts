@@ -31,6 +31,9 @@ export function checkUpdate(world: World, subscription: Subscription, params: Up
     throw invalid('`cancel_at` must be in the future.', { param: 'cancel_at' });
   if (typeof params.trial_end === 'number')
     checkTrialEnd(params.trial_end, world.clock.now(), 'trial_end');
+  const { pause_collection: pause } = params;
+  if (pause && pause.resumes_at !== undefined && pause.resumes_at <= world.clock.now())
+    throw invalid('`resumes_at` must be in the future.', 'pause_collection[resumes_at]');
   const { start, end } = periodOf(subscription);
   const { proration_date: at = start } = params;
   if (at < start || at > end)

@@ -8,6 +8,7 @@ import {
   natural,
   need,
   oneOf,
+  orUnset,
   strOrUnset,
   type Rule,
   type Values,
@@ -30,13 +31,26 @@ export const trialSettings: Rule<Subscription['trial_settings']> = {
   }),
 };
 
+/** Source: https://docs.stripe.com/api/subscriptions/cancel#cancel_subscription-cancellation_details-feedback */
+export const feedback = oneOf(
+  'customer_service',
+  'low_quality',
+  'missing_features',
+  'other',
+  'switched_service',
+  'too_complex',
+  'too_expensive',
+  'unused',
+);
+export const cancellationDetails = hash({ comment: strOrUnset, feedback: orUnset(feedback) });
+
 /** Parameters of an update. Source: https://docs.stripe.com/api/subscriptions/update */
 export const updateRules = {
   // An object since 2026-09-30: https://docs.stripe.com/changelog/endive/2026-09-30/polymorphic-billing-cycle-anchor
   billing_cycle_anchor: hash({ type: need(oneOf('now', 'unchanged')) }),
   cancel_at: intOrUnset,
   cancel_at_period_end: bool,
-  cancellation_details: hash({ comment: strOrUnset, feedback: strOrUnset }),
+  cancellation_details: cancellationDetails,
   description: strOrUnset,
   discounts: discountRules,
   items: itemList,
