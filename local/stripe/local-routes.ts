@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
+import { z } from 'zod';
 import type { Faults } from '../support/faults.ts';
 import type { Deliveries } from './core/deliveries.ts';
 import { Problem } from './core/problem.ts';
-import type { Card } from './core/store.ts';
 import type { StripeEvent } from './core/types.ts';
 import type { World } from './core/world.ts';
 import { renewNow } from './resources/billing-cycle.ts';
@@ -10,7 +10,20 @@ import { storyRoutes } from './story-routes.ts';
 import { localBody } from './local-body.ts';
 import { playUntil } from './timeline.ts';
 
-const cards = ['ok', 'decline', 'action', 'none'];
+/** The clock's end: after it a period may have no number. */
+const lastMoment = Date.UTC(2200, 0) / 1000;
+
+const nothing = z.strictObject({});
+const clock = z
+  .strictObject({ to: z.int().optional(), advance_seconds: z.int().min(0).optional() })
+  .refine(
+    ({ to, advance_seconds: by }) => (to === undefined) !== (by === undefined),
+    'give either "advance_seconds" or "to" (unix seconds)',
+  );
+const paying = z.strictObject({ card: z.enum(['ok', 'decline', 'action', 'none']) });
+const dunning = z.strictObject({ afterRetries: z.enum(['cancel', 'past_due', 'unpaid']) });
+const delivering = z.strictObject({ paused: z.boolean() });
+const draining = z.strictObject({ timeout_ms: z.coerce.number().min(0).default(10_000) });
 
 const moment = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
@@ -19,16 +32,6 @@ const clockState = (world: World, played = 0) => ({
   iso: moment(world.clock.now()),
   played,
 });
-
-/** The moment to move to, or what is wrong with the request. */
-function target(world: World, body: Record<string, unknown>): number | string {
-  const { to, advance_seconds: by } = body;
-  if (typeof to === 'number' && Number.isInteger(to) && by === undefined)
-    return to < world.clock.now() ? 'the clock does not go back' : to;
-  if (typeof by === 'number' && Number.isInteger(by) && by >= 0 && to === undefined)
-    return world.clock.now() + by;
-  return 'give either "advance_seconds" (a whole number) or "to" (unix seconds)';
-}
 
 /** An event with what became of its deliveries. */
 const told = (deliveries: Deliveries, event: StripeEvent) => ({
@@ -63,26 +66,25 @@ export function localRoutes(world: World, deliveries: Deliveries, faults: Faults
     )
     .get('/clock', (c) => c.json(clockState(world)))
     .post('/clock', async (c) => {
-      const to = target(world, await localBody(c));
-      if (typeof to === 'string') return c.json({ error: to }, 422);
+      const given = await localBody(c, clock);
+      const to = given.to ?? world.clock.now() + (given.advance_seconds ?? 0);
+      if (to < world.clock.now()) return c.json({ error: 'to: the clock does not go back' }, 422);
+      if (to > lastMoment) return c.json({ error: `the clock ends at ${moment(lastMoment)}` }, 422);
       return c.json(clockState(world, playUntil(world, to)));
     })
     .post('/customers/:customer', async (c) => {
       const customer = world.store.need('customer', c.req.param('customer'));
-      const { card } = await localBody(c);
-      if (typeof card !== 'string' || !cards.includes(card))
-        return c.json({ error: `card must be one of ${cards.join(', ')}` }, 422);
-      world.store.notes.cards[customer.id] = card as Card;
+      const { card } = await localBody(c, paying);
+      world.store.notes.cards[customer.id] = card;
       return c.json({ id: customer.id, card });
     })
     .post('/dunning', async (c) => {
-      const { afterRetries: after } = await localBody(c);
-      if (after !== 'cancel' && after !== 'past_due' && after !== 'unpaid')
-        return c.json({ error: 'afterRetries must be cancel, past_due or unpaid' }, 422);
-      world.store.notes.afterRetries = after;
-      return c.json({ afterRetries: after });
+      const { afterRetries } = await localBody(c, dunning);
+      world.store.notes.afterRetries = afterRetries;
+      return c.json({ afterRetries });
     })
-    .post('/renew/:subscription', (c) => {
+    .post('/renew/:subscription', async (c) => {
+      await localBody(c, nothing);
       const id = c.req.param('subscription');
       const subscription = world.store.need('subscription', id);
       if (subscription.ended_at !== null)
@@ -94,23 +96,27 @@ export function localRoutes(world: World, deliveries: Deliveries, faults: Faults
       const events = world.store.all('event').filter((one) => !type || one.type === type);
       return c.json({ events: events.map((event) => told(deliveries, event)) });
     })
-    .post('/events/:event/redeliver', (c) => {
+    .post('/events/:event/redeliver', async (c) => {
+      await localBody(c, nothing);
       const event = world.store.need('event', c.req.param('event'));
       return c.json({ event: event.id, deliveries: deliveries.redeliver(event) });
     })
-    .post('/redeliver-all', (c) => {
+    .post('/redeliver-all', async (c) => {
+      await localBody(c, nothing);
       const events = world.store.all('event');
       const count = events.reduce((sum, event) => sum + deliveries.redeliver(event), 0);
       return c.json({ events: events.length, deliveries: count });
     })
     .post('/deliveries', async (c) => {
-      const { paused } = await localBody(c);
-      if (typeof paused !== 'boolean') return c.json({ error: 'paused must be a boolean' }, 422);
+      const { paused } = await localBody(c, delivering);
       deliveries.pause(paused);
       return c.json({ paused });
     })
     .post('/drain', async (c) => {
-      await deliveries.drain(Number(c.req.query('timeout_ms') ?? 10_000));
+      await localBody(c, nothing);
+      const { data, error } = draining.safeParse(c.req.query());
+      if (error) return c.json({ error: z.prettifyError(error) }, 422);
+      await deliveries.drain(data.timeout_ms);
       return c.json({ drained: true });
     })
     .route('/', storyRoutes(world))

@@ -95,3 +95,26 @@ it('a subscription knows its reasons, and resumes in the future', async () => {
   const page = { ...session, 'line_items[0][price]': 'x', mode: 'payment', success_url: 'x' };
   expect(await send('checkout/sessions', page)).toEqual([400, 'locale']);
 });
+
+it('the switches refuse what they would ignore, by its name', async () => {
+  await shop.subscribe(shop.prices.starter.id);
+  const [charge] = (await shop.stripe.charges.list()).data;
+  const path = `/charges/${charge?.id}/dispute`;
+  const { dispute } = await shop.local<{ dispute: { id: string } }>(path, {});
+  const refused: [string, object, string][] = [
+    [`/disputes/${dispute.id}`, { status: 'won', reinstated: 1 }, 'reinstated'],
+    [path, { amuont: 5 }, 'amuont'],
+    [path, { inquiry: true, kind: 'block' }, 'inquiry'],
+    [path, { reason: 'mood' }, 'reason'],
+    ['/clock', { to: 1e12 }, 'clock'],
+    ['/clock', { advance_seconds: 1e12 }, 'clock'],
+    ['/redeliver-all', { type: 'x' }, 'type'],
+    ['/drain?timeout_ms=x', {}, 'timeout_ms'],
+    ['/tell', { event: { id: 'evt_1', object: 'event' }, type: 'x' }, 'event'],
+  ];
+  for (const [at, body, word] of refused) {
+    const init = { method: 'POST', body: JSON.stringify(body) };
+    const answer = await fetch(`${shop.standIn.url}/_local${at}`, init);
+    expect([answer.status, await answer.text()]).toEqual([422, expect.stringContaining(word)]);
+  }
+});
