@@ -1,16 +1,5 @@
 import { declined, invalid, missing, missingParameter } from '../core/problem.ts';
-import {
-  bool,
-  hash,
-  list,
-  metadata,
-  moments,
-  natural,
-  need,
-  oneOf,
-  str,
-  strOrUnset,
-} from '../core/params.ts';
+import { bool, hash, list, metadata, moments, natural, need, oneOf, str } from '../core/params.ts';
 import { reads } from '../core/reads.ts';
 import { route, type Route } from '../core/route.ts';
 import type { Price } from '../core/types.ts';
@@ -33,7 +22,7 @@ import {
   setPeriod,
   startSubscription,
 } from './subscriptions.ts';
-import { updateRules } from './subscription-params.ts';
+import { cancellationDetails, updateRules } from './subscription-params.ts';
 import { readPrice } from './subscription-plan.ts';
 import { readTrial } from './trials.ts';
 import { endings, updateSubscription } from './subscription-update.ts';
@@ -117,7 +106,7 @@ const cancel = route(
   'DELETE',
   '/v1/subscriptions/:subscription',
   {
-    cancellation_details: hash({ comment: strOrUnset, feedback: strOrUnset }),
+    cancellation_details: cancellationDetails,
     invoice_now: bool,
     prorate: bool,
   },

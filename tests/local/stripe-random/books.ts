@@ -45,7 +45,7 @@ const invoices: Check = ({ invoices: all, lines, payments, intents, charges }, n
     const own = lines.filter(({ invoice }) => invoice === one.id);
     const discounts = sum((one.total_discount_amounts ?? []).map(({ amount }) => amount));
     const taxes = (one.total_taxes ?? []).filter((tax) => tax.tax_behavior === 'exclusive');
-    const due = one.status === 'draft' ? one.total : one.total + one.starting_balance;
+    const due = one.total + one.starting_balance;
     const paid = payments.filter((each) => each.invoice === one.id && each.status === 'paid');
     const intent = intents.find(({ id }) => id === paid[0]?.payment.payment_intent);
     const charge = charges.find(({ id }) => id === intent?.latest_charge);
