@@ -90,6 +90,18 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
   return invoice;
 }
 
+/** Makes a draft of what a subscription bills at this moment, whatever its period. */
+export const draftForNow = (world: World, one: Subscription, lines: LineDraft[]): Invoice =>
+  draftInvoice(world, {
+    currency: one.currency,
+    customer: one.customer,
+    finalizesAt: null,
+    lines,
+    period: { start: world.clock.now(), end: world.clock.now() },
+    reason: 'subscription_update',
+    subscription: one,
+  });
+
 const reasons: Record<string, string> = {
   manual: 'Payment for Invoice',
   subscription_create: 'Subscription creation',

@@ -1,5 +1,5 @@
 import { invalid, missing, missingParameter } from '../core/problem.ts';
-import { bool, hash, list, metadata, natural, str, type Values } from '../core/params.ts';
+import { bool, hash, list, metadata, natural, str } from '../core/params.ts';
 import type { Meta, Price, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { mergeMetadata } from './metadata.ts';
@@ -9,13 +9,7 @@ import { checkCurrency, checkItems, quantityOf } from './subscriptions.ts';
 
 /** Items of an update. Source: https://docs.stripe.com/api/subscriptions/update */
 const itemRules = hash({ deleted: bool, id: str, metadata, price: str, quantity: natural });
-type ItemParams = Values<{
-  deleted: typeof bool;
-  id: typeof str;
-  metadata: typeof metadata;
-  price: typeof str;
-  quantity: typeof natural;
-}>;
+type ItemParams = ReturnType<typeof itemRules.read>;
 export const itemList = list(itemRules, 20);
 
 /** One item as it will be; `id` is null for an item to be made. */

@@ -7,7 +7,7 @@ import type { World } from '../core/world.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { needCustomer } from './customers.ts';
 import { discountRules, isGivenAway, readDiscounts } from './discounts.ts';
-import { draftInvoice, finalizeInvoice } from './invoices.ts';
+import { draftForNow, finalizeInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { periodFrom } from './periods.ts';
 import { addPendingLines, pendingLines, prorationLines } from './prorations.ts';
@@ -114,23 +114,13 @@ const cancel = route(
     const one = world.store.need('subscription', id);
     if (one.ended_at !== null) throw missing('subscription', id);
     Object.assign(one.cancellation_details, given(params.cancellation_details ?? {}));
-    const now = world.clock.now();
     if (params.prorate) {
+      const now = world.clock.now();
       const unused = { changes: endings(one), now, period: periodOf(one) };
       addPendingLines(world, one, prorationLines(world, one, unused));
     }
     const lines = params.invoice_now ? pendingLines(world, one) : [];
-    const invoice =
-      lines.length > 0 &&
-      draftInvoice(world, {
-        currency: one.currency,
-        customer: one.customer,
-        finalizesAt: null,
-        lines,
-        period: { start: now, end: now },
-        reason: 'subscription_update',
-        subscription: one,
-      });
+    const invoice = lines.length > 0 && draftForNow(world, one, lines);
     endSubscription(world, one, 'cancellation_requested');
     if (!invoice) return one;
     finalizeInvoice(world, invoice);
@@ -157,15 +147,7 @@ const resume = route(
     one.billing_cycle_anchor = now;
     setPeriod(one, periodFrom(now, recurring, now));
     one.status = 'active';
-    const invoice = draftInvoice(world, {
-      currency: one.currency,
-      customer: one.customer,
-      finalizesAt: null,
-      lines: itemLines(world, one, periodOf(one)),
-      period: { start: now, end: now },
-      reason: 'subscription_update',
-      subscription: one,
-    });
+    const invoice = draftForNow(world, one, itemLines(world, one, periodOf(one)));
     world.emit('customer.subscription.resumed', one);
     finalizeInvoice(world, invoice);
     collectInvoice(world, invoice);

@@ -4,7 +4,7 @@ import type { World } from '../core/world.ts';
 import { collectInvoice, isOverdue, orderFor, payUpdate } from './payment-collection.ts';
 import type { LineDraft } from './invoice-lines.ts';
 import { readDiscounts, setDiscounts } from './discounts.ts';
-import { draftInvoice, finalizeInvoice, voidInvoice } from './invoices.ts';
+import { draftForNow, finalizeInvoice, voidInvoice } from './invoices.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { pendingInvoice } from './pending-update.ts';
 import { periodFrom } from './periods.ts';
@@ -114,9 +114,15 @@ function editItems(
   one.trial_end = params.trial_end;
 }
 
+/** A subscription as it will be, its items included. */
+const asPlanned = (world: World, one: Subscription, plan: ItemPlan): Subscription => ({
+  ...one,
+  items: { ...one.items, data: plannedItems(world, one, plan) },
+});
+
 /** What an update bills: what waits to be invoiced, and the period or trial that begins. */
 function billedLines(world: World, one: Subscription, plan: ItemPlan, billing: Billing) {
-  const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
+  const planned = asPlanned(world, one, plan);
   const { charges, period } = billing;
   const isTrial = charges === 'trial';
   const start = isTrial ? world.clock.now() : period.start;
@@ -133,20 +139,6 @@ function dueOf(world: World, one: Subscription, plan: ItemPlan, billing: Billing
     (sum, { amount }) => sum + amount,
     balance,
   );
-}
-
-/** The invoice of an update. */
-function invoiceUpdate(world: World, one: Subscription, plan: ItemPlan, billing: Billing): Invoice {
-  const now = world.clock.now();
-  return draftInvoice(world, {
-    currency: one.currency,
-    customer: one.customer,
-    finalizesAt: null,
-    lines: billedLines(world, one, plan, billing),
-    period: { start: now, end: now },
-    reason: 'subscription_update',
-    subscription: one,
-  });
 }
 
 /**
@@ -207,7 +199,7 @@ function updateAtOnce(world: World, one: Subscription, update: Planned, isBilled
     world.change('customer.subscription.updated', one, () => {
       if (discounts) setDiscounts(world, one, discounts);
       addPendingLines(world, one, billing.prorations);
-      if (isBilled) invoice = invoiceUpdate(world, one, plan, billing);
+      if (isBilled) invoice = draftForNow(world, one, billedLines(world, one, plan, billing));
       edit();
     }),
   );
@@ -230,7 +222,7 @@ function updateOncePaid(world: World, one: Subscription, update: Planned): void 
   world.inOrder(orderFor(world, one.customer), () =>
     world.change('customer.subscription.updated', one, () => {
       addPendingLines(world, one, billing.prorations);
-      const invoice = invoiceUpdate(world, one, plan, billing);
+      const invoice = draftForNow(world, one, billedLines(world, one, plan, billing));
       finalizeInvoice(world, invoice);
       if (payUpdate(world, invoice)) {
         edit();
@@ -249,7 +241,7 @@ function pendingUpdate(
   one: Subscription,
   { billing, params, plan }: Planned,
 ): PendingUpdate {
-  const planned = { ...one, items: { ...one.items, data: plannedItems(world, one, plan) } };
+  const planned = asPlanned(world, one, plan);
   setPeriod(planned, billing.period);
   const ends = [world.clock.now() + unpaidUpdateSeconds, periodOf(one).end];
   return {
