@@ -1,14 +1,8 @@
 import Stripe from 'stripe';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DAY, failure, openShop, type Shop } from './stripe-client.ts';
+import { describe, expect, it } from 'vitest';
+import { DAY, failure, openShop, shop, shopForEachTest, stripe } from './stripe-client.ts';
 
-let shop: Shop;
-let stripe: Stripe;
-beforeEach(async () => {
-  shop = await openShop();
-  stripe = shop.stripe;
-});
-afterEach(() => shop.standIn.close());
+shopForEachTest();
 
 const invoicesOf = async (subscription: string) =>
   (await stripe.invoices.list({ subscription })).data;

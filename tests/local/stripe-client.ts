@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Stripe from 'stripe';
+import { afterEach, beforeEach } from 'vitest';
 import type { StripeOptions, StripeStandIn } from '../../local/stripe/index.ts';
 import { startCheckedStripe } from '../support/checked-stripe.ts';
 
@@ -118,6 +119,26 @@ function verbs(standIn: StripeStandIn, stripe: Stripe) {
 
 export type Shop = Awaited<ReturnType<typeof openShop>>;
 export const DAY = 86_400;
+
+/** What `shopForEachTest` opened for the test that runs. */
+export let shop: Shop;
+export let stripe: Stripe;
+
+/** Opens a shop before each test of the file that calls it, and closes it afterwards. */
+export function shopForEachTest(): void {
+  beforeEach(async () => {
+    shop = await openShop();
+    stripe = shop.stripe;
+  });
+  afterEach(() => shop.standIn.close());
+}
+
+/** The newest invoice of a subscription. */
+export async function latest(subscription: string): Promise<Stripe.Invoice> {
+  const [invoice] = (await stripe.invoices.list({ subscription, limit: 1 })).data;
+  if (!invoice) throw new Error('no invoice');
+  return invoice;
+}
 
 /** The error of a call that must fail. */
 export async function failure(call: Promise<unknown>): Promise<Stripe.errors.StripeError> {

@@ -1,20 +1,8 @@
 import type Stripe from 'stripe';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DAY, failure, openShop, type Shop } from './stripe-client.ts';
+import { describe, expect, it } from 'vitest';
+import { DAY, failure, latest, shop, shopForEachTest, stripe } from './stripe-client.ts';
 
-let shop: Shop;
-let stripe: Stripe;
-beforeEach(async () => {
-  shop = await openShop();
-  stripe = shop.stripe;
-});
-afterEach(() => shop.standIn.close());
-
-const latest = async (subscription: string) => {
-  const [invoice] = (await stripe.invoices.list({ subscription, limit: 1 })).data;
-  if (!invoice) throw new Error('no invoice');
-  return invoice;
-};
+shopForEachTest();
 
 describe('a trial without a card', () => {
   const trial = (missing_payment_method: 'cancel' | 'pause') =>

@@ -1,20 +1,11 @@
 import type Stripe from 'stripe';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failure, openShop, type Shop } from './stripe-client.ts';
+import { describe, expect, it } from 'vitest';
+import { failure, latest, shop, shopForEachTest, stripe } from './stripe-client.ts';
 
-let shop: Shop;
-let stripe: Stripe;
-beforeEach(async () => {
-  shop = await openShop();
-  stripe = shop.stripe;
-});
-afterEach(() => shop.standIn.close());
+shopForEachTest();
 
 const endOf = (one: Stripe.Subscription) => one.items.data[0]?.current_period_end ?? 0;
-const newest = async (one: Stripe.Subscription) => {
-  const [invoice] = (await stripe.invoices.list({ subscription: one.id })).data;
-  return invoice ?? expect.unreachable();
-};
+const newest = (one: Stripe.Subscription) => latest(one.id);
 const pack = (extra: Partial<Stripe.Checkout.SessionCreateParams> = {}) =>
   shop.checkout(shop.prices.pack.id, { mode: 'payment', ...extra });
 

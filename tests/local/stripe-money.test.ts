@@ -1,21 +1,10 @@
 import type Stripe from 'stripe';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { totalsOf } from '../../local/stripe/resources/invoice-totals.ts';
-import { DAY, failure, openShop, type Shop } from './stripe-client.ts';
+import { DAY, failure, latest, shop, shopForEachTest, stripe } from './stripe-client.ts';
 
-let shop: Shop;
-let stripe: Stripe;
-beforeEach(async () => {
-  shop = await openShop();
-  stripe = shop.stripe;
-});
-afterEach(() => shop.standIn.close());
+shopForEachTest();
 
-const latest = async (subscription: string) => {
-  const [invoice] = (await stripe.invoices.list({ subscription, limit: 1 })).data;
-  if (!invoice) throw new Error('no invoice');
-  return invoice;
-};
 const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
 
 /** Every line and the whole come to the same sums. */

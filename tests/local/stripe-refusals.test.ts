@@ -2,17 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Stripe from 'stripe';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failure, openShop, sdk, type Shop } from './stripe-client.ts';
+import { describe, expect, it } from 'vitest';
+import { failure, sdk, shop, shopForEachTest, stripe } from './stripe-client.ts';
 import { startCheckedStripe } from '../support/checked-stripe.ts';
 
-let shop: Shop;
-let stripe: Stripe;
-beforeEach(async () => {
-  shop = await openShop();
-  stripe = shop.stripe;
-});
-afterEach(() => shop.standIn.close());
+shopForEachTest();
 
 const payer = async (card = 'ok') => {
   const { id } = await stripe.customers.create({ email: 'ada@example.com' });
