@@ -17,13 +17,23 @@ const isThing = (value: unknown): value is Thing =>
   /^[a-z]\w*$/i.test((value as Thing).id) &&
   typeof (value as Thing).object === 'string';
 
+type Holder = Thing & Partial<Record<'lines' | 'items' | 'line_items', List<Thing>>>;
+const listsOf = ({ lines, items, line_items: sold }: Holder) =>
+  [lines, items, sold].filter((list) => list !== undefined);
+
+/** A thing whose lists hold things: what is planted is read as Stripe's from then on. */
+const isWhole = (value: unknown): value is Thing =>
+  isThing(value) &&
+  listsOf(value as Holder).every(
+    (list) => Array.isArray(list?.data) && list.data.every((inner) => isThing(inner)),
+  );
+
 export function isTold(value: unknown): value is Told {
   const { event, type, object, objects = [] } = (value ?? {}) as Record<string, unknown>;
-  const isEvent = isThing(event) || (typeof type === 'string' && isThing(object));
-  return isEvent && Array.isArray(objects) && objects.every(isThing);
+  const isEvent = isThing(event) || (typeof type === 'string' && isWhole(object));
+  return isEvent && Array.isArray(objects) && objects.every(isWhole);
 }
 
-type Holder = Thing & Partial<Record<'lines' | 'items' | 'line_items', List<Thing>>>;
 const blank: SessionNote = {
   lines: [],
   payment: {},
@@ -44,11 +54,11 @@ function plant({ store }: World, given: Thing): void {
   const { id } = given;
   const kind = needKept(given);
   if (!store.find(kind, id)) store.notes.planted[id] = true;
-  const { line_items: lines, ...one } = structuredClone(given) as Holder;
+  const whole = structuredClone(given) as Holder;
+  const { line_items: lines, ...one } = whole;
   store.replace(kind, id, one);
-  const within = [one.lines, one.items, lines].flatMap((list) => list?.data ?? []);
-  for (const inner of within)
-    if (isThing(inner) && isKept(inner.object)) store.replace(inner.object, inner.id, inner);
+  for (const inner of listsOf(whole).flatMap(({ data }) => data))
+    if (isKept(inner.object)) store.replace(inner.object, inner.id, inner);
   if (kind !== 'checkout.session') return;
   // A session shows its lines only to those who ask.
   const note = (store.notes.sessions[id] ??= { ...blank });

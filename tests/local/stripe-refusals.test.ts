@@ -164,6 +164,19 @@ describe('/_local', () => {
     expect('lines' in {}).toBe(false);
   });
 
+  it.each(['line_items', 'lines', 'items'])(
+    'plants nothing whose %s are no objects',
+    async (name) => {
+      for (const list of [null, 7, { data: [null] }, { data: 'x' }]) {
+        const object = { id: 'cs_test_told', object: 'checkout.session', [name]: list };
+        const body = JSON.stringify({ object, type: 'checkout.session.completed' });
+        expect((await post('/_local/tell', body)).status).toBe(422);
+      }
+      const told = stripe.checkout.sessions.retrieve('cs_test_told');
+      expect((await failure(told)).code).toBe('resource_missing');
+    },
+  );
+
   it('lets nothing fall due for a session that it was told of', async () => {
     const session = { ...(await shop.checkout(shop.prices.starter.id)), id: 'cs_test_told' };
     await shop.local('/tell', { object: session, type: 'checkout.session.completed' });
