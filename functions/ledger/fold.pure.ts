@@ -1,0 +1,279 @@
+import { Books, type ClawedBack, type Lot, type Payment } from './books.pure.ts';
+import { entitled, type Standing } from './entitlement.pure.ts';
+import {
+  monthPosition,
+  positionOf,
+  timelineOf,
+  type Fact,
+  type HoldFact,
+  type PackFact,
+  type PlanFact,
+  type ReleaseFact,
+  type ReversalFact,
+} from './facts.pure.ts';
+import { applyPlan, applyState, grantMonth, nextMonthAt, type PlanDid } from './plans.pure.ts';
+import { Subscriptions, type Subscription } from './subscriptions.pure.ts';
+
+/** Raise it with every change of meaning: an audit then shows whose books would change. */
+export const foldVersion = 1;
+
+export type Did =
+  | PlanDid
+  | { rule: 'granted'; credits: number }
+  | ({ rule: 'clawed_back' } & ClawedBack)
+  | { rule: 'held'; credits: number; uncovered: number; isUsage: boolean }
+  | { rule: 'released'; credits: number; charged: number; isUsage: boolean }
+  | { rule: 'corrected'; credits: number; uncovered: number }
+  | { rule: 'noted' };
+
+/** What one fact, or one month that fell due, did to the lots. */
+export type Step = {
+  position: string;
+  atUs: number;
+  /** Of the fact, or of the month. */
+  key: string;
+  fact: Fact | null;
+  did: Did;
+  moves: { lot: Lot; credits: number }[];
+  balance: number;
+};
+
+export type Suspended = { sinceUs: number; reason: string };
+
+export type Folded = {
+  books: Books;
+  steps: Step[];
+  subscriptions: Subscriptions;
+  suspended: Suspended | null;
+  /** Every credit that was taken back or used and is not there. */
+  shortfall: number;
+  /** When a yearly plan's next month falls due, microseconds since 1970; null: no month is coming. */
+  nextDueUs: number | null;
+};
+
+type TakenBack = { refunds: number; charge: number; disputes: number; notes: number };
+
+/** The money of a payment that is gone; a charge's own total counts refunds that nobody named. */
+const moneyOf = ({ refunds, charge, disputes, notes }: TakenBack, failed: number): number =>
+  Math.max(refunds, charge - failed) + disputes + notes;
+
+class Fold {
+  readonly books = new Books();
+  readonly subscriptions = new Subscriptions(this.books);
+  readonly steps: Step[] = [];
+  readonly #takenBack = new Map<string, TakenBack>();
+  readonly #failedRefunds = new Map<string, number>();
+  readonly #disputes: ReversalFact[] = [];
+  readonly #unlimitedAndUsed = new Set<string>();
+  #ordered: Suspended | null = null;
+  #liftedUs = -Infinity;
+
+  constructor(timeline: readonly Fact[]) {
+    for (const fact of timeline)
+      if (fact.kind === 'reversal' && fact.source === 'refund' && !fact.taken)
+        this.#failedRefunds.set(
+          fact.payment,
+          (this.#failedRefunds.get(fact.payment) ?? 0) + fact.amount,
+        );
+  }
+
+  #record(step: Omit<Step, 'moves' | 'balance'>): void {
+    const moves = [...this.books.moves]
+      .filter(([, credits]) => credits !== 0)
+      .map(([lot, credits]) => ({ lot, credits }));
+    this.books.moves = new Map();
+    this.steps.push({ ...step, moves, balance: this.books.balance });
+  }
+
+  apply(fact: Fact): void {
+    const position = positionOf(fact);
+    this.grantMonthsBefore(position);
+    const did = this.#apply(fact, position);
+    this.#record({ position, atUs: fact.atUs, key: fact.key, fact, did });
+    if (fact.kind === 'state')
+      this.#grantWaitingMonth(this.subscriptions.of(fact.subscription), fact.atUs);
+  }
+
+  #apply(fact: Fact, opened: string): Did {
+    const { books } = this;
+    switch (fact.kind) {
+      case 'signup':
+        books.open({ key: fact.key, kind: 'bonus', subscription: null, opened }, fact.credits);
+        return { rule: 'granted', credits: fact.credits };
+      case 'state':
+        return applyState(books, this.subscriptions.learnState(fact), fact, opened);
+      case 'invoice':
+        this.subscriptions.learnInvoice(fact);
+        return { rule: 'noted' };
+      case 'plan':
+        return this.#plan(fact, opened);
+      case 'pack':
+        return this.#pack(fact, opened);
+      case 'reversal':
+        return this.#reverse(fact);
+      case 'allowance':
+        return this.#allow(fact.key, fact.credits, fact.atUs, opened);
+      case 'adjustment':
+        return this.#adjust(fact.key, fact.credits, opened);
+      case 'suspension':
+        if (fact.action === 'lift') this.#liftedUs = fact.atUs;
+        this.#ordered = fact.action === 'lift' ? null : { sinceUs: fact.atUs, reason: fact.reason };
+        return { rule: 'noted' };
+      case 'hold':
+        return this.#hold(fact);
+      case 'release':
+        return this.#release(fact);
+    }
+  }
+
+  #plan(fact: PlanFact, opened: string): Did {
+    const payment = this.books.pay(fact.key, fact.total);
+    payment.taken = this.#moneyTaken(fact.key);
+    const isNewest = this.subscriptions.learnPaid(fact, payment);
+    const subscription = this.subscriptions.of(fact.subscription);
+    const did = applyPlan(this.books, subscription, fact, payment, { isNewest, opened });
+    this.books.clawBack(payment);
+    return did;
+  }
+
+  #pack(fact: PackFact, opened: string): Did {
+    const payment = this.books.pay(fact.key, fact.total);
+    payment.taken = this.#moneyTaken(fact.key);
+    payment.bought = fact.credits;
+    this.books.open(
+      { key: fact.key, kind: 'purchased', subscription: null, opened },
+      fact.credits,
+      payment,
+    );
+    this.books.clawBack(payment);
+    return { rule: 'granted', credits: fact.credits };
+  }
+
+  #moneyTaken(payment: string): number {
+    const takenBack = this.#takenBack.get(payment);
+    return takenBack ? moneyOf(takenBack, this.#failedRefunds.get(payment) ?? 0) : 0;
+  }
+
+  /** A refund that failed and a dispute that was won are as if they never were. */
+  #reverse(fact: ReversalFact): Did {
+    if (!fact.taken) return { rule: 'noted' };
+    const none = { refunds: 0, charge: 0, disputes: 0, notes: 0 };
+    const money = this.#takenBack.get(fact.payment) ?? none;
+    this.#takenBack.set(fact.payment, money);
+    if (fact.source === 'charge') money.charge = Math.max(money.charge, fact.amount);
+    else if (fact.source === 'refund') money.refunds += fact.amount;
+    else if (fact.source === 'dispute') money.disputes += fact.amount;
+    else money.notes += fact.amount;
+    if (fact.source === 'dispute') this.#disputes.push(fact);
+    const payment = this.books.payments.get(fact.payment);
+    if (!payment) return { rule: 'noted' };
+    payment.taken = this.#moneyTaken(fact.payment);
+    return { rule: 'clawed_back', ...this.books.clawBack(payment) };
+  }
+
+  #allow(key: string, credits: number, atUs: number, opened: string): Did {
+    if (entitled(this.subscriptions.standings(), atUs)) return { rule: 'noted' };
+    this.books.expire((lot) => lot.key.startsWith('allowance:'));
+    this.books.open({ key, kind: 'bonus', subscription: null, opened }, credits);
+    return { rule: 'granted', credits };
+  }
+
+  #adjust(key: string, credits: number, opened: string): Did {
+    if (credits >= 0) {
+      this.books.open({ key, kind: 'bonus', subscription: null, opened }, credits);
+      return { rule: 'granted', credits };
+    }
+    const takes = this.books.take(-credits, 'correction');
+    const uncovered = takes.reduce((left, take) => left - take.credits, -credits);
+    this.books.uncovered += uncovered;
+    return { rule: 'corrected', credits, uncovered };
+  }
+
+  #hold(fact: HoldFact): Did {
+    const plan = entitled(this.subscriptions.standings(), fact.atUs);
+    const isUsage = plan?.credits === null;
+    if (isUsage)
+      for (const { newest } of this.subscriptions.all.values())
+        if (newest?.fact.terms.credits === null) this.#unlimitedAndUsed.add(newest.payment.key);
+    const { uncovered } = this.books.hold(fact.key, fact.credits, isUsage);
+    return { rule: 'held', credits: fact.credits, uncovered, isUsage };
+  }
+
+  #release(fact: ReleaseFact): Did {
+    const hold = this.books.release(fact.hold, fact.credits);
+    const charged = hold && !hold.isUsage ? hold.credits - fact.credits : 0;
+    return { rule: 'released', credits: fact.credits, charged, isUsage: hold?.isUsage ?? false };
+  }
+
+  #grantWaitingMonth(subscription: Subscription, atUs: number): void {
+    const { yearly } = subscription;
+    if (!yearly || yearly.granted === yearly.next - 1) return;
+    this.#grantMonth(subscription, atUs);
+  }
+
+  #grantMonth(subscription: Subscription, atUs: number): void {
+    const { yearly } = subscription;
+    const position = `${monthPosition(atUs)}.${subscription.account.id}`;
+    const did = grantMonth(this.books, subscription, position);
+    const key = `month:${subscription.account.id}:${yearly?.fact.invoice}:${(yearly?.next ?? 0) - 1}`;
+    if (did.rule === 'month') this.#record({ position, atUs, key, fact: null, did });
+  }
+
+  /** The next month of any yearly plan: whose, and when. */
+  #nextMonth(): { subscription: Subscription; atUs: number } | null {
+    let next: { subscription: Subscription; atUs: number } | null = null;
+    for (const subscription of this.subscriptions.all.values()) {
+      const at = subscription.yearly ? nextMonthAt(subscription.yearly) : null;
+      if (at === null || (next && next.atUs <= at * 1e6)) continue;
+      next = { subscription, atUs: at * 1e6 };
+    }
+    return next;
+  }
+
+  grantMonthsBefore(position: string): void {
+    for (let due = this.#nextMonth(); due; due = this.#nextMonth()) {
+      const { subscription, atUs } = due;
+      if (monthPosition(atUs) >= position || !subscription.yearly) return;
+      subscription.yearly.next += 1;
+      this.#grantMonth(subscription, atUs);
+    }
+  }
+
+  nextDueUs(): number | null {
+    return this.#nextMonth()?.atUs ?? null;
+  }
+
+  shortfall(): number {
+    const payments: Iterable<Payment> = this.books.payments.values();
+    let shortfall = this.books.uncovered;
+    for (const payment of payments) shortfall += payment.shortfall;
+    return shortfall;
+  }
+
+  /** By an operator's word, or by a dispute of what was used up, until it is won or lifted. */
+  suspended(): Suspended | null {
+    if (this.#ordered) return this.#ordered;
+    const dispute = this.#disputes.find(
+      ({ atUs, payment }) =>
+        atUs > this.#liftedUs && (this.shortfall() > 0 || this.#unlimitedAndUsed.has(payment)),
+    );
+    return dispute ? { sinceUs: dispute.atUs, reason: `dispute ${dispute.reversal}` } : null;
+  }
+}
+
+/**
+ * A user's books: what their facts come to by `nowUs` (microseconds since 1970). The same facts give the
+ * same books, in whatever order they were learned.
+ */
+export function fold(facts: readonly Fact[], nowUs: number): Folded {
+  const timeline = timelineOf(facts);
+  const run = new Fold(timeline);
+  for (const fact of timeline) run.apply(fact);
+  run.grantMonthsBefore(monthPosition(nowUs + 1));
+  const { books, steps, subscriptions } = run;
+  const [suspended, shortfall, nextDueUs] = [run.suspended(), run.shortfall(), run.nextDueUs()];
+  return { books, steps, subscriptions, suspended, shortfall, nextDueUs };
+}
+
+/** What entitles at the end of a timeline. */
+export const standingsOf = ({ subscriptions }: Folded): Standing[] => subscriptions.standings();

@@ -1,0 +1,242 @@
+import type { Account, Books, Lot, Payment } from './books.pure.ts';
+import type { PlanFact, PlanTerms, RenewalMode, StateFact } from './facts.pure.ts';
+import { addMonths, monthAt, monthsUntil } from './months.pure.ts';
+import { isTakenBack, type Subscription, type Yearly } from './subscriptions.pure.ts';
+
+/** What a fact about a plan did, for whoever asks why. */
+export type PlanDid =
+  | { rule: 'reset'; plan: string; credits: number | null; expired: number }
+  | { rule: 'trial' | 'left_unlimited' | 'month'; plan: string; credits: number; expired: number }
+  | { rule: 'cap'; plan: string; cut: number; restored: number; added: number }
+  | { rule: 'period_over' | 'superseded' | 'trial_extended' | 'waits' | 'none'; plan: string };
+
+const level = (terms: PlanTerms, quantity: number): number =>
+  terms.credits === null ? Infinity : terms.credits * quantity;
+
+const grantKey = (periodEnd: number, terms: PlanTerms): string => `${periodEnd}:${terms.plan}`;
+
+/** Granted in this period, and not taken back since. */
+function isGranted(account: Account, periodEnd: number, terms: PlanTerms): boolean {
+  const grant = account.grants.get(grantKey(periodEnd, terms));
+  return grant !== undefined && !isTakenBack(grant.payment);
+}
+
+type Reset = { account: Account; terms: PlanTerms; mode: RenewalMode };
+
+/** What a plan that is paid for makes expire; an unlimited one only what its own subscription granted. */
+function expireBefore(books: Books, { account, terms, mode }: Reset): number {
+  return books.expire((lot: Lot) => {
+    if (lot.subscription === account.id) return true;
+    if (terms.credits === null) return false;
+    if (lot.subscription !== null) return books.account(lot.subscription).isEnded;
+    return lot.kind === 'bonus' || (lot.kind === 'purchased' && mode === 'reset-all');
+  });
+}
+
+function remember(account: Account, fact: PlanFact, payment: Payment): void {
+  const { terms, quantity, periodStart } = fact;
+  account.granted = { terms, quantity };
+  account.grants.set(grantKey(fact.periodEnd, terms), { payment, quantity, periodStart });
+  account.cap = null;
+}
+
+/** The full period that a line lies in: a proration begins with the change, its period before it. */
+function periodStartOf({ state }: Subscription, fact: PlanFact): number {
+  if (fact.form === 'full') return fact.periodStart;
+  const isItsPeriod = state?.periodEnd === fact.periodEnd && state.periodStart !== null;
+  return isItsPeriod ? (state.periodStart ?? fact.periodStart) : fact.periodStart;
+}
+
+/** A plan paid for anew: what was granted before expires, its credits (or its month's) are granted. */
+function reset(
+  books: Books,
+  subscription: Subscription,
+  fact: PlanFact,
+  payment: Payment,
+  opened: string,
+): PlanDid {
+  const { account } = subscription;
+  const { terms, quantity } = fact;
+  const { plan } = terms;
+  const expired = expireBefore(books, { account, terms, mode: fact.mode });
+  remember(account, fact, payment);
+  if (terms.credits === null) return { rule: 'reset', plan, credits: null, expired };
+  const credits = level(terms, quantity);
+  const key = `plan:${account.id}:${grantKey(fact.periodEnd, terms)}:${fact.invoice}`;
+  payment.bought = credits;
+  if (terms.grantsMonthly) {
+    const anchor = periodStartOf(subscription, fact);
+    const now = monthAt(anchor, Math.floor(fact.atUs / 1e6));
+    const count = monthsUntil(anchor, fact.periodEnd);
+    subscription.yearly = { fact, payment, anchor, count, next: now + 1, granted: now };
+    payment.bought = credits * (count - now);
+  }
+  books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
+  return { rule: 'reset', plan, credits, expired };
+}
+
+type Left = { terms: PlanTerms; quantity: number; periodStart: number; periodEnd: number };
+
+/**
+ * Leaving an unlimited plan within its period for a metered one: that plan, once a period. What the
+ * unlimited plan cost has paid for it.
+ */
+function leaveUnlimited(
+  books: Books,
+  { account }: Subscription,
+  grant: Left,
+  otherwise: Payment,
+  opened: string,
+): PlanDid {
+  const { terms, quantity, periodStart } = grant;
+  const credits = level(terms, quantity);
+  const left = account.granted && grantKey(grant.periodEnd, account.granted.terms);
+  const payment = account.grants.get(left ?? '')?.payment ?? otherwise;
+  const expired = books.expire((lot) => lot.subscription === account.id);
+  account.granted = { terms, quantity };
+  account.grants.set(grantKey(grant.periodEnd, terms), { payment, quantity, periodStart });
+  account.cap = null;
+  payment.bought += credits;
+  const key = `left:${account.id}:${grantKey(grant.periodEnd, terms)}`;
+  books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
+  return { rule: 'left_unlimited', plan: terms.plan, credits, expired };
+}
+
+/** More of a plan within its period: the difference, for the share of the period that is left. */
+function addQuantity(
+  books: Books,
+  subscription: Subscription,
+  fact: PlanFact,
+  payment: Payment,
+  opened: string,
+): number {
+  const { account } = subscription;
+  const { terms, quantity, periodStart, periodEnd } = fact;
+  const grant = account.grants.get(grantKey(periodEnd, terms));
+  if (!grant || terms.credits === null || quantity <= grant.quantity || fact.charge <= 0) return 0;
+  const start = Math.min(periodStartOf(subscription, fact), grant.periodStart);
+  const more = terms.credits * (quantity - grant.quantity);
+  const credits = Math.floor((more * (periodEnd - periodStart)) / Math.max(1, periodEnd - start));
+  grant.quantity = quantity;
+  account.granted = { terms, quantity };
+  payment.bought = credits;
+  const key = `quantity:${account.id}:${fact.invoice}`;
+  books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
+  return credits;
+}
+
+/** A change that buys no period: lots are cut to the plan's credits, nothing is minted. */
+function change(
+  books: Books,
+  subscription: Subscription,
+  fact: PlanFact,
+  payment: Payment,
+  opened: string,
+): PlanDid {
+  const { account } = subscription;
+  const { terms, quantity } = fact;
+  const credits = level(terms, quantity);
+  const isPaidAgain = fact.charge > 0 && isGranted(account, fact.periodEnd, terms);
+  const restored = isPaidAgain ? books.uncap(account, credits) : 0;
+  const added = addQuantity(books, subscription, fact, payment, opened);
+  const cut = credits === Infinity ? 0 : books.cap(account, credits);
+  return { rule: 'cap', plan: terms.plan, cut, restored, added };
+}
+
+/** A paid invoice of a plan. `isNewest`: no other paid invoice's period begins later. */
+export function applyPlan(
+  books: Books,
+  subscription: Subscription,
+  fact: PlanFact,
+  payment: Payment,
+  { isNewest, opened }: { isNewest: boolean; opened: string },
+): PlanDid {
+  const { account, yearly } = subscription;
+  const { terms, form, periodEnd } = fact;
+  const { plan } = terms;
+  const isItsYear = yearly?.fact.terms.plan === plan && yearly.fact.periodEnd === periodEnd;
+  if (isNewest && !isItsYear) subscription.yearly = null;
+  if (fact.atUs >= periodEnd * 1e6) return { rule: 'period_over', plan };
+  if (!isNewest) return { rule: 'superseded', plan };
+  if (form === 'trial') return trial(books, account, fact, payment, opened);
+
+  const isFirst = !isGranted(account, periodEnd, terms);
+  const wasUnlimited = account.granted?.terms.credits === null && terms.credits !== null;
+  if (form === 'full' && isFirst) return reset(books, subscription, fact, payment, opened);
+  if (form === 'proration' && isFirst && wasUnlimited)
+    return leaveUnlimited(books, subscription, fact, payment, opened);
+  if (isFirst && fact.charge > 0) return reset(books, subscription, fact, payment, opened);
+  return change(books, subscription, fact, payment, opened);
+}
+
+/** The first zero line of a subscription; a later one extends the trial and changes nothing. */
+function trial(
+  books: Books,
+  account: Account,
+  { terms, invoice }: PlanFact,
+  payment: Payment,
+  opened: string,
+): PlanDid {
+  const { plan, trialCredits: credits } = terms;
+  if (account.isTrialGranted || account.granted) return { rule: 'trial_extended', plan };
+  account.isTrialGranted = true;
+  payment.bought = credits;
+  const key = `trial:${account.id}:${invoice}`;
+  books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
+  return { rule: 'trial', plan, credits, expired: 0 };
+}
+
+/** A state with less than was granted last is a downgrade at once: it has no invoice. */
+export function applyState(
+  books: Books,
+  subscription: Subscription,
+  state: StateFact,
+  opened: string,
+): PlanDid {
+  const { account, newest } = subscription;
+  const { terms, quantity, periodEnd } = state;
+  const none: PlanDid = { rule: 'none', plan: terms?.plan ?? '' };
+  if (!terms || !account.granted || account.isEnded) return none;
+  const credits = level(terms, quantity);
+  if (credits >= level(account.granted.terms, account.granted.quantity)) return none;
+  const isInPaidPeriod =
+    newest !== null &&
+    periodEnd === newest.fact.periodEnd &&
+    state.atUs < periodEnd * 1e6 &&
+    !isTakenBack(newest.payment);
+  const isLeaving = account.granted.terms.credits === null && isInPaidPeriod;
+  if (isLeaving && !isGranted(account, newest.fact.periodEnd, terms)) {
+    const { periodStart } = newest.fact;
+    const grant = { terms, quantity, periodStart, periodEnd: newest.fact.periodEnd };
+    return leaveUnlimited(books, subscription, grant, newest.payment, opened);
+  }
+  return { rule: 'cap', plan: terms.plan, cut: books.cap(account, credits), restored: 0, added: 0 };
+}
+
+/** When a yearly plan's next month falls due, unix seconds; null: none is left. */
+export const nextMonthAt = ({ next, count, anchor }: Yearly): number | null =>
+  next < count ? addMonths(anchor, next) : null;
+
+/**
+ * The running month of a yearly plan, once: while the subscription is paid up and as far as its money
+ * was not taken back. Otherwise it waits for a state that is.
+ */
+export function grantMonth(books: Books, subscription: Subscription, opened: string): PlanDid {
+  const { account, state, yearly } = subscription;
+  if (!yearly || yearly.granted === yearly.next - 1) return { rule: 'none', plan: '' };
+  const { fact, payment, count } = yearly;
+  const { terms, quantity, mode } = fact;
+  const { plan } = terms;
+  const month = yearly.next - 1;
+  const held = state?.terms ? level(state.terms, state.quantity) : Infinity;
+  const credits = Math.min(level(terms, quantity), held);
+  const left = Math.min(credits, level(terms, quantity) * (count - month) - payment.absorbed);
+  const status = state?.status ?? 'active';
+  if ((status !== 'active' && status !== 'trialing') || left <= 0) return { rule: 'waits', plan };
+  const expired = expireBefore(books, { account, terms, mode });
+  account.cap = null;
+  yearly.granted = month;
+  const key = `month:${account.id}:${fact.invoice}:${month}`;
+  books.open({ key, kind: 'plan', subscription: account.id, opened }, left, payment);
+  return { rule: 'month', plan, credits: left, expired };
+}

@@ -1,0 +1,106 @@
+import type { Fact, PlanTerms, RenewalMode } from '../ledger/facts.pure.ts';
+
+/** A Stripe event as far as we rely on it; `payload` is the whole. */
+export type StripeEvent = {
+  id: string;
+  type: string;
+  /** Unix seconds. */
+  created: number;
+  apiVersion: string | null;
+  payload: Record<string, unknown>;
+};
+
+/** What a price of ours means; a plan's or a pack's. */
+export type CataloguePrice = {
+  priceId: string;
+  kind: 'plan' | 'pack';
+  key: string;
+  /** Of a period or a piece; null: unlimited. */
+  credits: number | null;
+  trialCredits: number;
+  interval: 'month' | 'year' | null;
+  grantsMonthly: boolean;
+  amountCents: number;
+  currency: string;
+  /** On sale: the one that a key alone means. */
+  active: boolean;
+};
+
+/** All that policies know besides the object: the prices of ours by id, and the settings of the moment. */
+export type Knowledge = {
+  prices: ReadonlyMap<string, CataloguePrice>;
+  mode: RenewalMode;
+  graceDays: number;
+  /** When facts are decided, milliseconds since 1970. */
+  decidedAtMs: number;
+};
+
+/** Who an event is about, most telling first; see `rowloom.user_resolve`. */
+export type EventIdentity = {
+  userIds: string[];
+  customerId: string | null;
+  email: string | null;
+  /** A subscription whose user is known is that user's. */
+  subscriptionId?: string | null;
+  /** Ids of a payment: the user is whoever got what it bought. */
+  refs?: string[];
+};
+
+/** A price, a product's name or a customer as Stripe has it: not a fact of a user's books. */
+export type CatalogueChange =
+  | {
+      change: 'price';
+      priceId: string;
+      productId: string;
+      kind: string;
+      key: string;
+      name: string;
+      credits: number | null;
+      trialCredits: number;
+      interval: string | null;
+      grantsMonthly: boolean;
+      amountCents: number;
+      currency: string;
+      active: boolean;
+      /** Unix seconds: of the event, and of the price. */
+      eventAt: number;
+      createdAt: number;
+    }
+  | { change: 'price_deleted'; priceId: string }
+  | { change: 'product'; productId: string; name: string }
+  | { change: 'customer_deleted'; customerId: string };
+
+export type FailureCode = 'missing_metadata' | 'unreadable' | 'unknown_price';
+
+/** What an event comes to: nothing, nothing until somebody removes the cause, or facts. */
+export type Reading =
+  | { skip: string }
+  | { fail: { code: FailureCode; detail: string; waitsFor?: string[] } }
+  | {
+      /** Null: about nobody, such as the catalogue. */
+      identity: EventIdentity | null;
+      /** A reversal whose `payment` is empty belongs to the payment that `identity.refs` name. */
+      facts: Fact[];
+      /** Stripe ids by which a payment (the key of its fact) is known. */
+      links: { ref: string; payment: string }[];
+      changes: CatalogueChange[];
+    };
+
+/** What an object lacks that Stripe has to be asked for before it can be read. */
+export type Lack =
+  | { lack: 'invoice_lines'; invoiceId: string }
+  | { lack: 'payment_time'; paymentIntentId: string }
+  | { lack: 'refunds'; chargeId: string };
+
+/** The plan of a price; null for a pack. */
+export const termsOf = (price: CataloguePrice): PlanTerms | null =>
+  price.kind === 'plan'
+    ? {
+        plan: price.key,
+        priceId: price.priceId,
+        credits: price.credits,
+        trialCredits: price.trialCredits,
+        interval: price.interval ?? 'month',
+        grantsMonthly: price.grantsMonthly,
+      }
+    : null;
