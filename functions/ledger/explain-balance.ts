@@ -1,3 +1,4 @@
+// oxlint-disable no-restricted-imports -- until facts explain a balance, Stripe's events do
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { isoOrNull, isoTime } from '../users/view.pure.ts';
