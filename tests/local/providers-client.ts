@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Providers, SettingsChange } from '../../local/providers/index.ts';
 import shapes from './providers-shapes.json' with { type: 'json' };
@@ -165,6 +166,11 @@ export const prompt = (content: string, extra: object = {}) => ({
   ],
   ...extra,
 });
+
+/** Waits until this holds, as long as the test may take: a shorter limit would measure the machine. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await delay(5);
+}
 
 export const refOf = (text: string): string =>
   createHash('sha256').update(text).digest('hex').slice(0, 8);

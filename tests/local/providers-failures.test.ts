@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startProviders, type Providers, type Stats } from '../../local/providers/index.ts';
 import { SeededFailures } from '../../local/providers/seeded-failures.ts';
-import { clientOf, prompt, quiet } from './providers-client.ts';
+import { clientOf, prompt, quiet, until } from './providers-client.ts';
 
 let providers: Providers;
 const { set, search, complete } = clientOf(() => providers);
@@ -26,10 +26,10 @@ describe('failure words', () => {
     const before = providers.stats().llm;
     const client = new AbortController();
     const ask = expect(complete(prompt('SLOW_LLM'), 'k', client.signal)).rejects.toThrow();
-    await expect.poll(() => providers.stats().llm.waiting).toBe(1);
+    await until(() => providers.stats().llm.waiting === 1);
     client.abort();
     await ask;
-    await expect.poll(() => providers.stats().llm.waiting).toBe(0);
+    await until(() => providers.stats().llm.waiting === 0);
     const { statuses } = providers.stats().llm;
     expect(statuses['cut']).toBe((before.statuses['cut'] ?? 0) + 1);
   });
@@ -125,9 +125,10 @@ describe('settings', () => {
       const status = kind === undefined ? 200 : kind === 'error' ? 500 : 429;
       expect((await search(body)).status, body).toBe(status);
     }
-    await expect.poll(() => providers.stats().search.waiting).toBe(hanging.length);
+    await until(() => providers.stats().search.waiting === hanging.length);
     client.abort();
     await Promise.all(hanging);
+    await until(() => providers.stats().search.waiting === 0);
   });
 
   it('limits requests per second with 429', async () => {
@@ -156,10 +157,10 @@ describe('stats and faults', () => {
       ...Array.from({ length: 4 }, () => search({ q: 'HANG' }, 'k', client.signal)),
       ...Array.from({ length: 3 }, () => complete(prompt('HANG'), 'k', client.signal)),
     ].map((ask) => expect(ask).rejects.toThrow());
-    await expect.poll(() => providers.stats().total.waiting).toBe(7);
+    await until(() => providers.stats().total.waiting === 7);
     client.abort();
     await Promise.all(asks);
-    await expect.poll(() => providers.stats().total.waiting).toBe(0);
+    await until(() => providers.stats().total.waiting === 0);
     const streamed = await complete(prompt('x', { stream: true }));
     // Headers are there, the body still streams: nobody waits any more.
     expect(providers.stats().total).toEqual({ requests: 8, waiting: 0, maxWaiting: 7 });
