@@ -16,7 +16,8 @@ export async function breakConnection(
   if (kind === 'unreadable') return new Response('<html>Bad gateway</html>', { headers: html });
   if (kind !== 'hang' && kind !== 'refused') return undefined;
   if (kind === 'refused') incoming.socket.resetAndDestroy();
-  // Until the client gives up, two minutes at most.
+  // Until the client gives up, two minutes at most; it may have done so before this began.
+  if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
   const timer = setTimeout(() => outgoing.destroy(), maxHangMs).unref();
   await once(outgoing, 'close');
   clearTimeout(timer);

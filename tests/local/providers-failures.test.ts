@@ -34,6 +34,18 @@ describe('failure words', () => {
     expect(statuses['cut']).toBe((before.statuses['cut'] ?? 0) + 1);
   });
 
+  it('SLOW_LLM stops waiting for a client that was gone before it began', async () => {
+    const before = providers.stats().llm.statuses['cut'] ?? 0;
+    providers.faults.add({ kind: 'latency', ms: 100 });
+    const client = new AbortController();
+    const ask = expect(complete(prompt('SLOW_LLM'), 'k', client.signal)).rejects.toThrow();
+    await until(() => providers.stats().llm.waiting === 1);
+    client.abort();
+    await ask;
+    await until(() => providers.stats().llm.waiting === 0);
+    expect(providers.stats().llm.statuses['cut']).toBe(before + 1);
+  });
+
   it('CUT_LLM breaks off in the middle, streamed or not', async () => {
     for (const stream of [true, false]) {
       const response = await complete(prompt('Company: Acme CUT_LLM', { stream }));
