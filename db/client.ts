@@ -1,5 +1,6 @@
 import { neon, neonConfig } from '@neondatabase/serverless';
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http';
+import { type Call, callThrough, released } from './call.ts';
 import { fromDriver } from './errors.ts';
 
 /** How long a statement may take before the caller is told to come again. */
@@ -10,16 +11,13 @@ const statementTimeoutMs = 15_000;
  * no session and so nothing to share between requests.
  */
 export type Db = {
-  /** Calls a function of the `rowloom` schema by its parameter names; objects go as JSON. */
-  call: <T>(name: string, args: Record<string, unknown>) => Promise<T>;
-  /** Rows of one statement. */
+  /** Calls one of our SQL functions, as this version of the code has it released. */
+  call: Call;
+  /** Rows of one statement; `rowloom.name` in it is our SQL function of that name. */
   rows: <T>(text: string, params?: unknown[]) => Promise<T[]>;
   /** The query builder, for reads. Run its queries through `read`, which names a database that is down. */
   read: <T>(query: (orm: NeonHttpDatabase) => Promise<T>) => Promise<T>;
 };
-
-const argument = (value: unknown): unknown =>
-  value !== null && typeof value === 'object' ? JSON.stringify(value) : value;
 
 /** Opens nothing: the first call makes the first request. */
 export function createDb(options: { url: string; proxyUrl?: string | undefined }): Db {
@@ -38,17 +36,8 @@ export function createDb(options: { url: string; proxyUrl?: string | undefined }
   };
   const orm = drizzle(sql);
   return {
-    rows: (text, params = []) => run(text, params),
-    call: async <T>(name: string, args: Record<string, unknown>) => {
-      const names = Object.keys(args);
-      const list = names.map((key, i) => `${key} => $${i + 1}`).join(', ');
-      const [row] = await run<{ result: T }>(
-        `select rowloom.${name}(${list}) as result`,
-        names.map((key) => argument(args[key])),
-      );
-      if (!row) throw new Error(`rowloom.${name} gave no row`);
-      return row.result;
-    },
+    rows: (text, params = []) => run(released(text), params),
+    call: callThrough(run),
     read: async (query) => {
       try {
         return await query(orm);

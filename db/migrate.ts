@@ -1,11 +1,13 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { readRelease, type Release } from './functions.ts';
+import { isFresh } from './release.ts';
+import { releaseFunctions, releasesOf, transaction } from './releases.ts';
 
 const folder = fileURLToPath(new URL('./migrations', import.meta.url));
-const functionsFolder = fileURLToPath(new URL('./functions', import.meta.url));
 /** Any number, the same for every migrator: two deployments at once take turns. */
 const lockKey = 7_291_133;
 
@@ -40,53 +42,75 @@ async function appliedTags(client: pg.Client): Promise<string[]> {
   );
 }
 
-/** The functions of `db/functions` are replaced as a whole at every migration, in one transaction. */
-async function replaceFunctions(client: pg.Client): Promise<void> {
-  const files = (await readdir(functionsFolder)).filter((name) => name.endsWith('.sql')).sort();
-  const statements = await Promise.all(
-    files.map((name) => readFile(`${functionsFolder}/${name}`, 'utf8')),
-  );
-  await client.query(
-    `begin; drop schema if exists rowloom cascade; ${statements.join('\n')}; commit`,
-  );
+/** The SQL beside the verbs; throws when the Worker, built now, would name another version of it. */
+async function ownRelease(): Promise<Release> {
+  const own = await readRelease();
+  if (!(await isFresh(own)))
+    throw new Error(
+      'db/functions.generated.ts is not of the SQL in functions/: npm run db:release',
+    );
+  return own;
 }
 
 /**
- * Brings the database at `url` up to date: numbered migrations, then functions. Safe to run twice and
- * beside itself. Gives the tags that it applied.
+ * Brings the database at `url` up to date: numbered migrations, then the functions of this version
+ * beside those of the versions before. Safe to run twice, beside itself and under traffic. Gives what
+ * it did, a line each; nothing for nothing.
  */
-export async function migrate(url: string): Promise<string[]> {
+export async function migrate(url: string, functions?: Release): Promise<string[]> {
+  const toRelease = functions ?? (await ownRelease());
   return withClient(url, async (client) => {
     const before = await appliedTags(client);
     await applyMigrations(drizzle(client), { migrationsFolder: folder });
-    await replaceFunctions(client);
-    return (await appliedTags(client)).slice(before.length);
+    const applied = (await appliedTags(client)).slice(before.length);
+    return [...applied.map((tag) => `up ${tag}`), ...(await releaseFunctions(client, toRelease))];
   });
 }
 
-/** Takes the newest `steps` migrations back, each in its own transaction; gives their tags. */
+/** Releases whose functions take or return rows of a table that `error` says is still needed by them. */
+const holdersIn = (error: unknown): string[] =>
+  error instanceof pg.DatabaseError && error.code === '2BP01'
+    ? [...new Set(error.detail?.match(/\browloom_[0-9a-f]{10}(?=\.)/g))]
+    : [];
+
+/** Takes one migration back in one transaction; gives the releases that went with its tables. */
+async function takeBack(client: pg.Client, tag: string): Promise<string[]> {
+  const when = (await readJournal()).find((entry) => entry.tag === tag)?.when;
+  if (when === undefined) throw new Error(`Migration ${tag} is not of this version; use its own.`);
+  const down = await readFile(`${folder}/down/${tag}.sql`, 'utf8');
+  const attempt = (dropped: string[]): Promise<string[]> =>
+    transaction(client, async () => {
+      for (const schema of dropped) await client.query(`drop schema ${schema} cascade`);
+      await client.query(down);
+      await client.query('delete from drizzle.__drizzle_migrations where created_at = $1', [when]);
+      return dropped;
+    });
+  // Postgres names the functions that are in the way, at most a hundred at a time.
+  for (let dropped: string[] = []; ;) {
+    try {
+      return await attempt(dropped);
+    } catch (error) {
+      const holders = holdersIn(error);
+      if (holders.length === 0) throw error;
+      dropped = [...dropped, ...holders];
+    }
+  }
+}
+
+/**
+ * Takes the newest `steps` migrations back, each in its own transaction, and leaves the functions that
+ * were released; those that take or return rows of a table that goes cannot stay. Gives what it did, a
+ * line each.
+ */
 export async function migrateDown(url: string, steps: number): Promise<string[]> {
   return withClient(url, async (client) => {
-    const tags = (await appliedTags(client)).toReversed().slice(0, steps);
-    for (const tag of tags) {
-      const when = (await readJournal()).find((entry) => entry.tag === tag)?.when;
-      if (when === undefined)
-        throw new Error(`Migration ${tag} is not of this version; use its own.`);
-      const down = await readFile(`${folder}/down/${tag}.sql`, 'utf8');
-      await client.query('begin');
-      try {
-        await client.query('drop schema if exists rowloom cascade');
-        await client.query(down);
-        await client.query('delete from drizzle.__drizzle_migrations where created_at = $1', [
-          when,
-        ]);
-        await client.query('commit');
-      } catch (error) {
-        await client.query('rollback');
-        throw error;
-      }
+    const done: string[] = [];
+    for (const tag of (await appliedTags(client)).toReversed().slice(0, steps)) {
+      const dropped = await takeBack(client, tag);
+      done.push(`down ${tag}`, ...dropped.map((schema) => `dropped functions ${schema}`));
     }
-    return tags;
+    const left = done.length > 0 ? await releasesOf(client) : [];
+    return [...done, ...left.map((schema) => `kept functions ${schema}`)];
   });
 }
 
@@ -97,11 +121,7 @@ if (import.meta.main) {
     process.exit(2);
   }
   const down = process.argv.indexOf('--down');
-  const tags =
+  const lines =
     down < 0 ? await migrate(url) : await migrateDown(url, Number(process.argv[down + 1] ?? 1));
-  console.log(
-    tags.length === 0
-      ? 'Nothing to do.'
-      : tags.map((tag) => `${down < 0 ? 'up' : 'down'} ${tag}`).join('\n'),
-  );
+  console.log(lines.length === 0 ? 'Nothing to do.' : lines.join('\n'));
 }

@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
+import { callStatement } from '../../db/call.ts';
+import { functionsSchema } from '../../db/functions.generated.ts';
 import type { Ctx } from '../../functions/deps.ts';
 import { readEvent } from '../../functions/webhooks/decide.pure.ts';
 import { applyEvent } from '../../functions/webhooks/receive.ts';
@@ -16,7 +18,7 @@ const firstPeriod = 1_790_000_000;
 /** Users who are customers already, with their sign-up credits. */
 export async function makeUsers(pool: Pool, count: number): Promise<User[]> {
   const { rows } = await pool.query<{ id: string }>(
-    `select rowloom.user_ensure(jsonb_build_object('externalId', 'bench-' || n,
+    `select ${functionsSchema}.user_ensure(jsonb_build_object('externalId', 'bench-' || n,
          'email', 'bench' || n || '@example.com', 'emailVerified', true, 'signupCredits', 500))
          -> 'user' ->> 'id' as id
        from generate_series(1, $1) n`,
@@ -109,15 +111,8 @@ export type Statement = { text: string; params: string[] };
 async function statementOf(made: StripeEvent): Promise<Statement> {
   const statements: Statement[] = [];
   const call = (name: string, args: Record<string, unknown>): Promise<unknown> => {
-    const names = Object.keys(args);
-    const list = names.map((key, i) => `${key} => $${i + 1}`).join(', ');
-    statements.push({
-      text: `select rowloom.${name}(${list}) as result`,
-      params: names.map((key) => {
-        const value = args[key];
-        return typeof value === 'string' ? value : JSON.stringify(value);
-      }),
-    });
+    const { text, params } = callStatement(name, args);
+    statements.push({ text, params: params.map(String) });
     return Promise.resolve({ status: 'completed', code: null });
   };
   const ctx = { config: { creditRenewal: 'reset-all' }, db: { call }, log: () => undefined };

@@ -1,3 +1,4 @@
+import type { Args } from '../../db/call.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { again } from './again.ts';
@@ -173,7 +174,7 @@ function sortOut(outcomes: Map<number, RowOutcome>, attempts: number) {
 const pausesMs = [300, 1000];
 
 /** Commits; an answer that was lost is asked for again, since the rows are paid for. */
-const commit = (ctx: Ctx, args: Record<string, unknown>): Promise<ChunkOutcome> =>
+const commit = (ctx: Ctx, args: Args<'chunk_commit'>): Promise<ChunkOutcome> =>
   again(
     pausesMs,
     () => ctx.db.call<ChunkOutcome>('chunk_commit', args),

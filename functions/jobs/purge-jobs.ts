@@ -5,7 +5,7 @@ const perRun = 20;
 
 /** Removes rows and results that are older than RESULT_RETENTION_DAYS. */
 export async function purgeJobs(ctx: Ctx): Promise<{ purged: number }> {
-  const purged = await ctx.db.call<number>('jobs_purge', {
+  const purged = await ctx.db.call('jobs_purge', {
     p_days: ctx.config.resultRetentionDays,
     p_limit: perRun,
   });

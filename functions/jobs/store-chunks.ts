@@ -41,7 +41,7 @@ export class ChunkStore {
         ...this.#ids,
         p_index: index,
         p_first_row: firstRow,
-        p_counts: `{${counts.join(',')}}`,
+        p_counts: counts,
         p_lines: lines,
       });
     } catch (error) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Args } from '../../db/call.ts';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import { listEntries } from '../../functions/ledger/list-entries.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
@@ -39,7 +40,7 @@ const balanceOf = async (id: string) =>
     )
   ).rows[0];
 
-const post = (args: Record<string, unknown>) => ctx.db.call('ledger_post', args);
+const post = (args: Args<'ledger_post'>) => ctx.db.call('ledger_post', args);
 
 describe('an adjustment', () => {
   test('adds bonus credits, takes them back, and shows in the ledger', async () => {

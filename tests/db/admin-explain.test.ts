@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Args } from '../../db/call.ts';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import { sayEntry, type ExplainedRow } from '../../functions/ledger/explain-balance.pure.ts';
 import { explainBalance } from '../../functions/ledger/explain-balance.ts';
@@ -38,7 +39,7 @@ async function someone() {
 const send = async (sent: ReturnType<typeof event>) =>
   (await applyEvent(ctx, readEvent(sent) as StripeEvent)).status;
 
-const post = (args: Record<string, unknown>) => ctx.db.call('ledger_post', args);
+const post = (args: Args<'ledger_post'>) => ctx.db.call('ledger_post', args);
 
 describe('an explanation', () => {
   const month = 30 * 86_400;

@@ -10,6 +10,7 @@ import {
 } from '../../functions/webhooks/list-events.ts';
 import { applyEvent } from '../../functions/webhooks/receive.ts';
 import { retryEvent, retryEvents } from '../../functions/webhooks/retry-events.ts';
+import { aroundCalls } from '../support/around-calls.ts';
 import { audit } from '../support/audit.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -322,15 +323,11 @@ describe('retrying all', () => {
       { id: 'evt_empty', type: 'refund.created', status: 'failed', agoSeconds: 9e7 },
       { id: 'evt_throws', type: 'refund.created', status: 'failed', agoSeconds: 9.1e7 },
     ]);
-    const call = ctx.db.call;
-    const db = {
-      ...ctx.db,
-      call: <T>(name: string, args: Record<string, unknown>): Promise<T> => {
-        if ((args['p_event'] as { id?: string } | undefined)?.id === 'evt_throws')
-          throw new TypeError('poison');
-        return call<T>(name, args);
-      },
-    };
+    const db = aroundCalls(ctx.db, async ({ args }, next) => {
+      if ((args['p_event'] as { id?: string } | undefined)?.id === 'evt_throws')
+        throw new TypeError('poison');
+      return next();
+    });
     expect(await retryEvents({ ...ctx, db }, { limit: 500 })).toEqual({
       tried: 8,
       completed: 3,

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { released } from '../../db/call.ts';
 import { decide, readEvent, type StripeEvent } from '../../functions/webhooks/decide.pure.ts';
 import { audit } from '../support/audit.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -29,7 +30,7 @@ afterAll(async () => {
 async function apply(client: pg.Client, sent: ReturnType<typeof event>): Promise<string> {
   const read = readEvent(sent) as StripeEvent;
   const { rows } = await client.query<{ outcome: { status: string } }>(
-    'select rowloom.stripe_event_apply($1, $2, $3) as outcome',
+    released('select rowloom.stripe_event_apply($1, $2, $3) as outcome'),
     [JSON.stringify(read), JSON.stringify(decide(read)), '{"creditRenewal":"reset-all"}'],
   );
   return rows[0]?.outcome.status ?? 'none';

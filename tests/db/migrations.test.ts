@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { functionsSchema } from '../../db/functions.generated.ts';
+import { readRelease } from '../../db/functions.ts';
 import { migrate, migrateDown } from '../../db/migrate.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -22,11 +24,14 @@ async function describeSchema(url: string): Promise<string[]> {
     union all select indexdef from pg_indexes where schemaname = 'public'
     union all select format('trigger %s', tgname) from pg_trigger where not tgisinternal
     union all select format('function %s', p.oid::regprocedure) from pg_proc p
-      where pronamespace in ('public'::regnamespace, to_regnamespace('rowloom'))
+      where pronamespace in ('public'::regnamespace, to_regnamespace('${functionsSchema}'))
     order by 1`);
   await client.end();
   return rows.map((row) => row.line);
 }
+
+const { signatures } = await readRelease();
+const count = signatures.length;
 
 describe('migrations', () => {
   const names = readdirSync('db/migrations').filter((name) => name.endsWith('.sql'));
@@ -39,9 +44,16 @@ describe('migrations', () => {
   test('down leaves nothing, up again gives the same schema', async () => {
     const before = await describeSchema(database.url);
     expect(before.length).toBeGreaterThan(100);
-    expect(await migrateDown(database.url, 100)).toHaveLength(names.length);
+    const tags = names.toSorted().map((name) => name.replace('.sql', ''));
+    expect(await migrateDown(database.url, 100)).toEqual([
+      ...tags.toReversed().map((tag) => `down ${tag}`),
+      `dropped functions ${functionsSchema}`,
+    ]);
     expect(await describeSchema(database.url)).toEqual([]);
-    expect(await migrate(database.url)).toHaveLength(names.length);
+    expect(await migrate(database.url)).toEqual([
+      ...tags.map((tag) => `up ${tag}`),
+      `released functions ${functionsSchema} (${count})`,
+    ]);
     expect(await describeSchema(database.url)).toEqual(before);
   });
 

@@ -3,6 +3,7 @@ import { listPlans } from '../../functions/billing/list-plans.ts';
 import { grantDueMonths } from '../../functions/billing/grant-due-months.ts';
 import { readEvent, type StripeEvent } from '../../functions/webhooks/decide.pure.ts';
 import { retryDueEvents } from '../../functions/webhooks/retry-due.ts';
+import { aroundCalls } from '../support/around-calls.ts';
 import { audit } from '../support/audit.ts';
 import { Lab, labUser } from '../support/lab.ts';
 import { event, invoice, packSession, subscription } from '../support/stripe-events.ts';
@@ -274,13 +275,12 @@ test('an event that breaks us does not hold up those behind it', async () => {
   for (const sale of sales) await send(sale);
   await lab.database.pool.query("insert into users (external_id) values ('one'), ('two')");
   await lab.database.pool.query('update stripe_events set next_attempt_at = now()');
-  const { db } = lab.ctx;
-  const broken: typeof db.call = async (name, args) => {
+  const db = aroundCalls(lab.ctx.db, async ({ args }, next) => {
     if ((args['p_event'] as { id?: string } | undefined)?.id === 'evt_one')
       throw new TypeError('broken');
-    return db.call(name, args);
-  };
-  expect(await retryDueEvents({ ...lab.ctx, db: { ...db, call: broken } })).toEqual({
+    return next();
+  });
+  expect(await retryDueEvents({ ...lab.ctx, db })).toEqual({
     tried: 2,
     completed: 1,
   });

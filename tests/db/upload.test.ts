@@ -4,6 +4,7 @@ import { DomainError } from '../../functions/errors.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
+import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -97,16 +98,13 @@ describe('a statement that fails', () => {
   test.each([1, 2, 3, 4])('the one number %i: the upload is undone', async (failing) => {
     const job = await newJob();
     let appends = 0;
-    const db: Ctx['db'] = {
-      ...ctx.db,
-      call: async <T>(name: string, args: Record<string, unknown>): Promise<T> => {
-        if (name === 'job_upload_append') {
-          appends += 1;
-          if (appends === failing) throw new DomainError('service_unavailable');
-        }
-        return ctx.db.call<T>(name, args);
-      },
-    };
+    const db = aroundCalls(ctx.db, async ({ name }, next) => {
+      if (name === 'job_upload_append') {
+        appends += 1;
+        if (appends === failing) throw new DomainError('service_unavailable');
+      }
+      return next();
+    });
     expect(await send(job, text, db)).toBe('service_unavailable');
     expect(appends).toBeGreaterThanOrEqual(failing);
     expect(appends).toBeLessThanOrEqual(failing + 2);
@@ -116,16 +114,13 @@ describe('a statement that fails', () => {
   test('an upload that was overtaken stores nothing more', async () => {
     const job = await newJob();
     let isOvertaken = false;
-    const db: Ctx['db'] = {
-      ...ctx.db,
-      call: async <T>(name: string, args: Record<string, unknown>): Promise<T> => {
-        if (name === 'job_upload_append' && !isOvertaken) {
-          isOvertaken = true;
-          expect(await send(job, 'id\nother\n')).toBe('insufficient_credits');
-        }
-        return ctx.db.call<T>(name, args);
-      },
-    };
+    const db = aroundCalls(ctx.db, async ({ name }, next) => {
+      if (name === 'job_upload_append' && !isOvertaken) {
+        isOvertaken = true;
+        expect(await send(job, 'id\nother\n')).toBe('insufficient_credits');
+      }
+      return next();
+    });
     expect(await send(job, text, db)).toBe('upload_superseded');
     expect((await stored(job)).rows).toEqual([['other']]);
   });

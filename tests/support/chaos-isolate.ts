@@ -3,6 +3,7 @@ import type { Db } from '../../db/client.ts';
 import type { Ctx } from '../../functions/deps.ts';
 import { DomainError } from '../../functions/errors.ts';
 import { createSlots, type Slots } from '../../functions/jobs/slots.ts';
+import { aroundCalls } from './around-calls.ts';
 import type { Call, Strike } from './chaos-plan.ts';
 import type { Provider } from './chaos-providers.ts';
 import type { Tally } from './chaos-tally.ts';
@@ -84,20 +85,20 @@ export class Isolate {
 
   #db(): Db {
     const { db } = this.#world.ctx;
+    const calls = aroundCalls(db, async ({ name, args }, next) => {
+      const result = await this.#effect(name as Call, next);
+      const { outcome } = (result ?? {}) as { outcome?: string };
+      if (outcome === 'leased') await this.#life.onLease?.();
+      if (outcome === 'committed' && isPart(args)) this.#world.tally.count(`${name}: of a part`);
+      if (outcome !== undefined) this.#world.tally.count(`${name}: ${outcome}`);
+      return result;
+    });
     return {
-      call: async <T>(name: string, args: Record<string, unknown>) => {
-        const result = await this.#effect(name as Call, () => db.call<T>(name, args));
-        const { outcome } = (result ?? {}) as { outcome?: string };
-        if (outcome === 'leased') await this.#life.onLease?.();
-        if (outcome === 'committed' && isPart(args)) this.#world.tally.count(`${name}: of a part`);
-        if (outcome !== undefined) this.#world.tally.count(`${name}: ${outcome}`);
-        return result;
-      },
+      ...calls,
       rows: (text, params) =>
         text.includes('jobs_stalled')
           ? this.#effect('jobs_stalled', () => db.rows(text, params))
           : db.rows(text, params),
-      read: db.read,
     };
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, DatabaseError, Pool } from 'pg';
 import { inject } from 'vitest';
+import { released } from '../../db/call.ts';
 
 /** A migrated database of a test's own. */
 export type TestDatabase = {
@@ -45,10 +46,19 @@ async function copyTemplate(name: string): Promise<void> {
   });
 }
 
-/** `drop` may overtake connections that are closing; their last words are of no interest. */
+/**
+ * Texts may name `rowloom.…`, as `db.rows` takes them. `drop` may overtake connections that are closing;
+ * their last words are of no interest.
+ */
 function directPool(url: string): Pool {
   const pool = new Pool({ connectionString: url, max: 40 });
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    const queryReleased = (text: unknown, ...rest: unknown[]): unknown =>
+      query(typeof text === 'string' ? released(text) : text, ...rest);
+    Object.assign(client, { query: queryReleased });
+  });
   pool.on('error', () => undefined);
   return pool;
 }

@@ -1,4 +1,5 @@
 import type Stripe from 'stripe';
+import { callThrough } from '../../db/call.ts';
 import type { Db } from '../../db/client.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
 import type { Ctx } from '../../functions/deps.ts';
@@ -37,19 +38,9 @@ export type Snapshot = {
 const directDb = (database: TestDatabase): Pick<Db, 'call' | 'rows'> => ({
   rows: async <T>(text: string, params: unknown[] = []) =>
     (await database.pool.query(text, params)).rows as T[],
-  call: async <T>(name: string, args: Record<string, unknown>) => {
-    const names = Object.keys(args);
-    const list = names.map((key, i) => `${key} => $${i + 1}`).join(', ');
-    const values = names.map((key) => {
-      const value = args[key];
-      return value !== null && typeof value === 'object' ? JSON.stringify(value) : value;
-    });
-    const { rows } = await database.pool.query<{ result: T }>(
-      `select rowloom.${name}(${list}) as result`,
-      values,
-    );
-    return rows[0]?.result as T;
-  },
+  call: callThrough(
+    async (text, params) => (await database.pool.query<{ result: unknown }>(text, params)).rows,
+  ),
 });
 
 /**

@@ -1,6 +1,6 @@
 -- Numbers about the inbox over the last p_hours; the oldest unprocessed event whatever its age.
 -- Times are from receipt to the end of processing, waits for a retry included.
-create or replace function rowloom.webhook_stats(p_hours integer) returns jsonb
+create function rowloom.webhook_stats(p_hours integer) returns jsonb
 language sql stable as $$
   with recent as (
     select type, status, extract(epoch from processed_at - received_at) * 1000 as ms from stripe_events

@@ -4,7 +4,7 @@
 -- tells whether money has gone, even if it is back by now.
 -- refund_total is a charge's own word on how much of it is refunded: RL409 while refunds are missing that
 -- could say it by name; with `force` it counts itself.
-create or replace function rowloom.effect_reversal(e jsonb, p_event text, p_options jsonb) returns void
+create function rowloom.effect_reversal(e jsonb, p_event text, p_options jsonb) returns void
 language plpgsql as $$
 declare
   v_key text;
@@ -35,7 +35,7 @@ begin
 end $$;
 
 -- An entry that moves nothing.
-create or replace function rowloom.reversal_record(
+create function rowloom.reversal_record(
   g stripe_grants, r stripe_reversals, p_event text, p_kind text, p_suffix text
 ) returns void language plpgsql as $$
 declare v_entry text := format('%s:%s%s', r.kind, r.reversal_id, p_suffix);
@@ -47,7 +47,7 @@ end $$;
 
 -- Brings what is claimed from a grant in line with what its reversals say together: in proportion to
 -- the money, never more than was granted. The user's row is locked.
-create or replace function rowloom.reversal_settle(p_key text, p_reversal text, p_event text, p_moved boolean,
+create function rowloom.reversal_settle(p_key text, p_reversal text, p_event text, p_moved boolean,
   p_at timestamptz) returns void
 language plpgsql as $$
 declare
@@ -108,7 +108,7 @@ begin
 end $$;
 
 -- {invoiceId, refs}: an invoice's payment becomes known by more ids.
-create or replace function rowloom.effect_link_payment(e jsonb) returns void language plpgsql as $$
+create function rowloom.effect_link_payment(e jsonb) returns void language plpgsql as $$
 declare v_key text;
 begin
   select business_key into v_key from stripe_payment_refs where ref = e ->> 'invoiceId';

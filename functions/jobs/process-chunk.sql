@@ -1,7 +1,7 @@
 -- Takes the lease on a chunk.
 -- → {outcome: leased, chunk {rows, results, attempts, part}, job {…}} | {outcome: done | gone}
 --   | {outcome: busy, retryAfterSeconds}
-create or replace function rowloom.chunk_lease(
+create function rowloom.chunk_lease(
   p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_seconds integer
 ) returns json language plpgsql as $$
 declare
@@ -37,7 +37,7 @@ end $$;
 -- element a row, null for those still to be worked; p_succeeded and p_failed count it. A chunk with rows
 -- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
 -- → {outcome: committed | stale | gone, status}. Only the holder of the lease may commit.
-create or replace function rowloom.chunk_commit(
+create function rowloom.chunk_commit(
   p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_results json, p_succeeded integer, p_failed integer,
   p_waited boolean default false
 ) returns json language plpgsql as $$
@@ -67,36 +67,8 @@ begin
   return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, v_succeeded, v_failed));
 end $$;
 
--- Turns what is left of a chunk that cannot be processed into error rows; changes nothing once it is done,
--- while somebody holds its lease, or if a part was committed after p_part: its rest has a message of its own.
-create or replace function rowloom.chunk_fail(
-  p_job uuid, p_attempt integer, p_index integer, p_part integer, p_reason text
-) returns json language plpgsql as $$
-declare
-  j jobs%rowtype;
-  v_failed integer;
-begin
-  select * into j from jobs where id = p_job for update;
-  if not found or j.status <> 'running' or j.attempt <> p_attempt then
-    return '{"outcome":"gone"}';
-  end if;
-  update job_chunks c set status = 'done', rows_failed = c.row_count - c.rows_succeeded,
-      lease_token = null, lease_until = null, results = (
-        select json_agg(case when coalesce(json_typeof(c.results -> i), 'null') <> 'null' then c.results -> i
-            else json_build_object('status', 'error', 'error', p_reason, 'attempt', p_attempt) end order by i)
-          from generate_series(0, c.row_count - 1) i)
-    from (select rows_failed from job_chunks where job_id = p_job and index = p_index for update) before
-    where c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.part = p_part
-      and (c.lease_until is null or c.lease_until < clock_timestamp())
-    returning c.rows_failed - before.rows_failed into v_failed;
-  if not found then
-    return '{"outcome":"stale"}';
-  end if;
-  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, 0, v_failed));
-end $$;
-
 -- Adds finished rows to a locked job and ends it with the last one. → the job's status
-create or replace function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer) returns text
+create function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer) returns text
 language plpgsql as $$
 declare j jobs%rowtype;
 begin

@@ -1,7 +1,7 @@
 -- What a decided Stripe event does. Each effect takes the user, whose row is locked, one effect and the
 -- event's id; a cause that can go away is raised as RL4xx and undoes the whole event.
 
-create or replace function rowloom.price_of(p_price text) returns stripe_prices
+create function rowloom.price_of(p_price text) returns stripe_prices
 language plpgsql stable as $$
 declare v_price stripe_prices%rowtype;
 begin
@@ -15,12 +15,12 @@ end $$;
 
 -- Whoever brings what events wait for holds this lock, shared, from before it looks for them until it
 -- commits; whoever fails takes it alone and looks once more. So no event falls between the two.
-create or replace function rowloom.lock_waiting(p_alone boolean) returns void language sql as $$
+create function rowloom.lock_waiting(p_alone boolean) returns void language sql as $$
   select case when p_alone then pg_advisory_xact_lock(7291134) else pg_advisory_xact_lock_shared(7291134) end
 $$;
 
 -- Makes due what waited for one of these; gives how many. One that is being tried looks for itself.
-create or replace function rowloom.events_wake(p_refs text[]) returns integer language plpgsql as $$
+create function rowloom.events_wake(p_refs text[]) returns integer language plpgsql as $$
 declare v_woken integer;
 begin
   perform rowloom.lock_waiting(false);
@@ -33,7 +33,7 @@ begin
 end $$;
 
 -- Remembers what a payment bought and by which Stripe ids it is known.
-create or replace function rowloom.grant_remember(
+create function rowloom.grant_remember(
   p_user uuid, p_key text, p_credits integer, p_amount_cents integer, p_lot_kind text, p_refs jsonb
 ) returns void language plpgsql as $$
 declare v_refs text[] := array(select jsonb_array_elements_text(p_refs));
@@ -45,7 +45,7 @@ begin
   perform rowloom.events_wake(v_refs || p_key);
 end $$;
 
-create or replace function rowloom.plan_key(p_subscription text, p_period_end text, p_plan text)
+create function rowloom.plan_key(p_subscription text, p_period_end text, p_plan text)
 returns text language sql immutable as $$
   select format('plan:%s:%s:%s', p_subscription, p_period_end, p_plan)
 $$;
@@ -53,7 +53,7 @@ $$;
 -- {subscriptionId, customerId, priceId, quantity, periodStart, periodEnd, invoiceId, at, cause,
 --  total, subtotal, paid, currency, refs}. What a change means depends on the changes before it, which
 -- may not have come: RL409 unless `force`, which says that the caller has brought them.
-create or replace function rowloom.effect_grant_plan(p_user uuid, e jsonb, p_event text, p_options jsonb)
+create function rowloom.effect_grant_plan(p_user uuid, e jsonb, p_event text, p_options jsonb)
 returns void language plpgsql as $$
 declare
   v_price stripe_prices%rowtype := rowloom.price_of(e ->> 'priceId');
@@ -124,7 +124,7 @@ begin
 end $$;
 
 -- {sessionId, pack, priceId, quantity, total, refs, at}: the price of the sale if named, else the one on sale.
-create or replace function rowloom.effect_grant_pack(p_user uuid, e jsonb, p_event text)
+create function rowloom.effect_grant_pack(p_user uuid, e jsonb, p_event text)
 returns void language plpgsql as $$
 declare
   v_price stripe_prices%rowtype;
@@ -147,7 +147,7 @@ begin
 end $$;
 
 -- Annual plans that grant monthly: the months that are due, each on its own key.
-create or replace function rowloom.grant_due_months(p_now timestamptz, p_limit integer, p_options jsonb)
+create function rowloom.grant_due_months(p_now timestamptz, p_limit integer, p_options jsonb)
 returns integer language plpgsql as $$
 declare
   s record;

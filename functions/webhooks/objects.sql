@@ -3,7 +3,7 @@
 -- {subscriptionId, customerId, status, priceId, quantity, periodStart, periodEnd, cancelAt, trialEnd,
 --  endedAt, eventAt, rank, fetched}: the last writer by Stripe's time wins; an ended subscription stays
 -- ended. Two updates of one second have no order: RL409, and the caller brings the object as it is now.
-create or replace function rowloom.effect_subscription(p_user uuid, e jsonb, p_options jsonb) returns void
+create function rowloom.effect_subscription(p_user uuid, e jsonb, p_options jsonb) returns void
 language plpgsql as $$
 declare
   v_price stripe_prices%rowtype := rowloom.price_of(e ->> 'priceId');
@@ -48,13 +48,13 @@ begin
 end $$;
 
 -- {customerId}: a customer that is gone in Stripe is nobody's; the next purchase makes a new one.
-create or replace function rowloom.effect_customer_deleted(e jsonb) returns void language sql as $$
+create function rowloom.effect_customer_deleted(e jsonb) returns void language sql as $$
   update users set stripe_customer_id = null where stripe_customer_id = e ->> 'customerId'
 $$;
 
 -- {priceId, productId, kind, key, name, credits, trialCredits, interval, grantsMonthly, amountCents,
 --  currency, active, eventAt, createdAt}: a price of ours as Stripe has it. A key has one price on sale: the newest.
-create or replace function rowloom.effect_price(e jsonb) returns void language plpgsql as $$
+create function rowloom.effect_price(e jsonb) returns void language plpgsql as $$
 declare
   v_at timestamptz := to_timestamp((e ->> 'eventAt')::bigint);
   v_made timestamptz := to_timestamp((e ->> 'createdAt')::bigint);
@@ -80,11 +80,11 @@ begin
 end $$;
 
 -- {priceId}: a price that is gone is not on sale; who holds it keeps its meaning.
-create or replace function rowloom.effect_price_deleted(e jsonb) returns void language sql as $$
+create function rowloom.effect_price_deleted(e jsonb) returns void language sql as $$
   update stripe_prices set active = false where price_id = e ->> 'priceId'
 $$;
 
 -- {productId, name}
-create or replace function rowloom.effect_product(e jsonb) returns void language sql as $$
+create function rowloom.effect_product(e jsonb) returns void language sql as $$
   update stripe_prices set name = e ->> 'name' where product_id = e ->> 'productId' and name <> e ->> 'name'
 $$;

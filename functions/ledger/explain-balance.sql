@@ -1,47 +1,6 @@
--- What an operator does to a user's credits, and what explains a balance.
-
--- Adds bonus credits (p_amount > 0) or takes credits back (bonus, then plan, then purchased), once per
--- business key. More than there is is not taken: nothing changes.
--- → {outcome: posted | replayed, entry} | {outcome: balance_too_low | balance_too_high, balance}
---   | {outcome: unknown_user | key_reused}
-create or replace function rowloom.credits_adjust(p_user text, p_amount integer, p_reason text, p_key text)
-returns jsonb language plpgsql as $$
-declare
-  v_user uuid := rowloom.user_find(p_user);
-  v_balance integer;
-  v_entry bigint;
-  e credit_entries%rowtype;
-begin
-  if v_user is null then
-    return '{"outcome":"unknown_user"}';
-  end if;
-  -- The user's row does not keep two users from racing for one key.
-  perform pg_advisory_xact_lock(hashtextextended(p_key, 0));
-  select * into e from credit_entries where business_key = p_key;
-  if found then
-    if e.user_id <> v_user or e.amount <> p_amount or e.details ->> 'reason' is distinct from p_reason then
-      return '{"outcome":"key_reused"}';
-    end if;
-    return jsonb_build_object('outcome', 'replayed', 'entry', to_jsonb(e));
-  end if;
-
-  select credits_balance into v_balance from users where id = v_user for no key update;
-  if v_balance + p_amount::bigint not between 0 and 2147483647 then
-    return jsonb_build_object('balance', v_balance,
-      'outcome', case when p_amount < 0 then 'balance_too_low' else 'balance_too_high' end);
-  end if;
-  select l.entry_id into v_entry from rowloom.ledger_post(v_user,
-    case when p_amount > 0 then 'ADD' else 'TAKE_BACK' end, abs(p_amount), 'admin', p_key, 'admin', p_key,
-    -- Given now: a reset from before it that comes late leaves it alone.
-    p_at => case when p_amount > 0 then clock_timestamp() end,
-    p_lot_kind => 'bonus', p_details => jsonb_build_object('reason', p_reason)) l;
-  select * into e from credit_entries where id = v_entry;
-  return jsonb_build_object('outcome', 'posted', 'entry', to_jsonb(e));
-end $$;
-
 -- A user's entries below p_cursor, newest first, each with what it did to the lots (`added`, `taken`,
 -- `lapsed` on the way back) and every Stripe id that its payment is known by.
-create or replace function rowloom.credits_explain_entries(p_user uuid, p_cursor bigint, p_limit integer)
+create function rowloom.credits_explain_entries(p_user uuid, p_cursor bigint, p_limit integer)
 returns jsonb language sql stable as $$
   with page as (
     select e.*, coalesce(e.details ->> 'grant', e.business_key) as grant_key from credit_entries e
@@ -64,7 +23,7 @@ returns jsonb language sql stable as $$
 $$;
 
 -- Refunds and disputes of what the user bought, with the grant that each one claims from.
-create or replace function rowloom.credits_explain_reversals(p_user uuid) returns jsonb
+create function rowloom.credits_explain_reversals(p_user uuid) returns jsonb
 language sql stable as $$
   select coalesce(jsonb_agg(x.reversal order by x.id), '[]') from (
     select r.reversal_id as id, jsonb_build_object('id', r.reversal_id, 'kind', r.kind,
@@ -80,7 +39,7 @@ $$;
 
 -- Events not applied yet that name the user by an id, a customer, an e-mail address or a payment: at most
 -- 100, the oldest first, among the 2,000 oldest. → {events: [{…, payload}], complete}
-create or replace function rowloom.credits_explain_events(p_user uuid) returns jsonb
+create function rowloom.credits_explain_events(p_user uuid) returns jsonb
 language sql stable as $$
   with names as (
     select array_agg(lower(n)) || array_agg(n) as plain, array_agg(lower(to_jsonb(n)::text)) as quoted
@@ -107,7 +66,7 @@ language sql stable as $$
 $$;
 
 -- Why a user's balance is what it is, as of one moment; null for an unknown user.
-create or replace function rowloom.credits_explain(p_user text, p_cursor bigint, p_limit integer) returns jsonb
+create function rowloom.credits_explain(p_user text, p_limit integer, p_cursor bigint default null) returns jsonb
 language sql stable as $$
   select jsonb_build_object(
     'user', jsonb_build_object('id', u.id, 'externalId', u.external_id, 'balance', u.credits_balance,
@@ -124,7 +83,7 @@ language sql stable as $$
 $$;
 
 -- Who each identity is: a user's id or, where it names nobody or several, null.
-create or replace function rowloom.users_of(p_identities jsonb) returns jsonb
+create function rowloom.users_of(p_identities jsonb) returns jsonb
 language plpgsql stable as $$
 declare
   v_identity jsonb;

@@ -1,10 +1,5 @@
-create schema rowloom;
-
--- One step of an entry: what it does to one lot.
-create type rowloom.lot_move as (lot_id bigint, kind text, amount integer, lapsed integer);
-
 -- Opens a lot and gives its id; none for zero credits.
-create or replace function rowloom.lot_open(
+create function rowloom.lot_open(
   p_user uuid, p_kind text, p_granted integer, p_remaining integer, p_source_type text, p_source_id text,
   p_now timestamptz, p_effective timestamptz, p_reset timestamptz
 ) returns bigint language sql as $$
@@ -16,7 +11,7 @@ create or replace function rowloom.lot_open(
 $$;
 
 -- The moves that empty every lot a SET makes lapse: what was paid for later than p_at stays.
-create or replace function rowloom.lots_to_reset(p_user uuid, p_keep_purchased boolean, p_at timestamptz)
+create function rowloom.lots_to_reset(p_user uuid, p_keep_purchased boolean, p_at timestamptz)
 returns rowloom.lot_move[] language sql stable as $$
   select coalesce(array_agg(row(l.id, l.kind, -l.remaining, 0)::rowloom.lot_move order by l.id), '{}')
     from credit_lots l
@@ -26,7 +21,7 @@ $$;
 
 -- The moves that take p_amount: lots of source p_ref first, then of kind p_first, then plan, bonus,
 -- purchased; the oldest lot of a kind first. The caller knows that there is enough.
-create or replace function rowloom.lots_to_spend(p_user uuid, p_amount integer, p_ref text, p_first text)
+create function rowloom.lots_to_spend(p_user uuid, p_amount integer, p_ref text, p_first text)
 returns rowloom.lot_move[] language sql stable as $$
   with ranked as (
     select l.id, l.kind, l.remaining,
@@ -44,7 +39,7 @@ returns rowloom.lot_move[] language sql stable as $$
 $$;
 
 -- The moves that take p_amount from plan lots alone, the oldest first. The caller knows there is enough.
-create or replace function rowloom.lots_to_limit(p_user uuid, p_amount integer)
+create function rowloom.lots_to_limit(p_user uuid, p_amount integer)
 returns rowloom.lot_move[] language sql stable as $$
   with ranked as (
     select l.id, l.kind, l.remaining, sum(l.remaining) over (order by l.id) - l.remaining as before
@@ -59,7 +54,7 @@ $$;
 -- The moves that give p_amount of what the entries p_keys took back to its lots: purchased, bonus,
 -- plan, newest lot first, so that what stays charged was taken first. A closed lot takes nothing: those
 -- credits lapse. A plan lot is closed by the SET after it; with p_reset_closes, others by theirs as well.
-create or replace function rowloom.lots_to_refill(p_keys text[], p_amount integer, p_reset_closes boolean)
+create function rowloom.lots_to_refill(p_keys text[], p_amount integer, p_reset_closes boolean)
 returns rowloom.lot_move[] language plpgsql stable as $$
 declare
   v_moves rowloom.lot_move[];

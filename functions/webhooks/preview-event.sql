@@ -1,6 +1,6 @@
 -- What applying an event would change, and then does not: the transaction part is undone.
 -- → {status, code, entries: [{businessKey, kind, amount, userId}], subscription: whether one would change}
-create or replace function rowloom.stripe_event_preview(p_event jsonb, p_decision jsonb, p_options jsonb)
+create function rowloom.stripe_event_preview(p_event jsonb, p_decision jsonb, p_options jsonb)
 returns jsonb language plpgsql as $$
 declare
   v_last bigint;

@@ -17,7 +17,7 @@
 --   LIMIT      cuts the plan credits down to p_amount: a plan that was granted in this period already.
 --   GIVE_BACK  gives p_amount of what the entries p_refs took back to the lots they came from.
 --   RECORD     an entry of zero credits: something an auditor should see.
-create or replace function rowloom.ledger_post(
+create function rowloom.ledger_post(
   p_user uuid,
   p_rule text,
   p_amount integer,

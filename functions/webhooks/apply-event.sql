@@ -7,7 +7,7 @@
 --
 -- A cause that can go away leaves the event stored as failed, with nothing granted and a time to try
 -- again; a fault of the database itself is raised, so that the sender comes again.
-create or replace function rowloom.stripe_event_apply(p_event jsonb, p_decision jsonb, p_options jsonb)
+create function rowloom.stripe_event_apply(p_event jsonb, p_decision jsonb, p_options jsonb)
 returns jsonb language plpgsql as $$
 declare
   v_id text := p_event ->> 'id';
@@ -82,7 +82,7 @@ begin
 end $$;
 
 -- Applies the effects of one event, the user's row locked; gives the user.
-create or replace function rowloom.effects_apply(p_event text, p_decision jsonb, p_options jsonb) returns uuid
+create function rowloom.effects_apply(p_event text, p_decision jsonb, p_options jsonb) returns uuid
 language plpgsql as $$
 declare
   v_identity jsonb := p_decision -> 'identity';
@@ -117,7 +117,7 @@ begin
 end $$;
 
 -- What an event that failed waits for: whoever brings it makes the event due.
-create or replace function rowloom.event_waits_for(p_decision jsonb, p_code text, p_hint text) returns text[]
+create function rowloom.event_waits_for(p_decision jsonb, p_code text, p_hint text) returns text[]
 language sql immutable as $$
   select case
     when p_code in ('unknown_user', 'ambiguous_user', 'unknown_payment') then
@@ -132,7 +132,7 @@ $$;
 
 -- Events whose time to try again has come, oldest first; each is put off before it is handed out, so
 -- that two runs side by side do not take the same one.
-create or replace function rowloom.stripe_events_due(p_limit integer) returns setof jsonb
+create function rowloom.stripe_events_due(p_limit integer) returns setof jsonb
 language sql as $$
   with due as (
     select event_id from stripe_events
