@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_5e77c3e3f1';
+export const functionsSchema = 'rowloom_ad34f37bc7';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'ledger_post.p_refs', 'lots_to_refill.p_keys'];
 export type Functions = {
@@ -38,7 +38,9 @@ export type Functions = {
   job_upload_abort: { takes: { p_job: string; p_upload: string }; gives: void };
   job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string }; gives: void };
   job_upload_begin: { takes: { p_job: string; p_user: string; p_upload: string }; gives: unknown };
+  jobs_cancel_overdue: { takes: {}; gives: unknown };
   jobs_purge: { takes: { p_days: number; p_limit: number }; gives: number };
+  jobs_stalled: { takes: { p_attempts: number; p_limit: number }; gives: unknown };
   ledger_post: { takes: { p_user: string; p_rule: string; p_amount: number; p_kind: string; p_business_key: string; p_source_type: string; p_source_id: string; p_lot_kind?: string | null; p_ref?: string | null; p_settle?: number; p_keep_purchased?: boolean; p_job?: string | null; p_details?: object; p_refs?: readonly string[] | null; p_at?: string | null }; gives: unknown };
   lock_waiting: { takes: { p_alone: boolean }; gives: void };
   lot_open: { takes: { p_user: string; p_kind: string; p_granted: number; p_remaining: number; p_source_type: string; p_source_id: string; p_now: string; p_effective: string; p_reset: string }; gives: unknown };

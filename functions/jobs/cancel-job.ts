@@ -1,7 +1,9 @@
+import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import { attemptLabel } from './dispatch-job.ts';
-import { jobView, type JobRow } from './job.pure.ts';
+import { jobRow } from './job-row.ts';
+import { jobView } from './job.pure.ts';
 import { announceCancel } from './progress.ts';
 
 /** How long a cancel waits for invocations at work to commit the rows that they have finished. */
@@ -16,17 +18,19 @@ const lookMs = 150;
 export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string }) {
   const of = { p_job: input.jobId, p_user: input.userId };
   const began = ctx.now().getTime();
-  let stopping = await begin(ctx, of);
-  if (stopping) await stopWork(ctx, input.jobId, stopping.attempt);
-  while (stopping && stopping.atWork > 0 && ctx.now().getTime() - began < patienceMs) {
+  let running = await begin(ctx, of);
+  if (running) await stopWork(ctx, input.jobId, running.attempt);
+  while (running && running.atWork > 0 && ctx.now().getTime() - began < patienceMs) {
     await new Promise((resolve) => setTimeout(resolve, lookMs));
-    stopping = await begin(ctx, of);
+    running = await begin(ctx, of);
   }
-  return jobView(await ctx.db.call<JobRow>('job_cancel', of), ctx.now());
+  return jobView(await ctx.db.call('job_cancel', of, jobRow), ctx.now());
 }
 
+const stopping = z.strictObject({ attempt: z.int(), atWork: z.int() }).nullable();
+
 const begin = (ctx: Ctx, of: { p_job: string; p_user: string }) =>
-  ctx.db.call<{ attempt: number; atWork: number } | null>('job_cancel_begin', of);
+  ctx.db.call('job_cancel_begin', of, stopping);
 
 /**
  * Takes back what is queued of an attempt that ends, and tells who works on it. If either fails, what still

@@ -1,6 +1,7 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { jobView, type JobRow } from './job.pure.ts';
+import type { JobRow } from './job-row.ts';
+import { jobView } from './job.pure.ts';
 import { checkPrompt } from './prompt.pure.ts';
 import { defaultProcessor, processors } from './rows/processors.ts';
 import { sha256 } from './sha256.ts';

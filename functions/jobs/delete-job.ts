@@ -1,17 +1,15 @@
+import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { stopWork } from './cancel-job.ts';
+
+const deleted = z.strictObject({ stopped: z.boolean(), attempt: z.int() });
 
 /**
  * Removes a job with its rows and results, for good; one that runs is cancelled first. Its ledger
  * entries stay. Throws `not_found`, a second time too.
  */
 export async function deleteJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<void> {
-  const { stopped, attempt } = await ctx.db.call<{ stopped: boolean; attempt: number }>(
-    'job_delete',
-    {
-      p_job: input.jobId,
-      p_user: input.userId,
-    },
-  );
+  const of = { p_job: input.jobId, p_user: input.userId };
+  const { stopped, attempt } = await ctx.db.call('job_delete', of, deleted);
   if (stopped) await stopWork(ctx, input.jobId, attempt);
 }

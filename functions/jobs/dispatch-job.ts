@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../deps.ts';
 import { again } from './again.ts';
@@ -14,12 +15,13 @@ const retryDelay = '10000 * pow(3, retried)';
 export type ChunkMessage = { jobId: string; attempt: number; chunk: number; part: number };
 
 /** A chunk to publish. */
-export type ChunkRef = { index: number; part: number };
+export const chunkRef = z.strictObject({ index: z.int(), part: z.int() });
+export type ChunkRef = z.infer<typeof chunkRef>;
 
 /** What a job's messages are addressed by: its id, the attempt, and whose lane they take. */
 export type Dispatch = { jobId: string; attempt: number; userId: string; rows: number };
 
-type Next = { chunks: ChunkRef[]; from: number } | null;
+const batchToCome = z.strictObject({ chunks: z.array(chunkRef), from: z.int() }).nullable();
 
 /** Between tries to publish. */
 const pausesMs = [200, 800];
@@ -75,13 +77,13 @@ export async function publishAll(
  * it came, so that another can go on; it stops by itself when the attempt is over.
  */
 export async function dispatchJob(ctx: Ctx, dispatch: Dispatch, from: number): Promise<void> {
-  const next = (at: number): Promise<Next> =>
-    ctx.db.call<Next>('job_dispatch', {
-      p_job: dispatch.jobId,
-      p_attempt: dispatch.attempt,
-      p_from: at,
-      p_limit: batchMessages,
-    });
+  const { jobId, attempt } = dispatch;
+  const next = (at: number) =>
+    ctx.db.call(
+      'job_dispatch',
+      { p_job: jobId, p_attempt: attempt, p_from: at, p_limit: batchMessages },
+      batchToCome,
+    );
   for (let batch = await next(from); batch && batch.chunks.length > 0;) {
     await publishChunks(ctx, dispatch, batch.chunks, { round: 'first' });
     batch = await next(batch.from);

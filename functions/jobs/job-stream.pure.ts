@@ -1,4 +1,5 @@
-import type { JobStatus, JobSummary } from './job.pure.ts';
+import type { JobStatus } from './job-row.ts';
+import type { JobSummary } from './job.pure.ts';
 
 /** What of a job tells whether it has moved. */
 export type Seen = Pick<JobSummary, 'attempt' | 'rows_succeeded' | 'rows_failed' | 'status'>;

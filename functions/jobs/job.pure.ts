@@ -1,53 +1,33 @@
 import { isoOrNull, isoTime } from '../users/view.pure.ts';
+import type { JobRow, JobStatus } from './job-row.ts';
 import type { LiveRows } from './live.pure.ts';
 
-export type JobStatus =
-  | 'created'
-  | 'uploading'
-  | 'awaiting_credits'
-  | 'running'
-  | 'completed'
-  | 'cancelled'
-  | 'failed';
+export const summaryColumns = [
+  'id',
+  'user_id',
+  'filename',
+  'processor',
+  'status',
+  'attempt',
+  'rows_kept',
+  'rows_total',
+  'rows_done',
+  'rows_succeeded',
+  'rows_failed',
+  'chunks_total',
+  'chunks_dispatched',
+  'credits_held',
+  'credits_charged',
+  'credits_released',
+  'error',
+  'created_at',
+  'started_at',
+  'finished_at',
+  'purged_at',
+] as const satisfies (keyof JobRow)[];
 
-/** A job's row as the database gives it, without what a user wrote into it; times as text. */
-export type JobSummary = {
-  id: string;
-  user_id: string;
-  filename: string;
-  processor: string;
-  status: JobStatus;
-  attempt: number;
-  /** Rows that had succeeded before this attempt began. */
-  rows_kept: number;
-  rows_total: number;
-  rows_done: number;
-  rows_succeeded: number;
-  rows_failed: number;
-  chunks_total: number;
-  chunks_dispatched: number;
-  credits_held: number;
-  credits_charged: number;
-  credits_released: number;
-  error: string | null;
-  created_at: string;
-  started_at: string | null;
-  finished_at: string | null;
-  purged_at: string | null;
-};
-
-/** The whole row: a header of a thousand columns is no small thing to read. */
-export type JobRow = JobSummary & {
-  prompt: string;
-  columns: string[] | null;
-  header: string[] | null;
-  request_hash: string | null;
-};
-
-/** The columns of a `JobSummary`. */
-export const summaryColumns = `id, user_id, filename, processor, status, attempt, rows_kept, rows_total,
-  rows_done, rows_succeeded, rows_failed, chunks_total, chunks_dispatched, credits_held, credits_charged,
-  credits_released, error, created_at, started_at, finished_at, purged_at`;
+/** A job's row without what a user wrote into it. */
+export type JobSummary = Pick<JobRow, (typeof summaryColumns)[number]>;
 
 /**
  * The job with the rows that ended but are not committed; what it was charged stays. A running job

@@ -1,7 +1,9 @@
+import * as z from 'zod';
 import type { Args } from '../../db/call.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { again } from './again.ts';
+import { type ChunkOutcome, chunkOutcome } from './chunk-outcome.ts';
 import {
   countResults,
   leadsOf,
@@ -24,30 +26,32 @@ const mostPostponed = 2;
 /** The longest that a provider's own word puts a chunk off. */
 const longestPauseSeconds = 900;
 
-type Lease =
-  | {
-      outcome: 'leased';
-      chunk: {
-        rows: string[][];
-        results: StoredResults | null;
-        attempts: number;
-        part: number;
-      };
-      job: {
-        userId: string;
-        rowsTotal: number;
-        rowsKept: number;
-        header: string[];
-        prompt: string;
-        processor: string;
-      };
-    }
-  | { outcome: 'busy'; retryAfterSeconds: number }
-  | { outcome: 'done' | 'gone' };
+/** Rows and results are many, and ours: only that they are lists is looked at. */
+const listOf = <T>() => z.custom<T>(Array.isArray, 'not a list');
 
-type Leased = Extract<Lease, { outcome: 'leased' }>;
+const lease = z.discriminatedUnion('outcome', [
+  z.strictObject({
+    outcome: z.literal('leased'),
+    chunk: z.strictObject({
+      rows: listOf<string[][]>(),
+      results: listOf<StoredResults>().nullable(),
+      attempts: z.int(),
+      part: z.int(),
+    }),
+    job: z.strictObject({
+      userId: z.string(),
+      rowsTotal: z.int(),
+      rowsKept: z.int(),
+      header: listOf<string[]>(),
+      prompt: z.string(),
+      processor: z.string(),
+    }),
+  }),
+  z.strictObject({ outcome: z.literal('busy'), retryAfterSeconds: z.number() }),
+  z.strictObject({ outcome: z.literal(['done', 'gone']) }),
+]);
 
-export type ChunkOutcome = { outcome: 'committed' | 'stale' | 'done' | 'gone' };
+type Leased = Extract<z.infer<typeof lease>, { outcome: 'leased' }>;
 
 /**
  * Works one chunk: lease, rows, commit; two round trips to the database. Near its time limit it commits
@@ -61,26 +65,31 @@ export async function processChunk(
   limits?: Parameters<typeof createDeadline>[1],
 ): Promise<ChunkOutcome> {
   const token = crypto.randomUUID();
-  const lease = await ctx.db.call<Lease>('chunk_lease', {
-    p_job: message.jobId,
-    p_attempt: message.attempt,
-    p_index: message.chunk,
-    p_token: token,
-    p_seconds: leaseSeconds,
-  });
-  if (lease.outcome === 'busy')
+  const leased = await ctx.db.call(
+    'chunk_lease',
+    {
+      p_job: message.jobId,
+      p_attempt: message.attempt,
+      p_index: message.chunk,
+      p_token: token,
+      p_seconds: leaseSeconds,
+    },
+    lease,
+  );
+  if (leased.outcome === 'busy')
     throw new DomainError('busy', 'Another delivery works on this chunk.', {
-      retryAfterSeconds: lease.retryAfterSeconds,
+      retryAfterSeconds: leased.retryAfterSeconds,
     });
-  if (lease.outcome !== 'leased') return { outcome: lease.outcome };
+  if (leased.outcome !== 'leased') return { outcome: leased.outcome };
+  const { chunk, job } = leased;
 
   const deadline = createDeadline(ctx.now().getTime(), limits);
   const toolbox = createToolbox(ctx, slots, deadline, `${message.jobId}:${message.chunk}`);
   const progress = createProgress(ctx, slots.run, message, deadline.stop);
-  const processor = processors.get(lease.job.processor);
-  const { prompt } = lease.job;
-  const header = columnNames(lease.job.header);
-  const leads = leadsOf(lease.chunk.rows, lease.chunk.results, message.attempt);
+  const processor = processors.get(job.processor);
+  const { prompt } = job;
+  const header = columnNames(job.header);
+  const leads = leadsOf(chunk.rows, chunk.results, message.attempt);
   try {
     await toolbox.prepare(leads.flatMap(({ row }) => processor?.research?.(header, row) ?? []));
     const outcomes = await workRows(ctx, {
@@ -96,7 +105,7 @@ export async function processChunk(
     await progress.end();
     const finished = toolbox.finish();
     try {
-      return await settle(ctx, message, token, lease, outcomes, progress.cancelled);
+      return await settle(ctx, message, token, leased, outcomes, progress.cancelled);
     } finally {
       await finished;
     }
@@ -177,6 +186,6 @@ const pausesMs = [300, 1000];
 const commit = (ctx: Ctx, args: Args<'chunk_commit'>): Promise<ChunkOutcome> =>
   again(
     pausesMs,
-    () => ctx.db.call<ChunkOutcome>('chunk_commit', args),
+    () => ctx.db.call('chunk_commit', args, chunkOutcome),
     (error) => error instanceof DomainError && error.code === 'service_unavailable',
   );

@@ -1,6 +1,7 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { type JobRow, jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
+import type { JobRow } from './job-row.ts';
+import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
 import { readLive } from './progress.ts';
 
 type Of = { userId: string; jobId: string };
@@ -17,7 +18,7 @@ async function find<T>(ctx: Ctx, { userId, jobId }: Of, columns: string): Promis
 
 /** A user's job as it stands; another user's is `not_found`. */
 export const findJob = (ctx: Ctx, of: Of): Promise<JobSummary> =>
-  find<JobSummary>(ctx, of, summaryColumns);
+  find<JobSummary>(ctx, of, summaryColumns.join(', '));
 
 /** The same with what its user wrote into it. */
 export const findWholeJob = (ctx: Ctx, of: Of): Promise<JobRow> => find<JobRow>(ctx, of, '*');
@@ -38,7 +39,7 @@ export async function listJobs(
 ) {
   const rows = await ctx.db.rows<{ job: JobSummary }>(
     `select to_jsonb(j) as job from (
-        select ${summaryColumns} from jobs
+        select ${summaryColumns.join(', ')} from jobs
           where user_id = $1 and deleted_at is null
             and (created_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, $1))
           order by created_at desc, id desc limit $4) j

@@ -1,8 +1,11 @@
+import type { JsonRow } from '../../db/rows.ts';
+import type { jobChunks } from '../../schema.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { isFinal, type StoredResult, type StoredResults } from './chunk.pure.ts';
 import { csvRecord } from './csv/write.pure.ts';
-import { hasEnded, type JobRow } from './job.pure.ts';
+import type { JobRow } from './job-row.ts';
+import { hasEnded } from './job.pure.ts';
 import { findWholeJob } from './read-job.ts';
 import { processors } from './rows/processors.ts';
 
@@ -19,7 +22,9 @@ export type Output = {
   body: ReadableStream<Uint8Array>;
 };
 
-type ChunkRow = { index: number; rows: string[][]; results: StoredResults | null };
+type ChunkRow = Pick<JsonRow<typeof jobChunks>, 'index' | 'rows'> & {
+  results: StoredResults | null;
+};
 
 /** What the records of a job have in common. */
 type Form = {

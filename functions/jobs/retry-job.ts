@@ -1,5 +1,5 @@
 import type { Ctx } from '../deps.ts';
-import { launch, type Started } from './start-job.ts';
+import { launch, started } from './start-job.ts';
 
 /**
  * Works the rows of an ended job that have not succeeded again, for credits of their own; the others
@@ -7,10 +7,7 @@ import { launch, type Started } from './start-job.ts';
  * `insufficient_credits` (the job stays as it was).
  */
 export async function retryJob(ctx: Ctx, input: { userId: string; jobId: string }) {
-  const outcome = await ctx.db.call<Started>('job_retry', {
-    p_job: input.jobId,
-    p_user: input.userId,
-    p_per_row: ctx.config.creditsPerRow,
-  });
+  const of = { p_job: input.jobId, p_user: input.userId, p_per_row: ctx.config.creditsPerRow };
+  const outcome = await ctx.db.call('job_retry', of, started);
   return launch(ctx, outcome, 'The job stays as it is: retry it once there are enough.');
 }

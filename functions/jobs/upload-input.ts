@@ -6,7 +6,7 @@ import { CsvDecoder } from './csv/decoder.pure.ts';
 import { csvInvalid } from './csv/limits.pure.ts';
 import { readBody } from './csv/read-body.ts';
 import { CsvReader } from './csv/reader.pure.ts';
-import type { JobRow } from './job.pure.ts';
+import { type JobRow, jobRow } from './job-row.ts';
 import { missingColumns } from './prompt.pure.ts';
 import { startJob } from './start-job.ts';
 import { ChunkStore } from './store-chunks.ts';
@@ -28,11 +28,8 @@ export async function uploadInput(ctx: Ctx, input: UploadInput) {
   const { maxUploadBytes } = ctx.config;
   if ((input.contentLength ?? 0) > maxUploadBytes) throw tooLarge(maxUploadBytes, 'bytes');
   const uploadId = crypto.randomUUID();
-  const job = await ctx.db.call<JobRow>('job_upload_begin', {
-    p_job: input.jobId,
-    p_user: input.userId,
-    p_upload: uploadId,
-  });
+  const of = { p_job: input.jobId, p_user: input.userId, p_upload: uploadId };
+  const job = await ctx.db.call('job_upload_begin', of, jobRow);
   let header: string[];
   try {
     header = await storeRows(ctx, input, job, uploadId);

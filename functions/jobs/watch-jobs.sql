@@ -1,21 +1,24 @@
--- Ends jobs whose cancel was begun and never finished. → their {job, attempt}
-create function rowloom.jobs_cancel_overdue() returns setof jsonb language plpgsql as $$
-declare j jobs%rowtype;
+-- Ends jobs whose cancel was begun and never finished. → their [{job, attempt}]
+create function rowloom.jobs_cancel_overdue() returns jsonb language plpgsql as $$
+declare
+  j jobs%rowtype;
+  v_ended jsonb := '[]';
 begin
   for j in select * from jobs where status = 'running' and cancel_at < clock_timestamp() - interval '30 seconds'
       for update skip locked loop
     perform rowloom.job_end(j.id, 'cancelled');
-    return next jsonb_build_object('job', j.id, 'attempt', j.attempt);
+    v_ended := v_ended || jsonb_build_object('job', j.id, 'attempt', j.attempt);
   end loop;
+  return v_ended;
 end $$;
 
 -- Running jobs whose dispatch stands still for 20 s, or that show no sign of life for 2 minutes, twice as
 -- long after each time in this attempt: a queue that is only slow is not flooded. A job that has not begun
 -- because another one of its user is being worked waits its turn. Touches them, so that the next run
 -- leaves them alone for as long.
--- → {job, pending: [{index, part}] to publish, spent: the same of those that lost p_attempts leases, or of
--- all when it was found for the ninth time: nobody will ever come for them}
-create function rowloom.jobs_stalled(p_attempts integer, p_limit integer) returns setof jsonb
+-- → [{job, pending: [{index, part}] to publish, spent: the same of those that lost p_attempts leases, or of
+-- all when it was found for the ninth time: nobody will ever come for them}]
+create function rowloom.jobs_stalled(p_attempts integer, p_limit integer) returns jsonb
 language sql as $$
   with stalled as (
     update jobs set progress_at = clock_timestamp(), dispatched_at = clock_timestamp(),
@@ -34,7 +37,7 @@ language sql as $$
           order by j.progress_at limit p_limit for update skip locked)
       returning *
   )
-  select jsonb_build_object('job', to_jsonb(s), 'pending', c.pending, 'spent', c.spent)
+  select coalesce(jsonb_agg(jsonb_build_object('job', to_jsonb(s), 'pending', c.pending, 'spent', c.spent)), '[]')
     from stalled s
     cross join lateral (
       select coalesce(jsonb_agg(chunk order by index) filter (where attempts < p_attempts and s.revivals <= 8), '[]') as pending,

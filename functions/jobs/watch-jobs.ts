@@ -1,14 +1,23 @@
+import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
-import { type ChunkRef, dispatchJob, publishAll } from './dispatch-job.ts';
+import { chunkRef, dispatchJob, publishAll } from './dispatch-job.ts';
 import { stopWork } from './cancel-job.ts';
 import { failChunk } from './fail-chunk.ts';
-import { dispatchOf, type JobRow } from './job.pure.ts';
+import { jobRow } from './job-row.ts';
+import { dispatchOf } from './job.pure.ts';
 
 /** Leases that a chunk may lose before it is given up. */
 const mostAttempts = 8;
 const perRun = 20;
 
-type Stalled = { job: JobRow; pending: ChunkRef[]; spent: ChunkRef[] };
+const ended = z.array(z.strictObject({ job: z.string(), attempt: z.int() }));
+
+const stalled = z.strictObject({
+  job: jobRow,
+  pending: z.array(chunkRef),
+  spent: z.array(chunkRef),
+});
+type Stalled = z.infer<typeof stalled>;
 
 /**
  * Finds running jobs that show no sign of life: goes on with a dispatch that died, publishes lost
@@ -16,20 +25,16 @@ type Stalled = { job: JobRow; pending: ChunkRef[]; spent: ChunkRef[] };
  * by side do not take the same one.
  */
 export async function watchJobs(ctx: Ctx): Promise<{ stalled: number }> {
-  const cancelled = await ctx.db.rows<{ ended: { job: string; attempt: number } }>(
-    'select e as ended from rowloom.jobs_cancel_overdue() e',
-  );
-  for (const { ended } of cancelled) await stopWork(ctx, ended.job, ended.attempt);
-  const stalled = await ctx.db.rows<{ job: Stalled }>(
-    'select j as job from rowloom.jobs_stalled($1, $2) j',
-    [mostAttempts, perRun],
-  );
-  for (const { job: found } of stalled)
-    await revive(ctx, found).catch(() => {
+  for (const { job, attempt } of await ctx.db.call('jobs_cancel_overdue', {}, ended))
+    await stopWork(ctx, job, attempt);
+  const limits = { p_attempts: mostAttempts, p_limit: perRun };
+  const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
+  for (const one of found)
+    await revive(ctx, one).catch(() => {
       // QStash is down: it comes up again with a later run.
-      ctx.log('revive_failed', { jobId: found.job.id });
+      ctx.log('revive_failed', { jobId: one.job.id });
     });
-  return { stalled: stalled.length };
+  return { stalled: found.length };
 }
 
 async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void> {

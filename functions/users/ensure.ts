@@ -1,30 +1,19 @@
+import * as z from 'zod';
+import { type JsonRow, rowOf } from '../../db/rows.ts';
+import type { subscriptions, users } from '../../schema.ts';
 import type { Ctx } from '../deps.ts';
 
 /** A user's row as the database gives it, with the running totals of the ledger. */
-export type UserRow = {
-  id: string;
-  external_id: string | null;
-  email: string | null;
-  credits_balance: number;
-  credits_plan: number;
-  credits_bonus: number;
-  credits_purchased: number;
-  credits_held: number;
-  unlimited: boolean;
-};
-
-export type SubscriptionRow = {
-  plan: string | null;
-  status: string;
-  interval: string | null;
-  current_period_start: string | null;
-  current_period_end: string | null;
-  cancel_at: string | null;
-  trial_end: string | null;
-};
+export type UserRow = JsonRow<typeof users>;
+export type SubscriptionRow = JsonRow<typeof subscriptions>;
 
 /** `eventsDue`: how many Stripe events waited for just this person. */
-export type Ensured = { user: UserRow; subscription: SubscriptionRow | null; eventsDue: number };
+const ensured = z.strictObject({
+  user: rowOf<UserRow>('id'),
+  subscription: rowOf<SubscriptionRow>('stripe_subscription_id').nullable(),
+  eventsDue: z.int(),
+});
+export type Ensured = z.infer<typeof ensured>;
 
 /**
  * The user of a verified token, in one round trip: found, claimed by a verified e-mail, or made.
@@ -34,6 +23,8 @@ export const ensureUser = (
   ctx: Ctx,
   identity: { externalId: string; email: string | null; emailVerified: boolean },
 ): Promise<Ensured> =>
-  ctx.db.call<Ensured>('user_ensure', {
-    p: { ...identity, signupCredits: ctx.config.signupCredits },
-  });
+  ctx.db.call(
+    'user_ensure',
+    { p: { ...identity, signupCredits: ctx.config.signupCredits } },
+    ensured,
+  );

@@ -6,8 +6,19 @@ export const isoTime = (value: string | Date): string => new Date(value).toISOSt
 export const isoOrNull = (value: string | Date | null): string | null =>
   value === null ? null : isoTime(value);
 
+type ShownSubscription = Pick<
+  SubscriptionRow,
+  | 'plan'
+  | 'status'
+  | 'interval'
+  | 'current_period_start'
+  | 'current_period_end'
+  | 'cancel_at'
+  | 'trial_end'
+>;
+
 /** A subscription as the API shows it. */
-export const subscriptionView = (row: SubscriptionRow | null) =>
+export const subscriptionView = (row: ShownSubscription | null) =>
   row && {
     plan: row.plan,
     status: row.status,
@@ -19,7 +30,7 @@ export const subscriptionView = (row: SubscriptionRow | null) =>
   };
 
 /** `GET /v1/me`; every number of `credits` is spendable now but `held`. */
-export const userView = (user: UserRow, subscription: SubscriptionRow | null) => ({
+export const userView = (user: UserRow, subscription: ShownSubscription | null) => ({
   id: user.id,
   externalId: user.external_id,
   email: user.email,

@@ -84,8 +84,7 @@ export class Isolate {
     Promise.race([verb(this), this.#death]);
 
   #db(): Db {
-    const { db } = this.#world.ctx;
-    const calls = aroundCalls(db, async ({ name, args }, next) => {
+    return aroundCalls(this.#world.ctx.db, async ({ name, args }, next) => {
       const result = await this.#effect(name as Call, next);
       const { outcome } = (result ?? {}) as { outcome?: string };
       if (outcome === 'leased') await this.#life.onLease?.();
@@ -93,13 +92,6 @@ export class Isolate {
       if (outcome !== undefined) this.#world.tally.count(`${name}: ${outcome}`);
       return result;
     });
-    return {
-      ...calls,
-      rows: (text, params) =>
-        text.includes('jobs_stalled')
-          ? this.#effect('jobs_stalled', () => db.rows(text, params))
-          : db.rows(text, params),
-    };
   }
 
   #qstash(): Ctx['qstash'] {

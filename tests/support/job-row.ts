@@ -1,4 +1,4 @@
-import type { JobRow } from '../../functions/jobs/job.pure.ts';
+import type { JobRow } from '../../functions/jobs/job-row.ts';
 
 /** A job as the database gives it; `fields` win. */
 export const jobRow = (fields: Partial<JobRow> = {}): JobRow => ({
@@ -9,8 +9,11 @@ export const jobRow = (fields: Partial<JobRow> = {}): JobRow => ({
   prompt: 'Write.',
   columns: null,
   header: ['company'],
+  upload_id: null,
   status: 'created',
   attempt: 1,
+  credits_per_row: 1,
+  metered: true,
   rows_kept: 0,
   rows_total: 0,
   rows_done: 0,
@@ -22,10 +25,16 @@ export const jobRow = (fields: Partial<JobRow> = {}): JobRow => ({
   credits_charged: 0,
   credits_released: 0,
   error: null,
+  idempotency_key: null,
   request_hash: null,
   created_at: '2026-10-01T11:59:00+00:00',
   started_at: null,
   finished_at: null,
+  progress_at: null,
+  dispatched_at: null,
+  cancel_at: null,
+  revivals: 0,
   purged_at: null,
+  deleted_at: null,
   ...fields,
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Ctx } from '../../functions/deps.ts';
 import { DomainError } from '../../functions/errors.ts';
 import { followJob, type JobEvent } from '../../functions/jobs/follow-job.ts';
-import type { JobRow } from '../../functions/jobs/job.pure.ts';
+import type { JobRow } from '../../functions/jobs/job-row.ts';
 import { liveField } from '../../functions/jobs/live.pure.ts';
 import { jobRow } from '../support/job-row.ts';
 

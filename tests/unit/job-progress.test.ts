@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventId, notBefore, seenBy } from '../../functions/jobs/job-stream.pure.ts';
-import { type JobRow, type JobSummary, jobView, withLive } from '../../functions/jobs/job.pure.ts';
+import type { JobRow } from '../../functions/jobs/job-row.ts';
+import { type JobSummary, jobView, withLive } from '../../functions/jobs/job.pure.ts';
 import { liveField, noLiveRows, sumLive } from '../../functions/jobs/live.pure.ts';
 import { jobRow } from '../support/job-row.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Ctx } from '../../functions/deps.ts';
-import type { JobRow } from '../../functions/jobs/job.pure.ts';
+import type { JobRow } from '../../functions/jobs/job-row.ts';
 import { liveField } from '../../functions/jobs/live.pure.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { jobRow } from '../support/job-row.ts';
