@@ -4,7 +4,7 @@ import { readRelease, type Release, type Signature } from './functions.ts';
 
 const generatedFile = fileURLToPath(new URL('./functions.generated.ts', import.meta.url));
 
-/** What a parameter takes; a function that takes anything else is called by SQL alone. */
+/** What a parameter takes; a function that takes anything else, or gives many rows, is none for `call`. */
 const takes: Record<string, string> = {
   text: 'string',
   uuid: 'string',
@@ -30,7 +30,7 @@ const gives: Record<string, string> = {
 };
 
 const isCallable = ({ parameters, returns }: Signature): boolean =>
-  parameters.every(({ type }) => takes[type] !== undefined) && !returns.startsWith('setof');
+  parameters.every(({ type }) => takes[type] !== undefined) && !/^(setof|table)\b/.test(returns);
 
 /** Null is a value only where the signature has it as the default. */
 const parameterType = ({ name, type, default: value }: Signature['parameters'][number]): string => {

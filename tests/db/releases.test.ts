@@ -171,7 +171,7 @@ test('what is read from the SQL is what Postgres knows of every function', async
       name,
       parameters: names.map((one, i) => `${one} ${plain(types[i] ?? '')}`),
       defaults,
-      returns: plain(result),
+      returns: plain(result).replace(/^table\(.*/s, 'table'),
     })),
   );
 });

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Client, DatabaseError, Pool } from 'pg';
 import { inject } from 'vitest';
 import { released } from '../../db/call.ts';
+import { recordCalls } from './called-functions.ts';
 
 /** A migrated database of a test's own. */
 export type TestDatabase = {
@@ -77,6 +78,7 @@ export async function createDatabase(): Promise<TestDatabase> {
     },
     drop: async () => {
       await pool?.end();
+      await recordCalls(inject('postgresUrl'), url);
       // The proxy keeps idle connections of its own: they go by force.
       await asAdmin((client) => client.query(`drop database if exists ${name} with (force)`));
     },

@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../db/migrate.ts';
 import { startNeonProxy } from '../../local/neon-proxy/index.ts';
 import { removePostgres, startPostgres } from '../../local/postgres/index.ts';
+import { neverCalled, trackCalls } from './called-functions.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -41,19 +42,28 @@ async function sweep(): Promise<void> {
 
 async function makeTemplate(postgresUrl: string, url: string): Promise<void> {
   await migrate(url);
+  await trackCalls(postgresUrl, url);
   const client = new Client(postgresUrl);
   await client.connect();
   await client.query(`alter database ${templateDatabase} allow_connections false`);
   await client.end();
 }
 
+async function demandCalls(postgresUrl: string, { vitest }: TestProject): Promise<void> {
+  const missed = await neverCalled(postgresUrl, vitest);
+  if (missed.length === 0) return;
+  console.error(`No test of the db layer calls: ${missed.join(', ')}`);
+  process.exitCode = 1;
+}
+
 async function start(project: TestProject): Promise<void> {
   const directory = join(tmpdir(), `${prefix}${process.pid}`);
   const postgres = await startPostgres({ directory, ephemeral: true, database: templateDatabase });
   closers.push(postgres.close);
+  const postgresUrl = postgres.url.replace(/\/[^/]*$/, '/postgres');
+  closers.push(() => demandCalls(postgresUrl, project));
   const neon = await startNeonProxy();
   closers.push(neon.close);
-  const postgresUrl = postgres.url.replace(/\/[^/]*$/, '/postgres');
   await makeTemplate(postgresUrl, postgres.url);
   project.provide('postgresUrl', postgresUrl);
   project.provide('neonUrl', neon.url);
