@@ -6,9 +6,9 @@ import {
   subscriptionOf,
   type Account,
   type StoredSubscription,
-} from './account.ts';
-import { changeOnce, keyOf } from './idempotency.ts';
-import { releaseSchedule } from './schedule.ts';
+} from './billing-account.ts';
+import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
+import { releaseSchedule } from './release-schedule.ts';
 import { isUnknown, withStripe } from './stripe-errors.ts';
 import {
   expanded,
@@ -16,10 +16,10 @@ import {
   isEnded,
   isEnding,
   scheduleOf,
-  showSubscription,
+  syncSubscription,
   stateOf,
-  type SubscriptionShown,
-} from './subscription-now.ts';
+  type SubscriptionView,
+} from './stripe-subscription.ts';
 
 type Input = { userId: string; idempotencyKey?: string | undefined };
 
@@ -36,14 +36,14 @@ async function withSubscription(
   ctx: Ctx,
   input: Input,
   change: (ending: Ending) => Promise<Stripe.Subscription>,
-): Promise<SubscriptionShown> {
+): Promise<SubscriptionView> {
   const account = await readAccount(ctx, input.userId);
   const stored = subscriptionOf(account);
   return withStripe(async () => {
     const { subscription, readAt } = await fetchSubscription(ctx, stored.stripe_subscription_id);
     const callersKey = input.idempotencyKey;
     const changed = await change({ ctx, account, stored, subscription, callersKey });
-    return showSubscription(ctx, account, stored, { subscription: changed, readAt });
+    return syncSubscription(ctx, account, stored, { subscription: changed, readAt });
   });
 }
 
@@ -53,12 +53,12 @@ async function update(
   intent: 'cancel' | 'resume',
   params: Stripe.SubscriptionUpdateParams,
 ): Promise<Stripe.Subscription> {
-  const key = await keyOf(intent, account.userId, {
+  const key = await idempotencyKeyOf(intent, account.userId, {
     callersKey,
     state: stateOf(stored, subscription),
     now: ctx.now(),
   });
-  const { now } = await changeOnce<Stripe.Subscription>({
+  const { now } = await idempotentCall<Stripe.Subscription>({
     key,
     isCallers: callersKey !== undefined,
     act: (options) =>
@@ -70,7 +70,7 @@ async function update(
 }
 
 /** Stripe refuses to say when a subscription ends while a schedule does: the schedule goes first. */
-async function withoutSchedule(ending: Ending): Promise<Ending> {
+async function releaseScheduleFirst(ending: Ending): Promise<Ending> {
   const schedule = scheduleOf(ending.subscription);
   if (!schedule) return ending;
   await releaseSchedule(ending, schedule);
@@ -83,14 +83,14 @@ async function withoutSchedule(ending: Ending): Promise<Ending> {
  * Done already: the same answer again. Throws `no_subscription`, `payment_provider_unavailable`.
  * Source: docs.stripe.com/billing/subscriptions/cancel
  */
-export const cancelAtPeriodEnd = (ctx: Ctx, input: Input): Promise<SubscriptionShown> =>
+export const cancelAtPeriodEnd = (ctx: Ctx, input: Input): Promise<SubscriptionView> =>
   withSubscription(ctx, input, async (ending) => {
     if (isEnded(ending.subscription) || isEnding(ending.subscription)) return ending.subscription;
-    return update(await withoutSchedule(ending), 'cancel', { cancel_at_period_end: true });
+    return update(await releaseScheduleFirst(ending), 'cancel', { cancel_at_period_end: true });
   });
 
 /** Cancels now, without money back; the credits stay until they are spent. */
-export const cancelNow = (ctx: Ctx, input: Input): Promise<SubscriptionShown> =>
+export const cancelNow = (ctx: Ctx, input: Input): Promise<SubscriptionView> =>
   withSubscription(ctx, input, async ({ subscription }) => {
     if (isEnded(subscription)) return subscription;
     try {
@@ -108,15 +108,15 @@ export const cancelNow = (ctx: Ctx, input: Input): Promise<SubscriptionShown> =>
  * Takes a cancellation at the period's end back; without one nothing happens. Newer portals set
  * `cancel_at` alone. Throws `no_subscription` for one that has ended.
  */
-export const resumeSubscription = (ctx: Ctx, input: Input): Promise<SubscriptionShown> =>
+export const resumeSubscription = (ctx: Ctx, input: Input): Promise<SubscriptionView> =>
   withSubscription(ctx, input, async (ending) => {
     const { subscription } = ending;
     if (isEnded(subscription)) {
-      await showSubscription(ctx, ending.account, ending.stored, { subscription, readAt: 0 });
+      await syncSubscription(ctx, ending.account, ending.stored, { subscription, readAt: 0 });
       throw noSubscription('The subscription has ended; buy a plan: POST /v1/billing/checkout.');
     }
     if (!isEnding(subscription)) return subscription;
-    const free = await withoutSchedule(ending);
+    const free = await releaseScheduleFirst(ending);
     if (!isEnding(free.subscription)) return free.subscription;
     const params = free.subscription.cancel_at_period_end
       ? { cancel_at_period_end: false }

@@ -1,14 +1,14 @@
 import type Stripe from 'stripe';
 import { DomainError } from '../errors.ts';
-import { changeKey, type PlanChange } from './change.ts';
-import { changeOnce } from './idempotency.ts';
-import { fetchSubscription, isEnding, scheduleOf } from './subscription-now.ts';
+import { changeKey, type PlanChange } from './plan-change.ts';
+import { idempotentCall } from './idempotency.ts';
+import { fetchSubscription, isEnding, scheduleOf } from './stripe-subscription.ts';
 
 type Schedule = Stripe.SubscriptionSchedule;
 type Phase = Stripe.SubscriptionScheduleUpdateParams.Phase;
 type Discount = Stripe.SubscriptionScheduleUpdateParams.Phase.Discount;
 
-const idOf = (value: string | { id: string }): string =>
+const idOfExpandable = (value: string | { id: string }): string =>
   typeof value === 'string' ? value : value.id;
 
 /** The schedule's phase that runs now. */
@@ -21,7 +21,7 @@ function nextPrice(schedule: Schedule): string | undefined {
     ({ start_date }) => start_date >= (schedule.current_phase?.end_date ?? 0),
   );
   const price = next?.items[0]?.price;
-  return price === undefined ? undefined : idOf(price);
+  return price === undefined ? undefined : idOfExpandable(price);
 }
 
 /** The running phase, told again until the period ends: what an update leaves out, Stripe takes out. */
@@ -30,9 +30,9 @@ function runningPhase(change: PlanChange, schedule: Schedule): Phase {
   const phase = phaseNow(schedule);
   const discounts = (phase?.discounts ?? []).flatMap(
     ({ coupon, discount, promotion_code }): Discount[] => {
-      if (discount !== null) return [{ discount: idOf(discount) }];
-      if (promotion_code !== null) return [{ promotion_code: idOf(promotion_code) }];
-      return coupon === null ? [] : [{ coupon: idOf(coupon) }];
+      if (discount !== null) return [{ discount: idOfExpandable(discount) }];
+      if (promotion_code !== null) return [{ promotion_code: idOfExpandable(promotion_code) }];
+      return coupon === null ? [] : [{ coupon: idOfExpandable(coupon) }];
     },
   );
   return {
@@ -50,7 +50,7 @@ async function ensureSchedule(change: PlanChange): Promise<Schedule> {
   const existing = scheduleOf(subscription);
   if (existing) return existing;
   const { subscriptionSchedules } = ctx.stripe;
-  const { now } = await changeOnce<Schedule>({
+  const { now } = await idempotentCall<Schedule>({
     key: await changeKey(change, 'schedule'),
     isCallers: false,
     act: (options) => subscriptionSchedules.create({ from_subscription: subscription.id }, options),
@@ -84,7 +84,7 @@ export async function planChange(change: PlanChange): Promise<void> {
     proration_behavior: 'none',
   };
   const { subscriptionSchedules } = ctx.stripe;
-  await changeOnce<Schedule>({
+  await idempotentCall<Schedule>({
     key: await changeKey(change, 'plan', [schedule.id, nextPrice(schedule)]),
     isCallers: change.callersKey !== undefined,
     act: (options) =>

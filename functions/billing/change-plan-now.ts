@@ -1,9 +1,9 @@
 import Stripe from 'stripe';
-import { changeKey, type PlanChange } from './change.ts';
-import { changeOnce } from './idempotency.ts';
-import { releaseSchedule } from './schedule.ts';
+import { changeKey, type PlanChange } from './plan-change.ts';
+import { idempotentCall } from './idempotency.ts';
+import { releaseSchedule } from './release-schedule.ts';
 import { paymentFailed } from './stripe-errors.ts';
-import { expanded, fetchSubscription, latestInvoiceOf, scheduleOf } from './subscription-now.ts';
+import { expanded, fetchSubscription, latestInvoiceOf, scheduleOf } from './stripe-subscription.ts';
 
 const holds = (subscription: Stripe.Subscription, priceId: string): boolean =>
   subscription.items.data[0]?.price.id === priceId;
@@ -85,10 +85,10 @@ export async function switchNow(change: PlanChange): Promise<Stripe.Subscription
       },
       options,
     );
-  const outcome = await changeOnce<Stripe.Subscription>({
+  const outcome = await idempotentCall<Stripe.Subscription>({
     key: await changeKey(change, 'change'),
     isCallers: change.callersKey !== undefined,
-    act: (options) => withoutSchedule(change, () => update(options)),
+    act: (options) => updateBesideSchedule(change, () => update(options)),
     read: async () => (await fetchSubscription(ctx, subscription.id)).subscription,
     isDone: (now) => holds(now, target.priceId) || isPendingFor(now, target.priceId),
   });
@@ -96,7 +96,7 @@ export async function switchNow(change: PlanChange): Promise<Stripe.Subscription
 }
 
 /** A planned change is kept until the new one is paid, unless Stripe does not take both. */
-async function withoutSchedule<T>(change: PlanChange, update: () => Promise<T>): Promise<T> {
+async function updateBesideSchedule<T>(change: PlanChange, update: () => Promise<T>): Promise<T> {
   const schedule = scheduleOf(change.subscription);
   try {
     return await update();

@@ -7,20 +7,20 @@ import {
   subscriptionOf,
   type Account,
   type PlanPrice,
-} from './account.ts';
-import type { PlanChange } from './change.ts';
+} from './billing-account.ts';
+import type { PlanChange } from './plan-change.ts';
 import { planChange } from './change-plan-later.ts';
 import { dropOpenChange, payOpenChange, switchNow } from './change-plan-now.ts';
-import { releaseSchedule } from './schedule.ts';
+import { releaseSchedule } from './release-schedule.ts';
 import { withStripe } from './stripe-errors.ts';
 import {
   fetchSubscription,
   isEnded,
   scheduleOf,
-  showSubscription,
+  syncSubscription,
   type Current,
-  type SubscriptionShown,
-} from './subscription-now.ts';
+  type SubscriptionView,
+} from './stripe-subscription.ts';
 
 export type ChangePlanInput = {
   userId: string;
@@ -39,7 +39,7 @@ async function begin(ctx: Ctx, account: Account, input: ChangePlanInput, target:
   const { subscription } = current;
   const [item] = subscription.items.data;
   if (isEnded(subscription)) {
-    await showSubscription(ctx, account, stored, current);
+    await syncSubscription(ctx, account, stored, current);
     throw noSubscription();
   }
   if (subscription.status === 'incomplete' || !item)
@@ -89,7 +89,7 @@ async function carryOut(
  * `{invoiceUrl}`, `payment_provider_unavailable`.
  * Source: docs.stripe.com/billing/subscriptions/pending-updates
  */
-export async function changePlan(ctx: Ctx, input: ChangePlanInput): Promise<SubscriptionShown> {
+export async function changePlan(ctx: Ctx, input: ChangePlanInput): Promise<SubscriptionView> {
   const account = await readAccount(ctx, input.userId);
   const target = account.plans.find(({ key, active }) => active && key === input.plan);
   if (!target)
@@ -99,9 +99,9 @@ export async function changePlan(ctx: Ctx, input: ChangePlanInput): Promise<Subs
     );
   return withStripe(async () => {
     const { change, current } = await begin(ctx, account, input, target);
-    const show = (subscription: Stripe.Subscription): Promise<SubscriptionShown> => {
+    const show = (subscription: Stripe.Subscription): Promise<SubscriptionView> => {
       const shown: Current = { subscription, readAt: current.readAt };
-      return showSubscription(ctx, account, change.stored, shown);
+      return syncSubscription(ctx, account, change.stored, shown);
     };
     return show(await carryOut(change, input.when));
   });

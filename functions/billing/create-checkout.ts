@@ -2,7 +2,7 @@ import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { withCustomer } from './customer.ts';
-import { changeOnce, keyOf } from './idempotency.ts';
+import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
 import { allowedRedirect } from './redirects.pure.ts';
 import { withStripe } from './stripe-errors.ts';
 
@@ -56,13 +56,13 @@ async function openSession(
 ): Promise<Stripe.Checkout.Session> {
   const { sessions } = ctx.stripe.checkout;
   const order = 'plan' in input.item ? facts.subscriptions : crypto.randomUUID();
-  const key = await keyOf(`checkout:${params.customer}`, input.userId, {
+  const key = await idempotencyKeyOf(`checkout:${params.customer}`, input.userId, {
     callersKey: input.idempotencyKey,
     state: [JSON.stringify(params), order],
     now: ctx.now(),
   });
   if (input.idempotencyKey !== undefined) return sessions.create(params, { idempotencyKey: key });
-  const { now } = await changeOnce<Stripe.Checkout.Session>({
+  const { now } = await idempotentCall<Stripe.Checkout.Session>({
     key,
     isCallers: false,
     act: (options) => sessions.create(params, options),

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
-import { changeOnce, keyOf } from './idempotency.ts';
+import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
 import { isMissing } from './stripe-errors.ts';
 
 export type Buyer = { userId: string; email: string | null; customerId: string | null };
@@ -13,8 +13,8 @@ async function makeCustomer(ctx: Ctx, buyer: Buyer, gone: string | null): Promis
   const { userId, email } = buyer;
   const { customers } = ctx.stripe;
   const params = { metadata: { user_id: userId }, ...(email !== null && { email }) };
-  const { now } = await changeOnce<Stripe.Customer | Stripe.DeletedCustomer>({
-    key: await keyOf('customer', userId, {
+  const { now } = await idempotentCall<Stripe.Customer | Stripe.DeletedCustomer>({
+    key: await idempotencyKeyOf('customer', userId, {
       callersKey: undefined,
       state: [email],
       now: ctx.now(),

@@ -4,7 +4,7 @@ import type Stripe from 'stripe';
  * A state recurs within the 24 hours that Stripe remembers a key (cancel, resume, cancel), and Stripe
  * remembers its own 500s too: after these ten minutes a key made from the state is another one.
  */
-const turnMs = 600_000;
+const stateKeyTtlMs = 600_000;
 
 type Part = string | number | boolean | null | undefined;
 
@@ -13,14 +13,14 @@ type Part = string | number | boolean | null | undefined;
  * A digest, since Stripe takes 255 characters and advises against e-mail addresses in keys.
  * Source: docs.stripe.com/api/idempotent_requests
  */
-export async function keyOf(
+export async function idempotencyKeyOf(
   intent: string,
   userId: string,
   from: { callersKey: string | undefined; state: Part[]; now: Date },
 ): Promise<string> {
   const origin =
     from.callersKey === undefined
-      ? ['state', Math.floor(from.now.getTime() / turnMs), ...from.state]
+      ? ['state', Math.floor(from.now.getTime() / stateKeyTtlMs), ...from.state]
       : ['caller', from.callersKey];
   const text = JSON.stringify([userId, ...origin]);
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
@@ -37,14 +37,14 @@ const originOf = (answer: Stripe.Response<object>): string | undefined => {
 };
 
 /** How often a state may recur before its keys are no longer derived from it. */
-const generations = 10;
+const maxKeyGenerations = 10;
 
 /**
  * Makes a change once: gives what Stripe said and what is there now. They differ when Stripe only
  * repeated its first answer. If then what is there is not what was wanted, the key is spent and the
  * change is made under the one that follows from it; a caller's own key has no such follower.
  */
-export async function changeOnce<T extends object>(change: {
+export async function idempotentCall<T extends object>(call: {
   key: string;
   isCallers: boolean;
   act: (options: { idempotencyKey: string }) => Promise<Stripe.Response<T>>;
@@ -52,14 +52,14 @@ export async function changeOnce<T extends object>(change: {
   read: (answer: T) => Promise<T>;
   isDone: (now: T) => boolean;
 }): Promise<{ said: T; now: T }> {
-  let idempotencyKey = change.key;
+  let idempotencyKey = call.key;
   for (let generation = 1; ; generation += 1) {
-    const said = await change.act({ idempotencyKey });
+    const said = await call.act({ idempotencyKey });
     const origin = originOf(said);
     if (origin === undefined) return { said, now: said };
-    const now = await change.read(said);
-    if (change.isCallers || change.isDone(now)) return { said, now };
-    const next = generation < generations ? origin : crypto.randomUUID();
-    idempotencyKey = `${change.key}:${next}`;
+    const now = await call.read(said);
+    if (call.isCallers || call.isDone(now)) return { said, now };
+    const next = generation < maxKeyGenerations ? origin : crypto.randomUUID();
+    idempotencyKey = `${call.key}:${next}`;
   }
 }

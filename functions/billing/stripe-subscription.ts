@@ -4,7 +4,7 @@ import { subscriptionView } from '../users/view.pure.ts';
 import type { Decision, Effect } from '../webhooks/decision.pure.ts';
 import { decideSubscription } from '../webhooks/events/subscription.pure.ts';
 import type { Json } from '../webhooks/shapes.pure.ts';
-import type { Account, StoredSubscription } from './account.ts';
+import type { Account, StoredSubscription } from './billing-account.ts';
 
 /** A subscription as Stripe has it. `schedule` and `latest_invoice` are expanded. */
 export type Current = { subscription: Stripe.Subscription; readAt: number };
@@ -58,7 +58,7 @@ function momentOf(stored: StoredSubscription, readAt: number): { eventAt: number
   return { eventAt: storedAt, rank: Math.max(0, stored.stripe_event_rank) };
 }
 
-export type SubscriptionShown = ReturnType<typeof subscriptionView>;
+export type SubscriptionView = ReturnType<typeof subscriptionView>;
 
 function viewOf(account: Account, effect: Extract<Effect, { effect: 'subscription' }>) {
   const plan = account.plans.find(({ priceId }) => priceId === effect.priceId);
@@ -80,12 +80,12 @@ function viewOf(account: Account, effect: Extract<Effect, { effect: 'subscriptio
  * once; its webhook says it again. No credits come from here. What the catalogue does not know cannot
  * be written and is left to the webhook.
  */
-export async function showSubscription(
+export async function syncSubscription(
   ctx: Ctx,
   account: Account,
   stored: StoredSubscription,
   { subscription, readAt }: Current,
-): Promise<SubscriptionShown> {
+): Promise<SubscriptionView> {
   const { eventAt, rank } = momentOf(stored, readAt);
   const type = isEnded(subscription)
     ? 'customer.subscription.deleted'

@@ -1,8 +1,8 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
-import type { Account, PlanPrice, StoredSubscription } from './account.ts';
-import { keyOf } from './idempotency.ts';
-import { stateOf } from './subscription-now.ts';
+import type { Account, PlanPrice, StoredSubscription } from './billing-account.ts';
+import { idempotencyKeyOf } from './idempotency.ts';
+import { stateOf } from './stripe-subscription.ts';
 
 /** One change of plan on its way: what is, what is wanted, and whose key it goes by. */
 export type PlanChange = {
@@ -21,7 +21,7 @@ export const changeKey = (
   intent: string,
   state: (string | number | undefined)[] = [],
 ): Promise<string> =>
-  keyOf(intent, account.userId, {
+  idempotencyKeyOf(intent, account.userId, {
     callersKey,
     state: [...stateOf(stored, subscription), target.priceId, ...state],
     now: ctx.now(),
