@@ -1,7 +1,8 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import type { PlanTerms } from './plan-order.pure.ts';
 
-export type PlanPrice = { priceId: string; key: string; interval: string | null; active: boolean };
+export type PlanPrice = PlanTerms & { priceId: string; key: string; active: boolean };
 
 /** A subscription as the database has it, with Stripe's time of the last event applied. */
 export type StoredSubscription = {
@@ -26,7 +27,8 @@ export async function readAccount(ctx: Ctx, userId: string): Promise<Account> {
          order by s.status in ('canceled', 'incomplete_expired'), s.ended_at desc nulls last,
            s.current_period_end desc nulls last, s.stripe_subscription_id limit 1) as subscription,
        (select coalesce(jsonb_agg(jsonb_build_object('priceId', p.price_id, 'key', p.key,
-           'interval', p.interval, 'active', p.active)), '[]')
+           'interval', p.interval, 'active', p.active, 'credits', p.credits,
+           'grantsMonthly', p.grants_monthly)), '[]')
          from stripe_prices p where p.kind = 'plan') as plans
      from users u where u.id = $1`,
     [userId],

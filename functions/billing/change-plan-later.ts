@@ -15,18 +15,23 @@ const idOfExpandable = (value: string | { id: string }): string =>
 const phaseNow = (schedule: Schedule): Stripe.SubscriptionSchedule.Phase | undefined =>
   schedule.phases.find(({ start_date }) => start_date === schedule.current_phase?.start_date);
 
-/** The price that follows the running phase. */
-function nextPrice(schedule: Schedule): string | undefined {
-  const next = schedule.phases.find(
-    ({ start_date }) => start_date >= (schedule.current_phase?.end_date ?? 0),
-  );
-  const price = next?.items[0]?.price;
-  return price === undefined ? undefined : idOfExpandable(price);
-}
+/** The prices that follow the running phase. */
+const nextPrices = (schedule: Schedule): string[] =>
+  schedule.phases
+    .find(({ start_date }) => start_date >= (schedule.current_phase?.end_date ?? 0))
+    ?.items.map(({ price }) => idOfExpandable(price)) ?? [];
+
+const phaseItem = ({
+  price,
+  quantity,
+}: Stripe.SubscriptionItem): Stripe.SubscriptionScheduleUpdateParams.Phase.Item => ({
+  price: price.id,
+  ...(quantity !== undefined && { quantity }),
+});
 
 /** The running phase, told again until the period ends: what an update leaves out, Stripe takes out. */
 function runningPhase(change: PlanChange, schedule: Schedule): Phase {
-  const { item } = change;
+  const { item, subscription } = change;
   const phase = phaseNow(schedule);
   const discounts = (phase?.discounts ?? []).flatMap(
     ({ coupon, discount, promotion_code }): Discount[] => {
@@ -36,11 +41,25 @@ function runningPhase(change: PlanChange, schedule: Schedule): Phase {
     },
   );
   return {
-    items: [{ price: item.price.id, quantity: item.quantity ?? 1 }],
+    items: subscription.items.data.map(phaseItem),
     start_date: phase?.start_date ?? item.current_period_start,
     end_date: item.current_period_end,
     ...(discounts.length > 0 && { discounts }),
     ...(phase?.trial_end != null && { trial_end: phase.trial_end }),
+  };
+}
+
+/** The phase with the new plan. It names the discounts that there are: without, it would end them. */
+function nextPhase({ subscription, target, item }: PlanChange): Phase {
+  const discounts = subscription.discounts.map((each) => ({ discount: idOfExpandable(each) }));
+  return {
+    items: subscription.items.data.map((each) => ({
+      ...phaseItem(each),
+      ...(each.id === item.id && { price: target.priceId }),
+    })),
+    duration: { interval: target.interval === 'year' ? 'year' : 'month', interval_count: 1 },
+    proration_behavior: 'none',
+    ...(discounts.length > 0 && { discounts }),
   };
 }
 
@@ -69,23 +88,18 @@ async function ensureSchedule(change: PlanChange): Promise<Schedule> {
  * Source: docs.stripe.com/billing/subscriptions/subscription-schedules
  */
 export async function planChange(change: PlanChange): Promise<void> {
-  const { ctx, subscription, target, item } = change;
+  const { ctx, subscription, target } = change;
   if (isEnding(subscription))
     throw new DomainError(
       'subscription_ending',
       'The subscription ends with this period. Resume it first: POST /v1/billing/subscription/resume.',
     );
   const schedule = await ensureSchedule(change);
-  const isPlanned = (now: Schedule): boolean => nextPrice(now) === target.priceId;
+  const isPlanned = (now: Schedule): boolean => nextPrices(now).includes(target.priceId);
   if (isPlanned(schedule)) return;
-  const next: Phase = {
-    items: [{ price: target.priceId, quantity: item.quantity ?? 1 }],
-    duration: { interval: target.interval === 'year' ? 'year' : 'month', interval_count: 1 },
-    proration_behavior: 'none',
-  };
   const { subscriptionSchedules } = ctx.stripe;
   await idempotentCall<Schedule>({
-    key: await changeKey(change, 'plan', [schedule.id, nextPrice(schedule)]),
+    key: await changeKey(change, 'plan', [schedule.id, ...nextPrices(schedule)]),
     isCallers: change.callersKey !== undefined,
     act: (options) =>
       subscriptionSchedules.update(
@@ -93,7 +107,7 @@ export async function planChange(change: PlanChange): Promise<void> {
         {
           end_behavior: 'release',
           proration_behavior: 'none',
-          phases: [runningPhase(change, schedule), next],
+          phases: [runningPhase(change, schedule), nextPhase(change)],
         },
         options,
       ),

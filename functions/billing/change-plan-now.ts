@@ -1,21 +1,21 @@
 import Stripe from 'stripe';
 import { changeKey, type PlanChange } from './plan-change.ts';
 import { idempotentCall } from './idempotency.ts';
+import { openInvoiceOf } from './billed-invoices.ts';
 import { releaseSchedule } from './release-schedule.ts';
 import { paymentFailed } from './stripe-errors.ts';
 import { expanded, fetchSubscription, latestInvoiceOf, scheduleOf } from './stripe-subscription.ts';
 
-const holds = (subscription: Stripe.Subscription, priceId: string): boolean =>
-  subscription.items.data[0]?.price.id === priceId;
+type Items = { price: { id: string } }[] | null | undefined;
 
-const isPendingFor = (subscription: Stripe.Subscription, priceId: string): boolean =>
-  subscription.pending_update?.subscription_items?.[0]?.price.id === priceId;
+const haveItem = (items: Items, priceId: string): boolean =>
+  items?.some(({ price }) => price.id === priceId) ?? false;
 
-/** The invoice that a change waits for, if one does. */
-function openInvoiceOf({ subscription }: PlanChange): Stripe.Invoice | undefined {
-  const invoice = latestInvoiceOf(subscription);
-  return subscription.pending_update && invoice?.status === 'open' ? invoice : undefined;
-}
+const holds = ({ items }: Stripe.Subscription, priceId: string): boolean =>
+  haveItem(items.data, priceId);
+
+const isPendingFor = ({ pending_update: pending }: Stripe.Subscription, priceId: string): boolean =>
+  haveItem(pending?.subscription_items, priceId);
 
 /**
  * Gives up a change that was asked for before and not paid: its invoice is void.
@@ -64,31 +64,51 @@ async function settled(change: PlanChange, { said, now }: Outcome): Promise<Stri
   return { ...now, schedule: null };
 }
 
+/** What a change at once is invoiced for. */
+export type Billing =
+  /** The whole price, less the unused time of the plan that was paid. */
+  | 'difference'
+  /** The whole price: what is there was not paid, or would come back although it was used. */
+  | 'full'
+  /** Nothing, and nothing comes back. */
+  | 'nothing';
+
 /**
- * Switches to another price, if its invoice is paid. `pending_if_incomplete` allows few parameters:
- * items, proration, trial and, since 2026, metadata and cancellation.
+ * `pending_if_incomplete` allows few parameters: items, anchor, proration, trial and, since 2026,
+ * metadata and cancellation. A plan that comes without an invoice comes as an item of its own: the
+ * flexible billing mode credits an item with what was billed for it, in the portal too.
  * Source: docs.stripe.com/billing/subscriptions/pending-updates-reference
  */
-export async function switchNow(change: PlanChange): Promise<Stripe.Subscription> {
-  const { ctx, subscription, item, target } = change;
+function updateParams(change: PlanChange, billing: Billing): Stripe.SubscriptionUpdateParams {
+  const { subscription, item, target } = change;
   const { quantity } = item;
-  const update = (options: { idempotencyKey: string }) =>
-    ctx.stripe.subscriptions.update(
-      subscription.id,
-      {
-        items: [
-          { id: item.id, price: target.priceId, ...(quantity !== undefined && { quantity }) },
-        ],
-        proration_behavior: 'always_invoice',
-        payment_behavior: 'pending_if_incomplete',
-        ...expanded,
-      },
-      options,
-    );
+  const plan = { price: target.priceId, ...(quantity !== undefined && { quantity }) };
+  if (billing === 'nothing')
+    return { items: [{ id: item.id, deleted: true }, plan], proration_behavior: 'none' };
+  return {
+    items: [{ id: item.id, ...plan }],
+    billing_cycle_anchor: { type: 'now' },
+    // A period cannot begin before the trial ends.
+    ...(subscription.status === 'trialing' && { trial_end: 'now' }),
+    proration_behavior: billing === 'difference' ? 'always_invoice' : 'none',
+    payment_behavior: 'pending_if_incomplete',
+  };
+}
+
+/** Switches to another price at once, if its invoice is paid; a new period begins with it. */
+export async function switchNow(
+  change: PlanChange,
+  billing: Billing,
+): Promise<Stripe.Subscription> {
+  const { ctx, subscription, target } = change;
+  const params = { ...updateParams(change, billing), ...expanded };
   const outcome = await idempotentCall<Stripe.Subscription>({
     key: await changeKey(change, 'change'),
     isCallers: change.callersKey !== undefined,
-    act: (options) => updateBesideSchedule(change, () => update(options)),
+    act: (options) =>
+      updateBesideSchedule(change, () =>
+        ctx.stripe.subscriptions.update(subscription.id, params, options),
+      ),
     read: async () => (await fetchSubscription(ctx, subscription.id)).subscription,
     isDone: (now) => holds(now, target.priceId) || isPendingFor(now, target.priceId),
   });

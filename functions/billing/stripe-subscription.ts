@@ -40,7 +40,7 @@ export const latestInvoiceOf = (subscription: Stripe.Subscription): Stripe.Invoi
 export const stateOf = (stored: StoredSubscription, subscription: Stripe.Subscription) => [
   stored.stripe_event_at,
   subscription.id,
-  subscription.items.data[0]?.price.id,
+  ...subscription.items.data.flatMap(({ id, price }) => [id, price.id]),
   latestInvoiceOf(subscription)?.id,
   subscription.cancel_at,
   subscription.cancel_at_period_end,

@@ -18,8 +18,8 @@ const changeBody = z.strictObject({
   plan: z.string().min(1).max(100),
   when: z
     .enum(['now', 'period_end'])
-    .default('now')
-    .describe('`now`: the difference is invoiced and paid at once'),
+    .optional()
+    .describe('Without it an upgrade comes now, a downgrade at the end of the period'),
 });
 
 const cancelQuery = z.object({
@@ -51,9 +51,13 @@ const change = describe({
   tag: 'Billing',
   summary: 'Change the plan',
   description:
-    'Credits come once the invoice is paid. A change for the end of the period can be replaced by ' +
-    'another, and is taken back by asking for the plan that is there. 402 `payment_failed` has ' +
-    'changed nothing; `invoiceUrl` is where the payment can still be made.',
+    'An upgrade (more credits a month, or as many over a longer interval) begins a new period: its ' +
+    'price less the unused time of the old plan is paid at once, and the credits come once it is. A ' +
+    'downgrade now gives no money back and keeps no more credits than the smaller plan has; a yearly ' +
+    'plan is downgraded only at the end of its period. A change for the end of the period can be ' +
+    'replaced by another, and is taken back by asking for the plan that is there. 402 ' +
+    '`payment_failed` has changed nothing; `invoiceUrl` is where the payment can still be made. 409 ' +
+    '`payment_due` names an invoice that has to be paid first.',
   auth: 'user',
   ok: { status: 200, ...shown },
   errors: [
@@ -62,6 +66,8 @@ const change = describe({
     'unknown_plan',
     'no_subscription',
     'subscription_ending',
+    'downgrade_at_period_end',
+    'payment_due',
     'payment_failed',
     ...stripeErrors,
   ],

@@ -93,7 +93,8 @@ describe('a change now', () => {
     const { userId, subscriptionId } = await shop.subscribe('starter');
     await change(userId, 'growth', 'now', 'click-1');
     await change(userId, 'starter', 'now', 'click-2');
-    expect((await change(userId, 'growth', 'now', 'click-1'))?.plan).toBe('starter');
+    const again = await refusal(change(userId, 'growth', 'now', 'click-1'));
+    expect(again.code).toBe('idempotency_key_reused');
     expect(await priceAtStripe(subscriptionId)).toBe(shop.priceOf('starter'));
     expect((await shop.shown(userId))?.plan).toBe('starter');
     expect((await refusal(change(userId, 'scale', 'now', 'click-1'))).code).toBe(

@@ -2,6 +2,7 @@ import type Stripe from 'stripe';
 import type { StripeStandIn } from '../../local/stripe/index.ts';
 import { catalogue } from '../../functions/billing/catalogue.pure.ts';
 import { createCheckout } from '../../functions/billing/create-checkout.ts';
+import { openPortal } from '../../functions/billing/open-portal.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
 import type { Ctx } from '../../functions/deps.ts';
 import { DomainError } from '../../functions/errors.ts';
@@ -114,6 +115,28 @@ export class BillingShop {
     const [row] = await this.ctx.db.rows<{ id: string }>(text, [userId]);
     if (!row) throw new Error('no subscription came of it');
     return { userId, subscriptionId: row.id };
+  }
+
+  /** The same without Checkout, for what only the API makes: billing modes, trials, discounts. */
+  async subscribeBy(
+    wanted: {
+      plan: string;
+      mode?: 'classic' | 'flexible';
+    } & Partial<Stripe.SubscriptionCreateParams>,
+  ): Promise<{ userId: string; subscriptionId: string }> {
+    const { plan, mode = 'flexible', ...extra } = wanted;
+    const userId = await this.signUp();
+    await openPortal(this.ctx, { userId });
+    await this.setCard(userId, 'ok');
+    const { id } = await this.stripe.subscriptions.create({
+      billing_mode: { type: mode },
+      customer: (await this.customerOf(userId)) ?? '',
+      items: [{ price: this.priceOf(plan) }],
+      metadata: { user_id: userId },
+      ...extra,
+    });
+    await this.deliver();
+    return { userId, subscriptionId: id };
   }
 
   /** Delivers what Stripe has told since the last time; gives the types. */
