@@ -2,6 +2,7 @@ import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { withCustomer } from './customer.ts';
+import { expireOtherCheckouts } from './expire-checkouts.ts';
 import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
 import { allowedRedirect } from './redirects.pure.ts';
 import { withStripe } from './stripe-errors.ts';
@@ -74,6 +75,20 @@ async function openSession(
   return now;
 }
 
+/** Opens the session; one for a subscription takes the place of those that are open. */
+async function openOnlySession(
+  ctx: Ctx,
+  input: CheckoutInput,
+  facts: Facts,
+  params: Stripe.Checkout.SessionCreateParams,
+): Promise<Stripe.Checkout.Session> {
+  const page = await openSession(ctx, input, facts, params);
+  if (!('plan' in input.item)) return page;
+  const checkout = { userId: input.userId, page, known: facts.subscriptions ?? '' };
+  if (!(await expireOtherCheckouts(ctx, checkout))) throw subscriptionExists();
+  return page;
+}
+
 /**
  * Opens a Stripe Checkout session. It carries the user in `client_reference_id`, in its metadata and,
  * for a subscription, in the subscription's metadata, since `invoice.paid` may come first.
@@ -112,7 +127,9 @@ export async function createCheckout(
     cancel_url: cancelUrl,
   };
   const session = await withStripe(() =>
-    withCustomer(ctx, buyer, (customer) => openSession(ctx, input, facts, { ...params, customer })),
+    withCustomer(ctx, buyer, (customer) =>
+      openOnlySession(ctx, input, facts, { ...params, customer }),
+    ),
   );
   if (!session.url) throw new DomainError('payment_provider_refused', 'No payment page was made.');
   return { id: session.id, url: session.url };
@@ -125,7 +142,9 @@ function saleParams(input: CheckoutInput, priceId: string): Stripe.Checkout.Sess
       mode: 'subscription',
       line_items: [{ price: priceId, quantity: 1 }],
       metadata: { ...user, plan: input.item.plan },
-      subscription_data: { metadata: user },
+      // Flexible credits what was billed, discounts and all; classic goes by the present price, even
+      // of a plan that came without an invoice. Pinned: the default depends on the API version.
+      subscription_data: { metadata: user, billing_mode: { type: 'flexible' } },
     };
   const { pack, quantity } = input.item;
   const metadata = { ...user, pack, quantity: String(quantity), price_id: priceId };

@@ -4,11 +4,18 @@ import { createCheckout, type CheckoutInput } from '../billing/create-checkout.t
 import { listInvoices } from '../billing/list-invoices.ts';
 import { listPlans } from '../billing/list-plans.ts';
 import { openPortal } from '../billing/open-portal.ts';
+import { readCheckout } from '../billing/read-checkout.ts';
 import type { Ctx } from '../deps.ts';
 import { subscriptionRoutes } from './billing-subscription.ts';
 import { checked, describe } from './describe.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
-import { checkoutSchema, invoicesSchema, limitQuery, plansSchema } from './schemas.ts';
+import {
+  checkoutSchema,
+  checkoutStateSchema,
+  invoicesSchema,
+  limitQuery,
+  plansSchema,
+} from './schemas.ts';
 import type { Session, UserEnv } from './session.ts';
 
 const key = z.string().min(1).max(100);
@@ -55,7 +62,9 @@ const readPlans = describe({
 const openCheckout = describe({
   tag: 'Billing',
   summary: 'Open a payment page for a plan or packs',
-  description: 'Send the browser to `url`. The credits come once the payment is confirmed.',
+  description:
+    'Send the browser to `url`. The credits come once the payment is confirmed. Of the pages for a ' +
+    'plan only the last one stays open.',
   auth: 'user',
   ok: { status: 201, description: 'The payment page', schema: checkoutSchema },
   errors: [
@@ -66,6 +75,22 @@ const openCheckout = describe({
     'redirect_not_allowed',
     'subscription_exists',
     'idempotency_key_reused',
+    'payment_provider_unavailable',
+    'payment_provider_refused',
+  ],
+});
+
+const checkoutParam = z.object({ sessionId: z.string().min(1).max(255) });
+
+const readingCheckout = describe({
+  tag: 'Billing',
+  summary: 'What became of a payment page',
+  description: '`granted` is null until the credits have come: ask again in a moment.',
+  auth: 'user',
+  ok: { status: 200, description: 'As Stripe and the ledger have it', schema: checkoutStateSchema },
+  errors: [
+    'invalid_request',
+    'not_found',
     'payment_provider_unavailable',
     'payment_provider_refused',
   ],
@@ -114,6 +139,14 @@ export const billingRoutes = (ctx: Ctx, session: Session) =>
         });
         return c.json(session, 201);
       },
+    )
+    .get(
+      '/checkout/:sessionId',
+      readingCheckout,
+      session.require(),
+      checked('param', checkoutParam),
+      async (c) =>
+        c.json(await readCheckout(ctx, { userId: c.get('userId'), ...c.req.valid('param') })),
     )
     .post('/portal', openingPortal, session.require(), async (c) =>
       c.json(await openPortal(ctx, { userId: c.get('userId') }), 201),

@@ -76,6 +76,12 @@ export const plansSchema = z.object({
 
 export const checkoutSchema = z.object({ id: z.string(), url: z.string() });
 
+export const checkoutStateSchema = z.object({
+  status: z.string().nullable().describe('`open`, `complete` or `expired`'),
+  paymentStatus: z.string().describe('`paid`, `unpaid` or `no_payment_required`'),
+  granted: z.number().nullable().describe('Credits that came of it'),
+});
+
 export const invoicesSchema = z.object({
   items: z.array(
     z.object({

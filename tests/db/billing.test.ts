@@ -247,6 +247,7 @@ describe('over HTTP', () => {
       .flatMap(([path, item]) => Object.keys(item).map((method) => `${method} ${path}`));
     expect(methods.toSorted()).toEqual([
       'delete /v1/billing/subscription',
+      'get /v1/billing/checkout/{sessionId}',
       'get /v1/billing/invoices',
       'get /v1/billing/plans',
       'get /v1/billing/subscription',
