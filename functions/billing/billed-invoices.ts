@@ -3,10 +3,10 @@ import type { Ctx } from '../deps.ts';
 import type { PlanChange } from './plan-change.ts';
 import { latestInvoiceOf } from './stripe-subscription.ts';
 
-/** Invoices of one status that are looked at: a subscription has few that are neither paid nor void. */
-const mostInvoices = 100;
-/** The newest paid ones: a change that waited to be paid may be older than what was paid since. */
-const mostPaid = 10;
+/** Eight years of months: an older invoice is neither open nor of the present period. */
+const newestInvoices = 100;
+/** Paid ones whose lines are read: a change that waited to be paid is older than what came since. */
+const newestPaid = 10;
 
 /** The invoice that a change waits for, if one does. */
 export function openInvoiceOf({ subscription }: PlanChange): Stripe.Invoice | undefined {
@@ -45,28 +45,24 @@ async function lastSale({ ctx, account, item }: PlanChange, paid: Stripe.Invoice
     );
 }
 
-/** A subscription's invoices that are not void, by status, newest first. */
-export type Invoices = Record<'open' | 'draft' | 'paid', Stripe.Invoice[]>;
-
-/** Read before the subscription: then what is held is never older than what was billed. */
-export async function readInvoices(ctx: Ctx, subscription: string): Promise<Invoices> {
-  const list = async (status: keyof Invoices, limit: number) =>
-    (await ctx.stripe.invoices.list({ subscription, status, limit })).data;
-  const [open, draft, paid] = await Promise.all([
-    list('open', mostInvoices),
-    list('draft', mostInvoices),
-    list('paid', mostPaid),
-  ]);
-  return { open, draft, paid };
-}
+/**
+ * The subscription's invoices, newest first. Read before the subscription: then what it holds is never
+ * older than what was billed for it.
+ */
+export const readInvoices = async (ctx: Ctx, subscription: string): Promise<Stripe.Invoice[]> =>
+  (await ctx.stripe.invoices.list({ subscription, limit: newestInvoices })).data;
 
 /** An invoice that waits to be paid, and not for a change of ours: the oldest that is open. */
-export function invoiceDue(change: PlanChange, invoices: Invoices): Stripe.Invoice | undefined {
+export function invoiceDue(
+  change: PlanChange,
+  invoices: Stripe.Invoice[],
+): Stripe.Invoice | undefined {
   const latest = latestInvoiceOf(change.subscription);
   const waiting = openInvoiceOf(change)?.id;
-  return [...(latest ? [latest] : []), ...invoices.draft, ...invoices.open].findLast(
-    ({ id, status, amount_due: due }) =>
-      id !== waiting && (status === 'open' || (status === 'draft' && due > 0)),
+  const others = [...(latest ? [latest] : []), ...invoices].filter(({ id }) => id !== waiting);
+  return (
+    others.findLast(({ status }) => status === 'open') ??
+    others.findLast(({ status, amount_due: due }) => status === 'draft' && due > 0)
   );
 }
 
@@ -76,9 +72,10 @@ export function invoiceDue(change: PlanChange, invoices: Invoices): Stripe.Invoi
  * once, ours or the dashboard's), a period that no paid line reaches was not paid.
  * Source: docs.stripe.com/billing/subscriptions/billing-mode/compare
  */
-export async function isPaid(change: PlanChange, { paid }: Invoices): Promise<boolean> {
+export async function isPaid(change: PlanChange, invoices: Stripe.Invoice[]): Promise<boolean> {
   const { item } = change;
-  const sale = await lastSale(change, paid);
+  const paid = invoices.filter(({ status }) => status === 'paid');
+  const sale = await lastSale(change, paid.slice(0, newestPaid));
   return (
     sale !== undefined &&
     priceOf(sale) === item.price.id &&

@@ -12,7 +12,7 @@ import type { PlanChange } from './plan-change.ts';
 import { planChange } from './change-plan-later.ts';
 import { dropOpenChange, payOpenChange, switchNow, type Billing } from './change-plan-now.ts';
 import { isUpgrade } from './plan-order.pure.ts';
-import { invoiceDue, isPaid, readInvoices, type Invoices } from './billed-invoices.ts';
+import { invoiceDue, isPaid, readInvoices } from './billed-invoices.ts';
 import { releaseSchedule } from './release-schedule.ts';
 import { withStripe } from './stripe-errors.ts';
 import {
@@ -84,7 +84,7 @@ const paymentDue = (invoice: Stripe.Invoice): DomainError =>
 async function billingOf(
   change: PlanChange,
   held: PlanPrice | undefined,
-  invoices: Invoices,
+  invoices: Stripe.Invoice[],
 ): Promise<Billing> {
   const { target } = change;
   if (isUpgrade(held, target)) return (await isPaid(change, invoices)) ? 'difference' : 'full';
@@ -93,7 +93,7 @@ async function billingOf(
 
 async function carryOut(
   change: PlanChange,
-  invoices: Invoices,
+  invoices: Stripe.Invoice[],
   when: ChangePlanInput['when'],
 ): Promise<Stripe.Subscription> {
   const { account, item, target, subscription } = change;

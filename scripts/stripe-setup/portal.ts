@@ -1,35 +1,56 @@
 import { createHash } from 'node:crypto';
 import type Stripe from 'stripe';
+import type { CatalogueItem } from '../../functions/billing/catalogue.pure.ts';
+import { isUpgrade } from '../../functions/billing/plan-order.pure.ts';
 import type { Priced, Report } from './prices.ts';
 
 type Features = Stripe.BillingPortal.ConfigurationCreateParams.Features;
 type Configuration = Stripe.BillingPortal.Configuration;
 
+/** How the portal takes a switch: cheaper and shorter ones wait for the end of the period. */
+const comesAtOnce = (from: CatalogueItem, to: CatalogueItem): boolean =>
+  to.amountCents >= from.amountCents && (to.interval === from.interval || to.interval === 'year');
+
 /**
- * What customers may do in the portal. More expensive plans come at once and are invoiced; cheaper and
- * shorter ones come when the period that is paid for ends. The e-mail address is not theirs to change
- * there: a payment may be known by it.
+ * The plans that the portal may offer. It credits the unused time of the old plan whenever it switches
+ * at once: a dear year of few credits would pay back a month of many that was used. Our API sells it.
  */
-const featuresOf = (prices: Priced[]): Features => ({
-  customer_update: { enabled: true, allowed_updates: ['name', 'address', 'phone', 'tax_id'] },
-  invoice_history: { enabled: true },
-  payment_method_update: { enabled: true },
-  subscription_cancel: { enabled: true, mode: 'at_period_end' },
-  subscription_update: {
-    enabled: true,
-    default_allowed_updates: ['price'],
-    proration_behavior: 'always_invoice',
-    products: prices
-      .filter(({ item }) => item.kind === 'plan')
-      .map(({ price }) => ({
-        product: typeof price.product === 'string' ? price.product : price.product.id,
-        prices: [price.id],
-      })),
-    schedule_at_period_end: {
-      conditions: [{ type: 'decreasing_item_amount' }, { type: 'shortening_interval' }],
+export const offeredInPortal = (items: readonly CatalogueItem[]): CatalogueItem[] => {
+  const plans = items.filter(({ kind }) => kind === 'plan');
+  return plans.filter((to) =>
+    plans.every((from) => from === to || !comesAtOnce(from, to) || isUpgrade(from, to)),
+  );
+};
+
+/**
+ * What customers may do in the portal. Upgrades begin a new period at once, as ours do; cheaper and
+ * shorter plans come when the period that is paid for ends. Quantities and the e-mail address are not
+ * theirs to change there: a payment may be known by it.
+ */
+function featuresOf(prices: Priced[]): Features {
+  const offered = offeredInPortal(prices.map(({ item }) => item));
+  return {
+    customer_update: { enabled: true, allowed_updates: ['name', 'address', 'phone', 'tax_id'] },
+    invoice_history: { enabled: true },
+    payment_method_update: { enabled: true },
+    subscription_cancel: { enabled: true, mode: 'at_period_end', proration_behavior: 'none' },
+    subscription_update: {
+      enabled: true,
+      default_allowed_updates: ['price'],
+      billing_cycle_anchor: 'now',
+      proration_behavior: 'always_invoice',
+      products: prices
+        .filter(({ item }) => offered.includes(item))
+        .map(({ price }) => ({
+          product: typeof price.product === 'string' ? price.product : price.product.id,
+          prices: [price.id],
+        })),
+      schedule_at_period_end: {
+        conditions: [{ type: 'decreasing_item_amount' }, { type: 'shortening_interval' }],
+      },
     },
-  },
-});
+  };
+}
 
 /**
  * Whether all that is wanted is there, lists in any order. Stripe leaves products out of its lists:

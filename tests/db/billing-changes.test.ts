@@ -31,9 +31,17 @@ describe('a change now', () => {
     const { userId, subscriptionId } = await shop.subscribe('starter');
     expect(await balance(userId)).toBe(1000);
     const before = await shop.shown(userId);
+    await shop.advance(DAY);
 
     const shown = await change(userId, 'growth');
-    expect(shown).toEqual({ ...before, plan: 'growth' });
+    expect(shown).toEqual({
+      ...before,
+      plan: 'growth',
+      currentPeriodStart: expect.any(String) as string,
+      currentPeriodEnd: expect.any(String) as string,
+    });
+    const dayOf = (time?: string | null) => Date.parse(time ?? '') / (DAY * 1000);
+    expect(dayOf(shown?.currentPeriodStart)).toBeCloseTo(dayOf(before?.currentPeriodStart) + 1, 2);
     expect(await shop.shown(userId)).toEqual(shown);
     expect(await balance(userId)).toBe(1000);
     expect(await priceAtStripe(subscriptionId)).toBe(shop.priceOf('growth'));

@@ -87,6 +87,21 @@ const calls: Call[] = [
     done: hasOneCustomer,
   },
   {
+    name: 'checkout: the page before it',
+    match: '/expire',
+    before: async () => {
+      const who = await nobodyYet();
+      await createCheckout(shop.ctx, { userId: who.userId, item: { plan: 'starter' } });
+      return who;
+    },
+    act: (ctx, { userId }) => createCheckout(ctx, { userId, item: { plan: 'growth' } }),
+    done: async ({ userId }) => {
+      const customer = (await shop.customerOf(userId)) ?? '';
+      const { data } = await shop.stripe.checkout.sessions.list({ customer });
+      expect(data.map(({ status }) => status)).toEqual(['open', 'expired']);
+    },
+  },
+  {
     name: 'portal: the configuration',
     match: 'GET /v1/billing_portal/configurations',
     before: nobodyYet,
@@ -105,6 +120,13 @@ const calls: Call[] = [
   {
     name: 'change: reading the subscription',
     match: 'GET /v1/subscriptions/',
+    before: starter,
+    act: change('growth'),
+    done: isOn('growth', 2),
+  },
+  {
+    name: 'change: reading the invoices',
+    match: 'GET /v1/invoices',
     before: starter,
     act: change('growth'),
     done: isOn('growth', 2),

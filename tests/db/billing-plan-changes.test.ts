@@ -163,6 +163,34 @@ describe.each(modes)('in %s billing mode', (mode) => {
   });
 });
 
+describe('the portal', () => {
+  test('begins a new period with an upgrade, as our API does', async () => {
+    const who = await shop.subscribe('starter');
+    const { current_period_end: end, current_period_start: start } = await itemOf(who);
+    await untilLast(who, DAY);
+    const switchTo = await portalOf(who);
+    await switchTo('scale');
+    const unused = Math.round((1900 * DAY) / (end - start));
+    expect(await totalsOf(who)).toEqual([29_900 - unused, 1900]);
+    expect((await itemOf(who)).current_period_start).toBe(end - DAY);
+  });
+
+  test('does not pay back a month of many credits for a year of few', async () => {
+    const who = await shop.subscribe('scale');
+    const { status, body } = await (await portalOf(who))('growth_yearly');
+    expect([status, body]).toEqual([400, expect.stringContaining('does not offer')]);
+  });
+
+  test('downgrades at the end of the period', async () => {
+    const who = await shop.subscribe('unlimited');
+    const switchTo = await portalOf(who);
+    await switchTo('growth');
+    expect(await totalsOf(who)).toEqual([99_900]);
+    await renew(who);
+    expect(await totalsOf(who)).toEqual([7900, 99_900]);
+  });
+});
+
 describe('without `when`', () => {
   test('upgrades come at once', async () => {
     const who = await shop.subscribe('growth');

