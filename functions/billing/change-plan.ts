@@ -1,6 +1,7 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { invoiceDue, isPaid, readInvoices } from './billed-invoices.ts';
 import {
   noSubscription,
   readAccount,
@@ -8,11 +9,10 @@ import {
   type Account,
   type PlanPrice,
 } from './billing-account.ts';
-import type { PlanChange } from './plan-change.ts';
 import { planChange } from './change-plan-later.ts';
 import { dropOpenChange, payOpenChange, switchNow, type Billing } from './change-plan-now.ts';
+import type { PlanChange } from './plan-change.ts';
 import { isUpgrade } from './plan-order.pure.ts';
-import { invoiceDue, isPaid, readInvoices } from './billed-invoices.ts';
 import { releaseSchedule } from './release-schedule.ts';
 import { withStripe } from './stripe-errors.ts';
 import {
