@@ -5,11 +5,11 @@ import { GreedyUser, moves, type Dice } from '../support/greedy-user.ts';
 import { plansByPrice } from '../support/plan-sales.ts';
 import { BillingShop } from './billing-shop.ts';
 
-/** More, longer, the same again: GREEDY_RUNS=500 GREEDY_STEPS=40 GREEDY_SEED=7 GREEDY_PATH=4:0. */
+/** More, longer, the same again, told shortly: GREEDY_RUNS=500 GREEDY_STEPS=40 GREEDY_SEED=7 GREEDY_SHRINK=1. */
 const setting = (name: string, otherwise: number) => Number(process.env[name] ?? otherwise);
 const [runs, steps] = [setting('GREEDY_RUNS', 15), setting('GREEDY_STEPS', 14)];
-const { GREEDY_SEED: seed, GREEDY_PATH: path } = process.env;
-const replay = { ...(seed && { seed: Number(seed) }), ...(path && { path, endOnFailure: true }) };
+const { GREEDY_SEED: seed, GREEDY_SHRINK: shrink } = process.env;
+const replay = { endOnFailure: shrink === undefined, ...(seed && { seed: Number(seed) }) };
 
 const diceOf = (numbers: number[]): Dice => {
   let at = 0;

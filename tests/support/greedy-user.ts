@@ -50,7 +50,7 @@ export class GreedyUser {
   #usedCents = 0;
   readonly story: string[] = [];
 
-  /** The user has a Stripe customer. Credits of the sign-up are worth nothing: they are spent first. */
+  /** The user has a Stripe customer, and no credits but those of plans. */
   static async arrive(shop: BillingShop, userId: string, books: Books): Promise<GreedyUser> {
     const customer = await shop.customerOf(userId);
     if (customer === null) throw new Error('The user has no customer yet.');
@@ -103,15 +103,16 @@ export class GreedyUser {
     const credits = Math.floor((await this.#books.balance()) * share);
     if (credits === 0) return;
     await this.#books.spend(credits);
-    this.#usedCents += credits * this.#worthOf(newest);
+    this.#usedCents += credits * this.#worthOf(sales);
     this.story.push(`use ${credits}`);
   }
 
-  /** Credits beside an unlimited plan are older, of whatever plan: the dearest. */
-  #worthOf(newest: Sale | undefined): number {
-    if (!newest) return 0;
-    const dearest = Math.max(...[...this.#prices.values()].map(centsPerCredit));
-    return newest.plan.credits === null ? dearest : centsPerCredit(newest.plan);
+  /** Credits are from the metered plan that was paid last; those of nowhere count as the dearest. */
+  #worthOf(sales: Sale[]): number {
+    const metered = sales.findLast(({ plan }) => plan.credits !== null);
+    return metered
+      ? centsPerCredit(metered.plan)
+      : Math.max(...[...this.#prices.values()].map(centsPerCredit));
   }
 
   /** By how many cents the credits used are worth more than they may be; at most 0 is honest. */
