@@ -52,9 +52,12 @@ export type Account = {
   granted: { terms: PlanTerms; quantity: number } | null;
   /** Who paid, and the highest quantity paid for, by `{period end}:{plan}`. */
   grants: Map<string, { payment: Payment; quantity: number; periodStart: number }>;
-  /** `room`: what holds from before the cap may still bring back. */
-  cap: { credits: number; room: number; holds: Set<string> } | null;
+  /** Since the last grant, each lower than the one before. */
+  caps: Cap[];
 };
+
+/** `room`: what `holds`, those from before the cap, may still bring back. */
+export type Cap = { credits: number; room: number; holds: Set<string> };
 
 const orders = {
   spending: ['plan', 'bonus', 'purchased'],
@@ -91,7 +94,7 @@ export class Books {
         isTrialGranted: false,
         granted: null,
         grants: new Map(),
-        cap: null,
+        caps: [],
       };
       this.accounts.set(id, account);
     }
@@ -209,16 +212,18 @@ export class Books {
       lot.lapsed += left;
       return;
     }
-    const cap = lot.subscription === null ? null : this.account(lot.subscription).cap;
-    const kept = cap?.holds.has(hold) ? Math.min(left, cap.room) : left;
-    if (cap?.holds.has(hold)) cap.room -= kept;
+    const all = lot.subscription === null ? [] : this.account(lot.subscription).caps;
+    const caps = all.filter(({ holds }) => holds.has(hold));
+    const kept = Math.min(left, ...caps.map(({ room }) => room));
+    for (const cap of caps) cap.room -= kept;
     lot.cut += left - kept;
     this.move(lot, kept);
   }
 
   /** Cuts a subscription's lots to so many credits, the newest first. → what was cut */
   cap(account: Account, credits: number): number {
-    if (account.cap && account.cap.credits <= credits) return 0;
+    const lowest = account.caps.at(-1);
+    if (lowest && lowest.credits <= credits) return 0;
     const lots = this.planLots(account);
     const left = sum(lots.map((lot) => lot.remaining));
     let missing = Math.max(0, left - credits);
@@ -229,16 +234,15 @@ export class Books {
       lot.cut += taken;
       this.move(lot, -taken);
     }
-    const room = Math.min(credits - (left - cut), account.cap?.room ?? Infinity);
-    account.cap = { credits, room, holds: new Set(this.holds.keys()) };
+    account.caps.push({ credits, room: credits - (left - cut), holds: new Set(this.holds.keys()) });
     return cut;
   }
 
-  /** Raises a cap to so many credits: what it cut comes back, to the oldest lot first. → how much */
+  /** Raises caps to so many credits: what they cut comes back, to the oldest lot first. → how much */
   uncap(account: Account, credits: number): number {
-    const { cap } = account;
-    if (!cap || cap.credits >= credits) return 0;
-    let missing = credits - cap.credits;
+    const lowest = account.caps.at(-1);
+    if (!lowest || lowest.credits >= credits) return 0;
+    let missing = credits - lowest.credits;
     let restored = 0;
     for (const lot of this.planLots(account)) {
       const back = Math.min(lot.cut, missing);
@@ -247,8 +251,8 @@ export class Books {
       restored += back;
       this.move(lot, back);
     }
-    cap.credits = credits;
-    cap.room += missing;
+    account.caps = account.caps.filter((cap) => cap.credits >= credits);
+    account.caps.push({ ...lowest, credits, room: lowest.room + missing });
     return restored;
   }
 

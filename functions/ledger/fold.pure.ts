@@ -1,5 +1,5 @@
 import { Books, type ClawedBack, type Lot, type Payment } from './books.pure.ts';
-import { entitled, type Standing } from './entitlement.pure.ts';
+import { entitled, entitledBy, type Standing } from './entitlement.pure.ts';
 import {
   monthPosition,
   positionOf,
@@ -12,7 +12,7 @@ import {
   type ReversalFact,
 } from './facts.pure.ts';
 import { applyPlan, applyState, grantMonth, nextMonthAt, type PlanDid } from './plans.pure.ts';
-import { Subscriptions, type Subscription } from './subscriptions.pure.ts';
+import { standingOf, Subscriptions, type Subscription } from './subscriptions.pure.ts';
 
 /** Raise it with every change of meaning: an audit then shows whose books would change. */
 export const foldVersion = 1;
@@ -193,8 +193,11 @@ class Fold {
     const plan = entitled(this.subscriptions.standings(), fact.atUs);
     const isUsage = plan?.credits === null;
     if (isUsage)
-      for (const { newest } of this.subscriptions.all.values())
-        if (newest?.fact.terms.credits === null) this.#unlimitedAndUsed.add(newest.payment.key);
+      for (const subscription of this.subscriptions.all.values()) {
+        const isUsed = entitledBy(standingOf(subscription), fact.atUs)?.credits === null;
+        if (isUsed && subscription.newest)
+          this.#unlimitedAndUsed.add(subscription.newest.payment.key);
+      }
     const { uncovered } = this.books.hold(fact.key, fact.credits, isUsage);
     return { rule: 'held', credits: fact.credits, uncovered, isUsage };
   }
@@ -214,7 +217,7 @@ class Fold {
   #grantMonth(subscription: Subscription, atUs: number): void {
     const { yearly } = subscription;
     const position = `${monthPosition(atUs)}.${subscription.account.id}`;
-    const did = grantMonth(this.books, subscription, position);
+    const did = grantMonth(this.books, subscription, atUs, position);
     const key = `month:${subscription.account.id}:${yearly?.fact.invoice}:${(yearly?.next ?? 0) - 1}`;
     if (did.rule === 'month') this.#record({ position, atUs, key, fact: null, did });
   }

@@ -1,7 +1,8 @@
 import type { Account, Books, Lot, Payment } from './books.pure.ts';
 import type { PlanFact, PlanTerms, RenewalMode, StateFact } from './facts.pure.ts';
 import { addMonths, monthAt, monthsUntil } from './months.pure.ts';
-import { isTakenBack, type Subscription, type Yearly } from './subscriptions.pure.ts';
+import { entitledBy } from './entitlement.pure.ts';
+import { isTakenBack, standingOf, type Subscription, type Yearly } from './subscriptions.pure.ts';
 
 /** What a fact about a plan did, for whoever asks why. */
 export type PlanDid =
@@ -37,7 +38,7 @@ function remember(account: Account, fact: PlanFact, payment: Payment): void {
   const { terms, quantity, periodStart } = fact;
   account.granted = { terms, quantity };
   account.grants.set(grantKey(fact.periodEnd, terms), { payment, quantity, periodStart });
-  account.cap = null;
+  account.caps = [];
 }
 
 /** The full period that a line lies in: a proration begins with the change, its period before it. */
@@ -63,19 +64,22 @@ function reset(
   if (terms.credits === null) return { rule: 'reset', plan, credits: null, expired };
   const credits = level(terms, quantity);
   const key = `plan:${account.id}:${grantKey(fact.periodEnd, terms)}:${fact.invoice}`;
-  payment.bought = credits;
-  if (terms.grantsMonthly) {
-    const anchor = periodStartOf(subscription, fact);
-    const now = monthAt(anchor, Math.floor(fact.atUs / 1e6));
-    const count = monthsUntil(anchor, fact.periodEnd);
-    subscription.yearly = { fact, payment, anchor, count, next: now + 1, granted: now };
-    payment.bought = credits * (count - now);
-  }
+  payment.bought = buys(subscription, fact, payment);
   books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
   return { rule: 'reset', plan, credits, expired };
 }
 
-type Left = { terms: PlanTerms; quantity: number; periodStart: number; periodEnd: number };
+/** The credits of a plan that begins: where it grants monthly, those of its coming months too. */
+function buys(subscription: Subscription, fact: PlanFact, payment: Payment): number {
+  const { terms, quantity, periodEnd } = fact;
+  const credits = level(terms, quantity);
+  if (!terms.grantsMonthly) return credits;
+  const anchor = periodStartOf(subscription, fact);
+  const now = monthAt(anchor, Math.floor(fact.atUs / 1e6));
+  const count = Math.min(12, monthsUntil(anchor, periodEnd));
+  subscription.yearly = { fact, payment, anchor, count, next: now + 1, granted: now };
+  return credits * (count - now);
+}
 
 /**
  * Leaving an unlimited plan within its period for a metered one: that plan, once a period. What the
@@ -83,22 +87,22 @@ type Left = { terms: PlanTerms; quantity: number; periodStart: number; periodEnd
  */
 function leaveUnlimited(
   books: Books,
-  { account }: Subscription,
-  grant: Left,
+  subscription: Subscription,
+  fact: PlanFact,
   otherwise: Payment,
   opened: string,
 ): PlanDid {
-  const { terms, quantity, periodStart } = grant;
+  const { account } = subscription;
+  const { terms, quantity, periodEnd } = fact;
   const credits = level(terms, quantity);
-  const left = account.granted && grantKey(grant.periodEnd, account.granted.terms);
+  const left = account.granted && grantKey(periodEnd, account.granted.terms);
   const payment = account.grants.get(left ?? '')?.payment ?? otherwise;
   const expired = books.expire((lot) => lot.subscription === account.id);
-  account.granted = { terms, quantity };
-  account.grants.set(grantKey(grant.periodEnd, terms), { payment, quantity, periodStart });
-  account.cap = null;
-  payment.bought += credits;
-  const key = `left:${account.id}:${grantKey(grant.periodEnd, terms)}`;
+  remember(account, fact, payment);
+  payment.bought += buys(subscription, fact, payment);
+  const key = `left:${account.id}:${grantKey(periodEnd, terms)}`;
   books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
+  books.clawBack(payment);
   return { rule: 'left_unlimited', plan: terms.plan, credits, expired };
 }
 
@@ -155,7 +159,7 @@ export function applyPlan(
   const { terms, form, periodEnd } = fact;
   const { plan } = terms;
   const isItsYear = yearly?.fact.terms.plan === plan && yearly.fact.periodEnd === periodEnd;
-  if (isNewest && !isItsYear) subscription.yearly = null;
+  if (isNewest && !isItsYear && form !== 'trial') subscription.yearly = null;
   if (fact.atUs >= periodEnd * 1e6) return { rule: 'period_over', plan };
   if (!isNewest) return { rule: 'superseded', plan };
   if (form === 'trial') return trial(books, account, fact, payment, opened);
@@ -163,9 +167,8 @@ export function applyPlan(
   const isFirst = !isGranted(account, periodEnd, terms);
   const wasUnlimited = account.granted?.terms.credits === null && terms.credits !== null;
   if (form === 'full' && isFirst) return reset(books, subscription, fact, payment, opened);
-  if (form === 'proration' && isFirst && wasUnlimited)
-    return leaveUnlimited(books, subscription, fact, payment, opened);
   if (isFirst && fact.charge > 0) return reset(books, subscription, fact, payment, opened);
+  if (isFirst && wasUnlimited) return leaveUnlimited(books, subscription, fact, payment, opened);
   return change(books, subscription, fact, payment, opened);
 }
 
@@ -206,9 +209,8 @@ export function applyState(
     !isTakenBack(newest.payment);
   const isLeaving = account.granted.terms.credits === null && isInPaidPeriod;
   if (isLeaving && !isGranted(account, newest.fact.periodEnd, terms)) {
-    const { periodStart } = newest.fact;
-    const grant = { terms, quantity, periodStart, periodEnd: newest.fact.periodEnd };
-    return leaveUnlimited(books, subscription, grant, newest.payment, opened);
+    const left: PlanFact = { ...newest.fact, atUs: state.atUs, terms, quantity };
+    return leaveUnlimited(books, subscription, left, newest.payment, opened);
   }
   return { rule: 'cap', plan: terms.plan, cut: books.cap(account, credits), restored: 0, added: 0 };
 }
@@ -221,7 +223,12 @@ export const nextMonthAt = ({ next, count, anchor }: Yearly): number | null =>
  * The running month of a yearly plan, once: while the subscription is paid up and as far as its money
  * was not taken back. Otherwise it waits for a state that is.
  */
-export function grantMonth(books: Books, subscription: Subscription, opened: string): PlanDid {
+export function grantMonth(
+  books: Books,
+  subscription: Subscription,
+  atUs: number,
+  opened: string,
+): PlanDid {
   const { account, state, yearly } = subscription;
   if (!yearly || yearly.granted === yearly.next - 1) return { rule: 'none', plan: '' };
   const { fact, payment, count } = yearly;
@@ -229,12 +236,13 @@ export function grantMonth(books: Books, subscription: Subscription, opened: str
   const { plan } = terms;
   const month = yearly.next - 1;
   const held = state?.terms ? level(state.terms, state.quantity) : Infinity;
+  const isPaidUp =
+    state?.status !== 'past_due' && entitledBy(standingOf(subscription), atUs) !== null;
   const credits = Math.min(level(terms, quantity), held);
   const left = Math.min(credits, level(terms, quantity) * (count - month) - payment.absorbed);
-  const status = state?.status ?? 'active';
-  if ((status !== 'active' && status !== 'trialing') || left <= 0) return { rule: 'waits', plan };
+  if (!isPaidUp || left <= 0) return { rule: 'waits', plan };
   const expired = expireBefore(books, { account, terms, mode });
-  account.cap = null;
+  account.caps = [];
   yearly.granted = month;
   const key = `month:${account.id}:${fact.invoice}:${month}`;
   books.open({ key, kind: 'plan', subscription: account.id, opened }, left, payment);
