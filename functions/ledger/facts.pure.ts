@@ -184,8 +184,13 @@ const rankOf = (fact: Fact): string => {
 /** Where a fact stands in its user's timeline: text that sorts by byte. Sign-up stands first. */
 export function positionOf(fact: Fact): string {
   if (fact.kind === 'signup') return '0';
-  const tie = fact.kind === 'plan' ? `${digits(fact.periodStart, 11)}.${fact.key}` : fact.key;
-  return `${positionAt(fact.atUs, rankOf(fact))}.${tie}`;
+  return `${positionAt(fact.atUs, rankOf(fact))}.${tieOf(fact)}`;
+}
+
+/** Plans stand by period, and the states of one subscription together. */
+function tieOf(fact: Fact): string {
+  if (fact.kind === 'plan') return `${digits(fact.periodStart, 11)}.${fact.key}`;
+  return fact.kind === 'state' ? `${fact.subscription}.${fact.key}` : fact.key;
 }
 
 const positionAt = (atUs: number, rank: string): string =>
