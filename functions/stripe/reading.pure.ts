@@ -89,8 +89,32 @@ export type Reading =
 /** What an object lacks that Stripe has to be asked for before it can be read. */
 export type Lack =
   | { lack: 'invoice_lines'; invoiceId: string }
+  /** None of an invoice's lines is a plan: whether its subscription has one tells add-ons from plans. */
+  | { lack: 'subscription'; subscriptionId: string }
+  | { lack: 'subscription_items'; subscriptionId: string }
   | { lack: 'payment_time'; paymentIntentId: string }
   | { lack: 'refunds'; chargeId: string };
+
+export const skip = (reason: string): Reading => ({ skip: reason });
+
+export const fail = (code: FailureCode, detail: string, waitsFor?: string[]): Reading => ({
+  fail: { code, detail, ...(waitsFor && { waitsFor }) },
+});
+
+type Told = {
+  facts?: Fact[];
+  links?: { ref: string; payment: string }[];
+  changes?: CatalogueChange[];
+};
+
+/** What an object says about somebody, or about nobody. */
+export const tell = (
+  identity: EventIdentity | null,
+  { facts = [], links = [], changes = [] }: Told = {},
+): Reading => ({ identity, facts, links, changes });
+
+/** Microseconds of Stripe's seconds. */
+export const microseconds = (seconds: number): number => seconds * 1_000_000;
 
 /** The plan of a price; null for a pack. */
 export const termsOf = (price: CataloguePrice): PlanTerms | null =>

@@ -1,0 +1,85 @@
+import {
+  asAmount,
+  asIdentity,
+  asObject,
+  asSeconds,
+  asText,
+  idOf,
+  need,
+  Unreadable,
+  type Json,
+} from './json.pure.ts';
+
+/** A price that `stripe:setup` marked as ours (`rowloom_kind`, `rowloom_key`, `rowloom_credits`, …). */
+export type Price = {
+  id: string;
+  productId: string;
+  kind: 'plan' | 'pack';
+  key: string;
+  name: string;
+  /** Null: unlimited. */
+  credits: number | null;
+  trialCredits: number;
+  interval: string | null;
+  grantsMonthly: boolean;
+  amountCents: number;
+  currency: string;
+  active: boolean;
+  /** Unix seconds. */
+  createdAt: number | null;
+};
+
+const countOf = (value: unknown): number | undefined => {
+  const text = asText(value);
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+};
+
+/**
+ * A price of ours; null: not one.
+ * @throws Unreadable without an amount, or with metadata that says no number of credits
+ * Source: docs.stripe.com/api/prices/object
+ */
+export function normalisePrice(price: Json): Price | null {
+  const metadata = asObject(price['metadata']);
+  const kind = asText(metadata['rowloom_kind']);
+  const key = asText(metadata['rowloom_key']);
+  if (kind === undefined || key === undefined) return null;
+  const id = need(asText(price['id']), 'The price has no id.');
+  const lacks = `Price ${id} has no usable amount or rowloom_ metadata.`;
+  const isUnlimited = metadata['rowloom_credits'] === 'unlimited';
+  const credits = isUnlimited ? null : need(countOf(metadata['rowloom_credits']), lacks);
+  if (kind !== 'plan' && (kind !== 'pack' || credits === null)) throw new Unreadable(lacks);
+  return {
+    id,
+    productId: need(idOf(price['product']), lacks),
+    kind,
+    key,
+    name: asText(price['nickname']) ?? key,
+    credits,
+    trialCredits: countOf(metadata['rowloom_trial_credits']) ?? 0,
+    interval: asText(asObject(price['recurring'])['interval']) ?? null,
+    grantsMonthly: metadata['rowloom_grants'] === 'monthly',
+    amountCents: need(asAmount(price['unit_amount']), lacks),
+    currency: need(asText(price['currency']), lacks),
+    active: price['active'] === true,
+    createdAt: asSeconds(price['created']) ?? null,
+  };
+}
+
+export type Product = { id: string; name: string };
+
+/** A product with the name that people see; null without one. */
+export function normaliseProduct(product: Json): Product | null {
+  const id = asText(product['id']);
+  const name = asText(product['name']);
+  return id === undefined || name === undefined ? null : { id, name };
+}
+
+export type Customer = { id: string; userId: string | null; isDeleted: boolean };
+
+/** @throws Unreadable without id */
+export const normaliseCustomer = (customer: Json): Customer => ({
+  id: need(asText(customer['id']), 'The customer has no id.'),
+  userId: asIdentity(asObject(customer['metadata'])['user_id']) ?? null,
+  isDeleted: customer['deleted'] === true,
+});

@@ -1,0 +1,101 @@
+import type { StateContent, StateFact } from '../../ledger/facts.pure.ts';
+import { asObject, present, Unreadable, type Json } from '../normalise/json.pure.ts';
+import {
+  normalisePrevious,
+  normaliseSubscription,
+  type Subscription,
+  type SubscriptionItem,
+} from '../normalise/subscription.pure.ts';
+import {
+  fail,
+  microseconds,
+  tell,
+  termsOf,
+  type Knowledge,
+  type Lack,
+  type Reading,
+  type StripeEvent,
+} from '../reading.pure.ts';
+
+type Prices = Knowledge['prices'];
+
+const isPlan = ({ priceId }: SubscriptionItem, prices: Prices): boolean =>
+  prices.get(priceId ?? '')?.kind === 'plan';
+
+/** The item that is a plan of the catalogue, whatever stands first. */
+const planItemOf = ({ items }: Subscription, prices: Prices): SubscriptionItem | undefined =>
+  items.find((item) => isPlan(item, prices)) ?? items[0];
+
+/** What a state says: the plan with its period, how it stands, and when it ends. */
+function contentOf(subscription: Subscription, prices: Prices): StateContent {
+  const item = planItemOf(subscription, prices);
+  if (!item) throw new Unreadable(`Subscription ${subscription.id} has no item.`);
+  const { priceId, quantity, periodStart, periodEnd } = item;
+  const atPeriodEnd = subscription.isEndingWithPeriod ? periodEnd : null;
+  return {
+    status: subscription.status,
+    priceId: isPlan(item, prices) ? priceId : null,
+    quantity,
+    periodStart,
+    periodEnd,
+    cancelAt: subscription.cancelAt ?? atPeriodEnd,
+    trialEnd: subscription.trialEnd,
+  };
+}
+
+const phases: ReadonlyMap<string, StateFact['phase']> = new Map([
+  ['customer.subscription.created', 'created'],
+  ['customer.subscription.deleted', 'deleted'],
+]);
+
+/**
+ * customer.subscription.*: the subscription as it is from the event's time on. The same content in the
+ * same second is the same fact.
+ * Source: docs.stripe.com/api/subscriptions/object
+ */
+export function readSubscription(object: Json, event: StripeEvent, knowledge: Knowledge): Reading {
+  const { prices, decidedAtMs, graceDays } = knowledge;
+  const subscription = normaliseSubscription(object);
+  const { id, customerId: customer } = subscription;
+  const { priceId, ...content } = contentOf(subscription, prices);
+  const priceIds = present(subscription.items.map((item) => item.priceId));
+  if (!priceIds.some((price) => prices.has(price)))
+    return fail(
+      'unknown_price',
+      `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Give the plan's price its rowloom_ metadata.`,
+      priceIds,
+    );
+
+  const phase = phases.get(event.type) ?? 'updated';
+  const endedAt = subscription.endedAt ?? (phase === 'deleted' ? event.created : null);
+  const fingerprint = [priceId, ...Object.values(content), endedAt].join(',');
+  const price = prices.get(priceId ?? '');
+  const previous = asObject(asObject(event.payload['data'])['previous_attributes']);
+  const isChange = Object.keys(previous).length > 0;
+  const fact: StateFact = {
+    kind: 'state',
+    key: `state:${id}:${event.created}:${phase}:${fingerprint}`,
+    atUs: microseconds(event.created),
+    decidedAtMs,
+    subscription: id,
+    phase,
+    ...content,
+    terms: price ? termsOf(price) : null,
+    endedAt,
+    customer,
+    graceDays,
+    ...(isChange && { before: contentOf(normalisePrevious(object, previous), prices) }),
+  };
+  const userIds = present([subscription.userId]);
+  return tell(
+    { userIds, customerId: customer, email: null, subscriptionId: id },
+    { facts: [fact] },
+  );
+}
+
+/** The plan may be among the items that the subscription does not embed. */
+export function lackOfSubscription(object: Json, { prices }: Knowledge): Lack | null {
+  const { id, items, hasMoreItems } = normaliseSubscription(object);
+  const isThere = items.some((item) => isPlan(item, prices));
+  return hasMoreItems && !isThere ? { lack: 'subscription_items', subscriptionId: id } : null;
+}

@@ -1,0 +1,161 @@
+import {
+  asInteger,
+  asObject,
+  asSeconds,
+  asText,
+  Unreadable,
+  type Json,
+} from './normalise/json.pure.ts';
+import { readPrice, readPriceDeleted, readProduct } from './policies/catalogue.pure.ts';
+import { readCustomer, readCustomerDeleted } from './policies/customer.pure.ts';
+import { lackOfCheckout, readCheckout } from './policies/pack.pure.ts';
+import {
+  lackOfPaidInvoice,
+  readClosedInvoice,
+  readFailedInvoice,
+  readInvoicePayment,
+  readPaidInvoice,
+} from './policies/plan.pure.ts';
+import {
+  lackOfRefundedCharge,
+  readCreditNote,
+  readDispute,
+  readRefund,
+  readRefundedCharge,
+} from './policies/reversal.pure.ts';
+import { lackOfSubscription, readSubscription } from './policies/subscription.pure.ts';
+import {
+  fail,
+  skip,
+  type Knowledge,
+  type Lack,
+  type Reading,
+  type StripeEvent,
+} from './reading.pure.ts';
+
+type Reader = {
+  read: (object: Json, event: StripeEvent, knowledge: Knowledge) => Reading;
+  /** What the object lacks that Stripe has to be asked for first. */
+  lackOf?: (object: Json, knowledge: Knowledge) => Lack | null;
+};
+
+const checkout: Reader = { read: readCheckout, lackOf: lackOfCheckout };
+const subscription: Reader = { read: readSubscription, lackOf: lackOfSubscription };
+const paidInvoice: Reader = { read: readPaidInvoice, lackOf: lackOfPaidInvoice };
+const failedInvoice: Reader = { read: readFailedInvoice };
+const closedInvoice: Reader = { read: readClosedInvoice };
+const refund: Reader = { read: readRefund };
+const dispute: Reader = { read: readDispute };
+const creditNote: Reader = { read: readCreditNote };
+const customer: Reader = { read: readCustomer };
+const price: Reader = { read: readPrice };
+const product: Reader = { read: readProduct };
+/** Kept for whoever looks; what they mean comes with the events of the objects they are about. */
+const noted: Reader = { read: () => skip('changes nothing by itself') };
+
+/** One reader per event type; a type that is not here is stored and skipped. */
+export const readers: Readonly<Record<string, Reader>> = {
+  'checkout.session.completed': checkout,
+  'checkout.session.async_payment_succeeded': checkout,
+  'checkout.session.async_payment_failed': noted,
+  'checkout.session.expired': noted,
+  'credit_note.created': creditNote,
+  'credit_note.updated': creditNote,
+  'credit_note.voided': creditNote,
+  'customer.created': customer,
+  'customer.updated': customer,
+  'customer.deleted': { read: readCustomerDeleted },
+  'customer.subscription.created': subscription,
+  'customer.subscription.updated': subscription,
+  'customer.subscription.deleted': subscription,
+  'customer.subscription.paused': subscription,
+  'customer.subscription.resumed': subscription,
+  'customer.subscription.trial_will_end': noted,
+  'customer.subscription.pending_update_applied': subscription,
+  'customer.subscription.pending_update_expired': subscription,
+  'subscription_schedule.aborted': noted,
+  'subscription_schedule.canceled': noted,
+  'subscription_schedule.completed': noted,
+  'subscription_schedule.created': noted,
+  'subscription_schedule.expiring': noted,
+  'subscription_schedule.released': noted,
+  'subscription_schedule.updated': noted,
+  'invoice.paid': paidInvoice,
+  'invoice.payment_succeeded': paidInvoice,
+  'invoice.payment_failed': failedInvoice,
+  'invoice.payment_action_required': failedInvoice,
+  'invoice.finalized': noted,
+  'invoice.voided': closedInvoice,
+  'invoice.marked_uncollectible': closedInvoice,
+  'invoice_payment.paid': { read: readInvoicePayment },
+  'charge.refunded': { read: readRefundedCharge, lackOf: lackOfRefundedCharge },
+  'charge.refund.updated': refund,
+  'refund.created': refund,
+  'refund.updated': refund,
+  'refund.failed': refund,
+  'charge.dispute.created': dispute,
+  'charge.dispute.updated': dispute,
+  'charge.dispute.funds_withdrawn': dispute,
+  'charge.dispute.funds_reinstated': dispute,
+  'charge.dispute.closed': dispute,
+  'price.created': price,
+  'price.updated': price,
+  'price.deleted': { read: readPriceDeleted },
+  'product.created': product,
+  'product.updated': product,
+  'product.deleted': noted,
+};
+
+/** The event types that our endpoint subscribes to. */
+export const eventTypes: readonly string[] = Object.keys(readers);
+
+/** Whether a type may change anything, so that a missed event of it matters. */
+export const isTelling = (type: string): boolean =>
+  Object.hasOwn(readers, type) && readers[type] !== noted;
+
+const readerOf = ({ type }: StripeEvent): Reader | undefined =>
+  Object.hasOwn(readers, type) ? readers[type] : undefined;
+
+/** A sale on an account that is only connected to ours. */
+const isElsewhere = ({ payload }: StripeEvent): boolean => asText(payload['account']) !== undefined;
+
+/** Reads an event's envelope; undefined when it is none. */
+export function readEvent(payload: unknown): StripeEvent | undefined {
+  const event = asObject(payload);
+  const id = asText(event['id']);
+  const type = asText(event['type']);
+  const created = asInteger(event['created']);
+  if (id === undefined || type === undefined || created === undefined) return undefined;
+  return { id, type, created, apiVersion: asText(event['api_version']) ?? null, payload: event };
+}
+
+export const objectOf = (event: StripeEvent): Json =>
+  asObject(asObject(event.payload['data'])['object']);
+
+/**
+ * What an event means, whatever came before or comes after it. Never throws: no event is lost to a bug.
+ * Ask `lackOf` first, and Stripe for what it names.
+ */
+export function read(event: StripeEvent, knowledge: Knowledge): Reading {
+  const reader = readerOf(event);
+  if (!reader) return skip('not an event that changes anything here');
+  if (isElsewhere(event)) return skip('of a connected account');
+  if (asSeconds(event.created) === undefined)
+    return fail('unreadable', 'The event was created at no time that a fact can have.');
+  try {
+    return reader.read(objectOf(event), event, knowledge);
+  } catch (error) {
+    if (error instanceof Unreadable) return fail('unreadable', error.message);
+    return fail('unreadable', error instanceof Error ? error.name : 'unknown');
+  }
+}
+
+/** What an event lacks before it can be read, if Stripe has it; see `fetchMissing`. Never throws. */
+export function lackOf(event: StripeEvent, knowledge: Knowledge): Lack | null {
+  if (isElsewhere(event)) return null;
+  try {
+    return readerOf(event)?.lackOf?.(objectOf(event), knowledge) ?? null;
+  } catch {
+    return null;
+  }
+}
