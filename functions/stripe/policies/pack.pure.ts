@@ -66,10 +66,12 @@ export function readCheckout(object: Json, event: StripeEvent, knowledge: Knowle
   return tell(identity, { facts: [fact], links: refs.map((ref) => ({ ref, payment })) });
 }
 
-/** A session says that it is paid, not when. */
+/** A session of packs says that it is paid, not when. */
 export function lackOfCheckout(object: Json): Lack | null {
   const session = normaliseSession(object);
-  const { paymentIntentId, isPaymentUnread, mode } = session;
-  const isAsked = mode === 'payment' && isPaid(session) && isPaymentUnread;
-  return isAsked && paymentIntentId !== null ? { lack: 'payment_time', paymentIntentId } : null;
+  const { paymentIntentId, isPaymentUnread, mode, pack, quantity } = session;
+  const isSale = mode === 'payment' && isPaid(session) && pack !== null && quantity !== null;
+  return isSale && isPaymentUnread && paymentIntentId !== null
+    ? { lack: 'payment_time', paymentIntentId }
+    : null;
 }
