@@ -12,7 +12,6 @@ import {
 } from './json.pure.ts';
 
 export type SubscriptionItem = {
-  id: string | null;
   priceId: string | null;
   quantity: number;
   /** Unix seconds. */
@@ -36,7 +35,6 @@ export type Subscription = {
 
 /** Periods moved onto items with "basil". */
 const normaliseItem = (item: Json, subscription: Json): SubscriptionItem => ({
-  id: asText(item['id']) ?? null,
   priceId: idAt(item, 'price', 'plan'),
   quantity: asAmount(item['quantity']) ?? 1,
   periodStart:

@@ -22,9 +22,14 @@ type Prices = Knowledge['prices'];
 const isPlan = ({ priceId }: SubscriptionItem, prices: Prices): boolean =>
   prices.get(priceId ?? '')?.kind === 'plan';
 
-/** The item that is a plan of the catalogue, whatever stands first. */
+const worthOf = ({ priceId, quantity }: SubscriptionItem, prices: Prices): number =>
+  (prices.get(priceId ?? '')?.amountCents ?? 0) * quantity;
+
+/** The item that is a plan of the catalogue, of two the dearer, whatever stands first. */
 const planItemOf = ({ items }: Subscription, prices: Prices): SubscriptionItem | undefined =>
-  items.find((item) => isPlan(item, prices)) ?? items[0];
+  items
+    .filter((item) => isPlan(item, prices))
+    .toSorted((a, b) => worthOf(b, prices) - worthOf(a, prices))[0] ?? items[0];
 
 /** What a state says: the plan with its period, how it stands, and when it ends. */
 function contentOf(subscription: Subscription, prices: Prices): StateContent {
@@ -41,6 +46,13 @@ function contentOf(subscription: Subscription, prices: Prices): StateContent {
     cancelAt: subscription.cancelAt ?? atPeriodEnd,
     trialEnd: subscription.trialEnd,
   };
+}
+
+/** What an event says was there before it: all of the content, as it would have been read then. */
+function beforeOf(object: Json, event: StripeEvent, prices: Prices): Pick<StateFact, 'before'> {
+  const previous = asObject(asObject(event.payload['data'])['previous_attributes']);
+  if (Object.keys(previous).length === 0) return {};
+  return { before: contentOf(normalisePrevious(object, previous), prices) };
 }
 
 const phases: ReadonlyMap<string, StateFact['phase']> = new Map([
@@ -70,8 +82,6 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
   const endedAt = subscription.endedAt ?? (phase === 'deleted' ? event.created : null);
   const fingerprint = [priceId, ...Object.values(content), endedAt].join(',');
   const price = prices.get(priceId ?? '');
-  const previous = asObject(asObject(event.payload['data'])['previous_attributes']);
-  const isChange = Object.keys(previous).length > 0;
   const fact: StateFact = {
     kind: 'state',
     key: `state:${id}:${event.created}:${phase}:${fingerprint}`,
@@ -84,7 +94,7 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
     endedAt,
     customer,
     graceDays,
-    ...(isChange && { before: contentOf(normalisePrevious(object, previous), prices) }),
+    ...beforeOf(object, event, prices),
   };
   const userIds = present([subscription.userId]);
   return tell(

@@ -55,6 +55,8 @@ describe('a paid invoice of a plan', () => {
     expect(factOf(readOf('invoice.payment_succeeded', invoice([starter])))).toEqual(today);
     const older = olderInvoice([olderLine({ price: 'price_starter', amount: 1900 })]);
     expect(factOf(readOf('invoice.paid', older))).toEqual(today);
+    const both = { ...olderLine({ price: 'price_starter', amount: 1900 }), plan: { id: 'x' } };
+    expect(factOf(readOf('invoice.paid', olderInvoice([both])))).toEqual(today);
     const legacy = { ...olderLine({ amount: 1900 }), price: null, plan: { id: 'price_starter' } };
     expect(factOf(readOf('invoice.paid', olderInvoice([legacy])))).toEqual(today);
   });

@@ -117,6 +117,14 @@ describe('a state of a subscription', () => {
       });
   });
 
+  test('of two plans has the dearer, as their invoice does', () => {
+    const [two, growth] = [item('price_starter', { quantity: 2 }), item('price_growth')];
+    expect(stateOf(subscription([two, growth])).terms?.plan).toBe('growth');
+    expect(stateOf(subscription([growth, two])).terms?.plan).toBe('growth');
+    const five = item('price_starter', { quantity: 5 });
+    expect(stateOf(subscription([growth, five])).terms?.plan).toBe('starter');
+  });
+
   test('of a price that is known but no plan has no terms', () => {
     expect(stateOf(subscription([item('price_large', { quantity: 2 })]))).toMatchObject({
       terms: null,
@@ -216,8 +224,11 @@ describe('what an update says was before it', () => {
   });
 
   test('has no price where what was there is no plan of ours', () => {
-    const items = { data: [item('price_gone')] };
-    expect(before(subscription([starter]), { items })).toMatchObject({ priceId: null });
+    const items = { data: [item('price_gone', { quantity: 6 }), item('price_support')] };
+    expect(before(subscription([starter]), { items })).toMatchObject({
+      priceId: null,
+      quantity: 6,
+    });
   });
 
   test('has the old end, whichever way it was set', () => {
