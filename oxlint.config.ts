@@ -31,16 +31,15 @@ const http = {
   folders: ['routes', 'http'],
   why: 'The domain knows nothing of HTTP.',
 } satisfies Ban;
-/** `webhooks` is what `stripe` was called. */
 const payments: Ban = {
   packages: ['stripe'],
-  folders: ['stripe', 'webhooks', 'billing'],
+  folders: ['stripe', 'billing'],
   why: 'Jobs and the ledger know nothing of Stripe or of what users ask of it.',
 };
 const jobs: Ban = { folders: ['jobs'], why: 'The ledger knows nothing of jobs.' };
 const domain: Ban = {
   packages: ['stripe', ...rows.packages],
-  folders: ['ledger', 'jobs', 'billing', 'stripe', 'webhooks', 'db'],
+  folders: ['ledger', 'jobs', 'billing', 'stripe', 'db'],
   files: ['schema'],
   why: 'http/ knows nothing of credits or rows.',
 };
@@ -57,7 +56,6 @@ export const rooms: Record<string, Ban[]> = {
   routes: [rows],
   http: [domain],
   stripe: [http],
-  webhooks: [http],
   clients: [http],
   ledger: [http, payments, jobs],
   billing: [http],

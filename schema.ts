@@ -3,6 +3,7 @@ import {
   bigint,
   boolean,
   check,
+  customType,
   foreignKey,
   index,
   integer,
@@ -16,12 +17,16 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { PlanTerms } from './functions/ledger/facts.pure.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true });
+const credits = (name: string) => bigint(name, { mode: 'number' });
+/** Text that sorts by byte, as positions in a timeline do. */
+const position = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 
 /**
- * One person. The credit columns are the running totals of the ledger; only `rowloom.ledger_post`
- * writes them, with the row locked.
+ * One person. The credit columns, `version` and what follows are written with the books alone: they are
+ * what the facts of this user come to.
  */
 export const users = pgTable(
   'users',
@@ -32,32 +37,78 @@ export const users = pgTable(
     email: text('email'),
     emailVerified: boolean('email_verified').notNull().default(false),
     stripeCustomerId: text('stripe_customer_id'),
-    /** Key of the plan the user is on; `free` without one. */
-    tier: text('tier').notNull().default('free'),
-    unlimited: boolean('unlimited').notNull().default(false),
-    creditsBalance: integer('credits_balance').notNull().default(0),
-    creditsPlan: integer('credits_plan').notNull().default(0),
-    creditsBonus: integer('credits_bonus').notNull().default(0),
-    creditsPurchased: integer('credits_purchased').notNull().default(0),
-    creditsHeld: integer('credits_held').notNull().default(0),
-    /** Stripe's time of the newest SET: one that is older comes late and resets nothing. */
-    planSetAt: instant('plan_set_at'),
-    /** The same for SETs that took purchased credits with them: a pack from before it lapses. */
-    purchasedResetAt: instant('purchased_reset_at'),
+    creditsBalance: credits('credits_balance').notNull().default(0),
+    creditsPlan: credits('credits_plan').notNull().default(0),
+    creditsBonus: credits('credits_bonus').notNull().default(0),
+    creditsPurchased: credits('credits_purchased').notNull().default(0),
+    creditsHeld: credits('credits_held').notNull().default(0),
+    /** Taken back or used by facts that came late, and not there. */
+    creditsShortfall: credits('credits_shortfall').notNull().default(0),
+    /** Counts every change of the books; a refold posts against it. */
+    version: bigint('version', { mode: 'number' }).notNull().default(0),
+    /** Counts the changes that can change what the user is entitled to. */
+    standingVersion: bigint('standing_version', { mode: 'number' }).notNull().default(0),
+    /** Where the newest fact stands in the timeline: what stands before it is late. */
+    newestPosition: position('newest_position'),
+    /** Facts were stored that the books do not show yet. */
+    staleSince: instant('stale_since'),
+    /** When a yearly plan's next month, and a free month, fall due. */
+    nextDueAt: instant('next_due_at'),
+    allowanceDueAt: instant('allowance_due_at'),
+    suspendedAt: instant('suspended_at'),
+    suspendedReason: text('suspended_reason'),
+    /** Of the fold that wrote the books. */
+    foldVersion: integer('fold_version').notNull().default(0),
+    signedUpAt: instant('signed_up_at'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (t) => [
     unique('users_external_id_key').on(t.externalId),
     unique('users_stripe_customer_id_key').on(t.stripeCustomerId),
     index('users_email_lower_idx').on(sql`lower(${t.email})`),
-    check('users_balance_not_negative', sql`${t.creditsBalance} >= 0`),
+    index('users_stale_idx')
+      .on(t.staleSince)
+      .where(sql`${t.staleSince} is not null`),
+    index('users_next_due_idx')
+      .on(t.nextDueAt)
+      .where(sql`${t.nextDueAt} is not null`),
+    index('users_allowance_due_idx')
+      .on(t.allowanceDueAt)
+      .where(sql`${t.allowanceDueAt} is not null`),
     check(
-      'users_lots_not_negative',
-      sql`least(${t.creditsPlan}, ${t.creditsBonus}, ${t.creditsPurchased}, ${t.creditsHeld}) >= 0`,
+      'users_credits_not_negative',
+      sql`least(${t.creditsPlan}, ${t.creditsBonus}, ${t.creditsPurchased}, ${t.creditsHeld}, ${t.creditsShortfall}) >= 0`,
     ),
     check(
       'users_balance_is_sum_of_lots',
       sql`${t.creditsBalance} = ${t.creditsPlan} + ${t.creditsBonus} + ${t.creditsPurchased}`,
+    ),
+    check(
+      'users_suspension_has_reason',
+      sql`(${t.suspendedAt} is null) = (${t.suspendedReason} is null)`,
+    ),
+  ],
+);
+
+/** What happened, each fact once, joined from all its tellings: the books are a function of these. */
+export const creditFacts = pgTable(
+  'credit_facts',
+  {
+    /** `invoice:in_…`, `session:cs_…`, `refund:re_…`, `hold:{job}:{run}`, …: see ledger/facts.pure.ts. */
+    key: text('key').primaryKey(),
+    userId: uuid('user_id').notNull(),
+    kind: text('kind').notNull(),
+    at: instant('at').notNull(),
+    position: position('position').notNull(),
+    /** The fact as TypeScript has it. */
+    body: jsonb('body').notNull(),
+  },
+  (t) => [
+    foreignKey({ name: 'credit_facts_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
+    index('credit_facts_user_idx').on(t.userId, t.position),
+    check(
+      'credit_facts_kind_known',
+      sql`${t.kind} in ('signup','state','invoice','plan','pack','reversal','allowance','adjustment','suspension','hold','release')`,
     ),
   ],
 );
@@ -70,22 +121,25 @@ export const creditEntries = pgTable(
     userId: uuid('user_id').notNull(),
     at: instant('at').notNull(),
     kind: text('kind').notNull(),
-    amount: integer('amount').notNull(),
-    plan: integer('plan').notNull(),
-    bonus: integer('bonus').notNull(),
-    purchased: integer('purchased').notNull(),
-    balanceAfter: integer('balance_after').notNull(),
-    /** What happened, once: a second arrival under any event id meets this key. */
-    businessKey: text('business_key').notNull(),
+    amount: credits('amount').notNull(),
+    plan: credits('plan').notNull(),
+    bonus: credits('bonus').notNull(),
+    purchased: credits('purchased').notNull(),
+    balanceAfter: credits('balance_after').notNull(),
+    /** What is posted once: a fact's key, or that and what was learned of it later. */
+    idempotencyKey: text('idempotency_key').notNull(),
+    /** The fact that moved the books; null: a refold alone. */
+    factKey: text('fact_key'),
     sourceType: text('source_type').notNull(),
     sourceId: text('source_id').notNull(),
     jobId: uuid('job_id'),
-    /** `{shortfall?, lapsed?, reason?, …}`: what an auditor asks next. */
+    /** How it moved each lot, by key: over a lot they sum up to what remains, over an entry to `amount`. */
+    movements: jsonb('movements').$type<Record<string, number>>().notNull().default({}),
     details: jsonb('details').notNull().default({}),
   },
   (t) => [
     foreignKey({ name: 'credit_entries_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
-    unique('credit_entries_business_key_key').on(t.businessKey),
+    unique('credit_entries_idempotency_key_key').on(t.idempotencyKey),
     index('credit_entries_user_idx').on(t.userId, t.id),
     check('credit_entries_balance_not_negative', sql`${t.balanceAfter} >= 0`),
     check(
@@ -94,7 +148,7 @@ export const creditEntries = pgTable(
     ),
     check(
       'credit_entries_kind_known',
-      sql`${t.kind} in ('signup','plan_grant','plan_renewal','plan_change','pack','hold','release','usage','take_back','give_back','admin')`,
+      sql`${t.kind} in ('signup','allowance','plan_grant','plan_renewal','plan_change','plan_month','pack','hold','release','usage','clawback','reinstatement','adjustment','correction')`,
     ),
   ],
 );
@@ -103,57 +157,47 @@ export const creditEntries = pgTable(
 export const creditLots = pgTable(
   'credit_lots',
   {
-    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     userId: uuid('user_id').notNull(),
+    key: text('key').notNull(),
     kind: text('kind').notNull(),
-    granted: integer('granted').notNull(),
-    remaining: integer('remaining').notNull(),
-    sourceType: text('source_type').notNull(),
-    sourceId: text('source_id').notNull(),
-    createdAt: instant('created_at').notNull(),
-    /** When it was paid for, by Stripe's clock; a SET empties what is not younger than itself. */
-    effectiveAt: instant('effective_at')
-      .notNull()
-      .default(sql`'-infinity'`),
-    /** Set when a SET took a bonus or purchased lot with it, whether or not anything was left in it. */
-    resetAt: instant('reset_at'),
-    /** Set when a RESET closed a plan lot: credits that come back to it afterwards lapse. */
-    lapsedAt: instant('lapsed_at'),
+    /** Of a plan's lot; and the fact that paid for it. */
+    subscription: text('subscription'),
+    payment: text('payment'),
+    /** Where it was opened in the timeline: the oldest of a kind is spent first. */
+    opened: position('opened').notNull(),
+    granted: credits('granted').notNull(),
+    remaining: credits('remaining').notNull(),
+    isExpired: boolean('is_expired').notNull().default(false),
+    /** What comes back to it depends on history (a cap, a shortfall): only a refold can say. */
+    isEncumbered: boolean('is_encumbered').notNull().default(false),
   },
   (t) => [
+    primaryKey({ name: 'credit_lots_pkey', columns: [t.userId, t.key] }),
     foreignKey({ name: 'credit_lots_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
-    index('credit_lots_user_idx').on(t.userId, t.id),
     check('credit_lots_kind_known', sql`${t.kind} in ('plan','bonus','purchased')`),
     check(
       'credit_lots_remaining_in_range',
-      sql`${t.remaining} >= 0 and ${t.remaining} <= ${t.granted}`,
+      sql`${t.remaining} >= 0 and ${t.remaining} <= ${t.granted} and (not ${t.isExpired} or ${t.remaining} = 0)`,
     ),
   ],
 );
 
-/** How an entry moved each lot: `sum(amount)` over a lot is what remains, over an entry its amount. */
-export const creditMovements = pgTable(
-  'credit_movements',
+/** What the runs of jobs hold now. */
+export const creditHolds = pgTable(
+  'credit_holds',
   {
-    entryId: bigint('entry_id', { mode: 'number' }).notNull(),
-    lotId: bigint('lot_id', { mode: 'number' }).notNull(),
-    amount: integer('amount').notNull(),
-    /** Credits that came, or came back, to a lot that was closed already, and so are gone. */
-    lapsed: integer('lapsed').notNull().default(0),
+    key: text('key').primaryKey(),
+    userId: uuid('user_id').notNull(),
+    credits: credits('credits').notNull(),
+    /** `[[lot, credits], …]` in the order in which they were taken. */
+    takes: jsonb('takes').$type<[string, number][]>().notNull(),
+    uncovered: credits('uncovered').notNull().default(0),
+    /** On an unlimited plan: nothing was taken. */
+    isUsage: boolean('is_usage').notNull().default(false),
   },
   (t) => [
-    primaryKey({ name: 'credit_movements_pkey', columns: [t.entryId, t.lotId] }),
-    foreignKey({
-      name: 'credit_movements_entry_fk',
-      columns: [t.entryId],
-      foreignColumns: [creditEntries.id],
-    }),
-    foreignKey({
-      name: 'credit_movements_lot_fk',
-      columns: [t.lotId],
-      foreignColumns: [creditLots.id],
-    }),
-    check('credit_movements_lapsed_not_negative', sql`${t.lapsed} >= 0`),
+    foreignKey({ name: 'credit_holds_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
+    index('credit_holds_user_idx').on(t.userId),
   ],
 );
 
@@ -167,7 +211,8 @@ export const stripeEvents = pgTable(
     attempts: integer('attempts').notNull().default(0),
     errorCode: text('error_code'),
     error: text('error'),
-    payload: jsonb('payload').notNull(),
+    /** As text: nothing asks for its parts, and it is half of all that an event writes. */
+    payload: json('payload').notNull(),
     apiVersion: text('api_version'),
     userId: uuid('user_id'),
     stripeCreatedAt: instant('stripe_created_at').notNull(),
@@ -190,7 +235,7 @@ export const stripeEvents = pgTable(
     index('stripe_events_received_idx').on(t.receivedAt, t.eventId),
     check(
       'stripe_events_status_known',
-      sql`${t.status} in ('pending','completed','skipped','failed')`,
+      sql`${t.status} in ('pending','completed','skipped','failed','dismissed')`,
     ),
     check(
       'stripe_events_failed_has_error',
@@ -199,6 +244,7 @@ export const stripeEvents = pgTable(
   ],
 );
 
+/** Where each subscription stands: its newest state, and its newest paid invoice. */
 export const subscriptions = pgTable(
   'subscriptions',
   {
@@ -215,87 +261,40 @@ export const subscriptions = pgTable(
     cancelAt: instant('cancel_at'),
     trialEnd: instant('trial_end'),
     endedAt: instant('ended_at'),
-    /** End of the newest period that credits were granted for: an older invoice never resets it. */
-    grantedPeriodEnd: instant('granted_period_end'),
-    /** Annual plans that grant monthly: when the next month is due. */
-    nextGrantAt: instant('next_grant_at'),
-    /** Stripe's time and rank of the last event applied, so that arrival order does not matter. */
-    stripeEventAt: instant('stripe_event_at'),
-    stripeEventRank: integer('stripe_event_rank').notNull().default(0),
+    /** Where its newest state stands in the timeline; null: only a paid invoice is known. */
+    statePosition: position('state_position'),
+    /** What entitles, as `Standing` has it: the state's plan, the paid one's, and since when payment fails. */
+    terms: jsonb('terms').$type<PlanTerms | null>(),
+    paid: jsonb('paid').$type<PlanTerms | null>(),
+    paidPeriodStart: instant('paid_period_start'),
+    takenBack: boolean('taken_back').notNull().default(false),
+    failingSince: instant('failing_since'),
+    graceDays: integer('grace_days').notNull().default(0),
+    /** Credits of what was granted last, 2^53 - 1 for unlimited: a state with less is a downgrade. */
+    grantedCredits: credits('granted_credits').notNull().default(0),
+    /** A yearly plan whose months are granted one by one. */
+    grantsMonthly: boolean('grants_monthly').notNull().default(false),
   },
   (t) => [
     foreignKey({ name: 'subscriptions_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
     index('subscriptions_user_idx').on(t.userId),
-    index('subscriptions_next_grant_idx')
-      .on(t.nextGrantAt)
-      .where(sql`${t.nextGrantAt} is not null`),
   ],
 );
 
-/** What a payment bought: how much of it a refund or a dispute can claim back. */
-export const stripeGrants = pgTable(
-  'stripe_grants',
-  {
-    /** Of the ledger entry that granted it. */
-    businessKey: text('business_key').primaryKey(),
-    userId: uuid('user_id').notNull(),
-    credits: integer('credits').notNull(),
-    amountCents: integer('amount_cents').notNull(),
-    lotKind: text('lot_kind').notNull(),
-    /** Credits that active reversals claim, and how many of those were not there to take. */
-    claimed: integer('claimed').notNull().default(0),
-    shortfall: integer('shortfall').notNull().default(0),
-  },
-  (t) => [
-    foreignKey({ name: 'stripe_grants_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
-    check(
-      'stripe_grants_claimed_in_range',
-      sql`${t.shortfall} >= 0 and ${t.shortfall} <= ${t.claimed} and ${t.claimed} <= ${t.credits}`,
-    ),
-  ],
-);
+/** Every Stripe id by which a payment is known: `payment` is the key of its fact, known or yet to come. */
+export const paymentRefs = pgTable('payment_refs', {
+  ref: text('ref').primaryKey(),
+  payment: text('payment').notNull(),
+});
 
-/** Every Stripe id by which money can be traced to its grant: session, invoice, payment intent, charge. */
-export const stripePaymentRefs = pgTable(
-  'stripe_payment_refs',
+/** Counts the changes of `stripe_prices` (by a trigger): who decided with another catalogue decides anew. */
+export const catalogueVersion = pgTable(
+  'catalogue_version',
   {
-    ref: text('ref').primaryKey(),
-    businessKey: text('business_key').notNull(),
+    id: integer('id').primaryKey().default(1),
+    version: bigint('version', { mode: 'number' }).notNull().default(0),
   },
-  (t) => [
-    foreignKey({
-      name: 'stripe_payment_refs_grant_fk',
-      columns: [t.businessKey],
-      foreignColumns: [stripeGrants.businessKey],
-    }),
-  ],
-);
-
-/** Refunds and disputes, and what each has done in the ledger. */
-export const stripeReversals = pgTable(
-  'stripe_reversals',
-  {
-    reversalId: text('reversal_id').primaryKey(),
-    kind: text('kind').notNull(),
-    businessKey: text('business_key').notNull(),
-    amountCents: integer('amount_cents').notNull(),
-    /** Whether the money is gone as of now. */
-    active: boolean('active').notNull(),
-    /** How final the status is: one that is less so never replaces it, whenever it arrives. */
-    finality: integer('finality').notNull(),
-    /** Business keys of its ledger entries. */
-    entries: text('entries').array().notNull().default([]),
-  },
-  (t) => [
-    foreignKey({
-      name: 'stripe_reversals_grant_fk',
-      columns: [t.businessKey],
-      foreignColumns: [stripeGrants.businessKey],
-    }),
-    index('stripe_reversals_grant_idx').on(t.businessKey),
-    check('stripe_reversals_kind_known', sql`${t.kind} in ('refund','refund_total','dispute')`),
-    check('stripe_reversals_amount_not_negative', sql`${t.amountCents} >= 0`),
-  ],
+  (t) => [check('catalogue_version_is_one_row', sql`${t.id} = 1`)],
 );
 
 /** The catalogue: what each Stripe price means in credits. */
@@ -308,12 +307,12 @@ export const stripePrices = pgTable(
     key: text('key').notNull(),
     name: text('name').notNull(),
     /** Null: unlimited. */
-    credits: integer('credits'),
-    trialCredits: integer('trial_credits').notNull().default(0),
+    credits: credits('credits'),
+    trialCredits: credits('trial_credits').notNull().default(0),
     interval: text('interval'),
     /** A yearly price that grants its credits anew every month. */
     grantsMonthly: boolean('grants_monthly').notNull().default(false),
-    amountCents: integer('amount_cents').notNull(),
+    amountCents: bigint('amount_cents', { mode: 'number' }).notNull(),
     currency: text('currency').notNull(),
     /** Stripe's time of the last event applied. */
     stripeEventAt: instant('stripe_event_at'),
@@ -393,6 +392,9 @@ export const jobs = pgTable(
     index('jobs_running_idx')
       .on(t.progressAt)
       .where(sql`${t.status} = 'running'`),
+    index('jobs_awaiting_idx')
+      .on(t.userId)
+      .where(sql`${t.status} = 'awaiting_credits'`),
     index('jobs_expiry_idx')
       .on(sql`(coalesce(${t.finishedAt}, ${t.progressAt}, ${t.createdAt}))`)
       .where(sql`${t.purgedAt} is null and ${t.status} <> 'running'`),

@@ -19,13 +19,14 @@ import { formatTable } from './support/table.ts';
 const benchmarks: Benchmark[] = [webhooks, reads, jobs, fairness, upload, output, bundle];
 
 const usage = [
-  'npm run bench -- [--only NAME[,NAME]] [--quick | --full] [--json FILE]',
+  'npm run bench -- [--only NAME[,NAME]] [--quick | --full] [--json FILE] [--against DIR]',
   '',
   ...benchmarks.map(({ name, about }) => `  ${name.padEnd(10)}${about}`),
   '',
   '  --quick     small sizes, one round',
   '  --full      the jobs of 10,000 and 50,000 rows too: several minutes',
   '  --json FILE writes the numbers as JSON',
+  '  --against DIR  webhooks: by turns with another checkout of the project',
 ].join('\n');
 
 type Result = { name: string; seconds: number; tables: Table[]; error: string | null };

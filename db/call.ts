@@ -14,7 +14,7 @@ type Untold = {
 
 /** The name, the parameters that go with it, and what to read the answer by. */
 type Told<T> = {
-  [N in Untold]: [name: N, args: Args<N>, answer?: Answer<T>];
+  [N in Untold]: [name: N, args: Args<N>, answer: Answer<T>];
 }[Untold];
 
 /**

@@ -5,9 +5,11 @@ const raised: Record<string, ErrorCode> = {
   job_not_found: 'not_found',
   job_not_open: 'job_not_open',
   job_running: 'job_running',
+  books_behind: 'books_behind',
   rows_expired: 'rows_expired',
   nothing_to_retry: 'nothing_to_retry',
   upload_superseded: 'upload_superseded',
+  fact_of_another_user: 'idempotency_key_reused',
 };
 
 /** Classes of SQLSTATE that mean "not now": connection, resources, operator, system. */

@@ -72,6 +72,8 @@ const schema = z.object({
   CREDIT_RENEWAL: z
     .enum(['reset-all', 'keep-purchased'], 'is neither reset-all nor keep-purchased')
     .default('reset-all'),
+  FREE_CREDITS_PER_MONTH: count(0),
+  PAST_DUE_GRACE_DAYS: count(7, 0, 365),
   PARALLEL_INVOCATIONS: count(100, 1, 1000),
   PARALLEL_ROWS_PER_INVOCATION: count(20, 1, 100),
   MAX_ROWS: count(100_000, 1, 1_000_000),
@@ -150,6 +152,8 @@ function shape(env: z.infer<typeof schema>) {
     signupCredits: env.SIGNUP_CREDITS,
     creditsPerRow: env.CREDITS_PER_ROW,
     creditRenewal: env.CREDIT_RENEWAL,
+    freeCreditsPerMonth: env.FREE_CREDITS_PER_MONTH,
+    pastDueGraceDays: env.PAST_DUE_GRACE_DAYS,
     parallelInvocations: env.PARALLEL_INVOCATIONS,
     parallelRowsPerInvocation: env.PARALLEL_ROWS_PER_INVOCATION,
     maxRows: env.MAX_ROWS,

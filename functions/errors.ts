@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'unsupported_media_type'
   | 'csv_invalid'
   | 'insufficient_credits'
+  | 'account_suspended'
+  | 'books_behind'
   | 'balance_too_low'
   | 'job_not_open'
   | 'job_running'

@@ -1,12 +1,14 @@
 import type { ExecutionContext, ExportedHandler } from '@cloudflare/workers-types';
 import { createApp } from './app.ts';
-import { beginReconcile } from './billing/reconcile-daily.ts';
-import { grantDueMonths } from './billing/grant-due-months.ts';
+import { beginReconcile } from './stripe/reconcile-daily.ts';
+import { beginAudit } from './ledger/audit-books.ts';
+import { settleDueUsers } from './ledger/due.ts';
 import { createCtx, type Ctx } from './deps.ts';
 import { ConfigError, parseEnv } from './env.ts';
 import { purgeJobs } from './jobs/purge-jobs.ts';
+import { startAwaitingJobs } from './jobs/start-awaiting-jobs.ts';
 import { watchJobs } from './jobs/watch-jobs.ts';
-import { retryDueEvents } from './webhooks/retry-due.ts';
+import { retryDueEvents } from './stripe/retry-due.ts';
 
 type Env = Record<string, unknown>;
 type App = { ctx: Ctx; fetch: ReturnType<typeof createApp>['fetch'] };
@@ -46,14 +48,18 @@ function misconfigured(error: ConfigError): Response {
 const dailyCron = '17 3 * * *';
 
 async function runCron(ctx: Ctx, cron: string): Promise<void> {
-  if (cron === dailyCron) return beginReconcile(ctx);
-  // One that fails does not keep the others from running; all come again with the next minute.
-  const runs = await Promise.allSettled([
-    watchJobs(ctx),
-    retryDueEvents(ctx),
-    grantDueMonths(ctx),
-    purgeJobs(ctx),
-  ]);
+  // One that fails does not keep the others from running; all but the daily ones come again in a minute.
+  const runs = await Promise.allSettled(
+    cron === dailyCron
+      ? [beginReconcile(ctx), beginAudit(ctx)]
+      : [
+          watchJobs(ctx),
+          retryDueEvents(ctx),
+          settleDueUsers(ctx),
+          startAwaitingJobs(ctx),
+          purgeJobs(ctx),
+        ],
+  );
   const failed = runs.find((run) => run.status === 'rejected');
   if (failed) throw failed.reason;
 }

@@ -42,7 +42,7 @@ async function measureOne(input: {
 async function measure(setting: Setting, { quick }: Effort): Promise<Table> {
   const [user] = await makeUsers(setting.pool, 1);
   const sales = new Sales(user ? [user] : [], await pricesOf(setting.pool));
-  const { text, params } = await statementsOf(sales.make(2));
+  const { text, params } = await statementsOf(setting.pool, sales.make(2));
   for (const values of params) await setting.pool.query(text, values);
   const token = await setting.stack.token('bench-1', 'bench1@example.com', { verified: true });
 

@@ -5,6 +5,8 @@ import { medianOf, percentile } from '../support/numbers.ts';
 import { pgbench, pgbenchVersion } from '../support/pgbench.ts';
 import { aboutCpu, type Cpu, cpuColumns } from '../support/processes.ts';
 import { type Setting, withStack } from '../support/setting.ts';
+import { lateFacts } from './late-facts.ts';
+import { sales } from './sales.ts';
 import * as stripe from '../support/stripe-load.ts';
 
 const users = 200;
@@ -56,7 +58,7 @@ const viaWorker: Driver = async ({ setting, sales }, count, parallel) => {
 
 const viaProxy: Driver = async ({ setting, sales }, count, parallel) => {
   const endpoint = new URL('/sql', setting.stack.services.neon);
-  const statements = await stripe.statementsOf(sales.make(count));
+  const statements = await stripe.statementsOf(setting.pool, sales.make(count));
   const requests = stripe.neonCalls(statements, endpoint, setting.databaseUrl);
   const port = Number(endpoint.port);
   const cpu = setting.measureCpu();
@@ -71,8 +73,8 @@ const viaProxy: Driver = async ({ setting, sales }, count, parallel) => {
 };
 
 const throughPg: Driver = async ({ setting, sales }, count, parallel) => {
-  const first = await stripe.statementsOf(sales.make(warmUp * parallel));
-  const { text, params } = await stripe.statementsOf(sales.make(count));
+  const first = await stripe.statementsOf(setting.pool, sales.make(warmUp * parallel));
+  const { text, params } = await stripe.statementsOf(setting.pool, sales.make(count));
   const cpu = setting.measureCpu();
   const outcome = await setting.load.perform({
     kind: 'sql',
@@ -90,13 +92,17 @@ const throughPg: Driver = async ({ setting, sales }, count, parallel) => {
 };
 
 const throughPgbench: Driver = async ({ setting, sales }, count, parallel) => {
-  const { text, params } = await stripe.statementsOf(sales.make(count + warmUp * parallel));
+  const { text, params } = await stripe.statementsOf(
+    setting.pool,
+    sales.make(count + warmUp * parallel),
+  );
   const call = /select ([\w.]+)\(/.exec(text)?.[1] ?? '';
   const { pool, databaseUrl } = setting;
   const { perSecond, latenciesMs, postgresSeconds } = await pgbench({
     pool,
     databaseUrl,
     call,
+    types: ['jsonb', 'text'],
     params,
     connections: parallel,
     warmUp,
@@ -210,7 +216,7 @@ async function measure(bench: Bench, { quick }: Effort): Promise<Table[]> {
   const busy = atOnce(await rounds(bench, count, times, connections));
   const calm = oneByOne(await rounds(bench, quick ? 100 : 200, times, 1));
   const sample = bench.sales.make(2);
-  const sizes = await stripe.statementsOf(sample);
+  const sizes = await stripe.statementsOf(bench.setting.pool, sample);
   bench.sales.made -= 2;
   bench.sales.packs -= 1;
   const bytes = sample.map((made) => JSON.stringify(made).length).join(' and ');
@@ -229,11 +235,14 @@ async function measure(bench: Bench, { quick }: Effort): Promise<Table[]> {
 export const webhooks: Benchmark = {
   name: 'webhooks',
   about: "Stripe's events: rate, latency and round trips, beside the same SQL without the Worker",
-  run: (effort) =>
-    withStack({}, async (setting) => {
+  run: async (effort) => {
+    if (effort.against !== undefined) return [...(await sales(effort)), await lateFacts(effort)];
+    const driven = await withStack({}, async (setting) => {
       const known = await stripe.makeUsers(setting.pool, users);
-      const sales = new stripe.Sales(known, await stripe.pricesOf(setting.pool));
+      const made = new stripe.Sales(known, await stripe.pricesOf(setting.pool));
       const hasPgbench = (await pgbenchVersion()) !== undefined;
-      return measure({ setting, sales, hasPgbench }, effort);
-    }),
+      return measure({ setting, sales: made, hasPgbench }, effort);
+    });
+    return [...driven, ...(await sales(effort)), await lateFacts(effort)];
+  },
 };

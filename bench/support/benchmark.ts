@@ -10,6 +10,8 @@ export type Effort = {
   quick: boolean;
   /** The sizes that take minutes too. */
   full: boolean;
+  /** The folder of another checkout of the project to measure by turns with this one. */
+  against?: string | undefined;
 };
 
 export type Benchmark = {

@@ -5,7 +5,14 @@ import { type Answer, Connection } from './http-client.ts';
 
 /** What the load thread can be asked to do; each task is timed in there. */
 export type Task =
-  | { kind: 'http'; port: number; connections: number; requests: Uint8Array[] }
+  | {
+      kind: 'http';
+      port: number;
+      connections: number;
+      requests: Uint8Array[];
+      /** So many that follow each other are sent in order by one connection; absent: 1. */
+      inARow?: number;
+    }
   | {
       kind: 'sql';
       url: string;
@@ -33,19 +40,21 @@ export type Outcome = {
 
 type Part = Omit<Outcome, 'cpuSeconds'>;
 
-/** Works `count` items with as many workers as `work` functions; gives times per item in order. */
-async function drive(count: number, workers: ((at: number) => Promise<void>)[]) {
+/** Works `count` items with as many workers as `work` functions, each taking some in a row; gives times per item in order. */
+async function drive(count: number, workers: ((at: number) => Promise<void>)[], inARow = 1) {
   const latenciesMs = new Float64Array(count);
   let next = 0;
   const start = performance.now();
   await Promise.all(
     workers.map(async (work) => {
       while (next < count) {
-        const at = next;
-        next += 1;
-        const begin = performance.now();
-        await work(at);
-        latenciesMs[at] = performance.now() - begin;
+        const first = next;
+        next += inARow;
+        for (let at = first; at < Math.min(first + inARow, count); at += 1) {
+          const begin = performance.now();
+          await work(at);
+          latenciesMs[at] = performance.now() - begin;
+        }
       }
     }),
   );
@@ -68,6 +77,7 @@ async function http(task: Task & { kind: 'http' }): Promise<Part> {
       connections.map((connection) => async (at) => {
         take(await connection.send(requests[at] ?? new Uint8Array()));
       }),
+      task.inARow,
     );
     return { ...timed, statuses, said, bytes: 0 };
   } finally {

@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 export type Options = {
   only: string[];
   json: string | undefined;
+  against: string | undefined;
   quick: boolean;
   full: boolean;
   help: boolean;
@@ -17,6 +19,7 @@ export function readOptions(args: string[], names: string[]): Options {
       args,
       options: {
         json: { type: 'string' },
+        against: { type: 'string' },
         only: { type: 'string', multiple: true },
         quick: { type: 'boolean', default: false },
         full: { type: 'boolean', default: false },
@@ -27,7 +30,12 @@ export function readOptions(args: string[], names: string[]): Options {
     const unknown = only.find((name) => !names.includes(name));
     if (unknown !== undefined) throw new UsageError(`There is no benchmark "${unknown}".`);
     if (values.quick && values.full) throw new UsageError('--quick and --full exclude each other.');
-    return { ...values, json: values.json, only };
+    return {
+      ...values,
+      json: values.json,
+      against: values.against && resolve(values.against),
+      only,
+    };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(error instanceof Error ? error.message : String(error));

@@ -30,6 +30,8 @@ export async function pgbench(input: {
   pool: Pool;
   databaseUrl: string;
   call: string;
+  /** Of its parameters, in SQL. */
+  types: string[];
   params: string[][];
   connections: number;
   /** Transactions of each client that do not count: a new connection has no plans yet. */
@@ -43,13 +45,13 @@ export async function pgbench(input: {
       `pgbench gives each of ${connections} clients equally many of ${params.length}.`,
     );
   await pool.query('drop table if exists bench_params; drop sequence if exists bench_next');
-  await pool.query('create table bench_params (n bigint primary key, params jsonb[])');
+  await pool.query('create table bench_params (n bigint primary key, params text[])');
   await pool.query('create sequence bench_next');
   for (let from = 0; from < params.length; from += 500) {
     const rows = params.slice(from, from + 500);
     await pool.query(
       `insert into bench_params
-         select $1::bigint + o, array(select p::jsonb from jsonb_array_elements_text(r) p)
+         select $1::bigint + o, array(select jsonb_array_elements_text(r))
          from jsonb_array_elements($2::jsonb) with ordinality given (r, o)`,
       [from, JSON.stringify(rows)],
     );
@@ -58,7 +60,7 @@ export async function pgbench(input: {
   const folder = await mkdtemp(join(tmpdir(), 'rowloom-pgbench-'));
   try {
     const script = join(folder, 'script.sql');
-    const args = (params[0] ?? []).map((_, i) => `params[${i + 1}]`).join(', ');
+    const args = input.types.map((type, i) => `params[${i + 1}]::${type}`).join(', ');
     await writeFile(
       script,
       `select ${input.call}(${args}) from bench_params where n = (select nextval('bench_next'));\n`,

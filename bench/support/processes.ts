@@ -68,10 +68,11 @@ export type Cpu = {
   seconds: number;
 };
 
-/** Starts measuring; the returned function ends it and is told what the load thread used. */
-export function measureCpu(pids: { workerd: number; postmaster?: number }) {
+/** Starts measuring (`standIns`: of a process of their own); the returned function ends it and is told what the load thread used. */
+export function measureCpu(pids: { workerd: number; postmaster?: number; standIns?: number }) {
   const now = () => ({
     workerd: cpuOf(pids.workerd),
+    standIns: pids.standIns === undefined ? 0 : cpuOf(pids.standIns),
     postgres: pids.postmaster === undefined ? 0 : cpuOfTree(pids.postmaster),
     node: process.cpuUsage(),
     all: cpuOfAll(),
@@ -81,7 +82,7 @@ export function measureCpu(pids: { workerd: number; postmaster?: number }) {
   return (client: number): Cpu => {
     const after = now();
     const { user, system } = process.cpuUsage(before.node);
-    const node = (user + system) / 1_000_000;
+    const node = (user + system) / 1_000_000 + after.standIns - before.standIns;
     const workerd = after.workerd - before.workerd;
     const postgres = after.postgres - before.postgres;
     return {

@@ -1,15 +1,16 @@
 import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
-import { callStatement } from '../../db/call.ts';
+import { callStatement, callThrough } from '../../db/call.ts';
 import { functionsSchema } from '../../db/functions.generated.ts';
 import type { Ctx } from '../../functions/deps.ts';
-import { readEvent } from '../../functions/webhooks/decide.pure.ts';
-import { applyEvent } from '../../functions/webhooks/receive.ts';
+import { readEvent } from '../../functions/stripe/read-event.pure.ts';
+import { refoldUser } from '../../functions/ledger/refold.ts';
+import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { event, invoice, packSession } from '../../tests/support/stripe-events.ts';
 import { requestBytes } from './http-client.ts';
 
-type User = { id: string; customer: string; subscription: string };
-type Prices = { plan: string; pack: string };
+export type User = { id: string; customer: string; subscription: string };
+export type Prices = { plan: string; pack: string };
 type StripeEvent = ReturnType<typeof event>;
 
 const month = 30 * 86_400;
@@ -24,6 +25,10 @@ export async function makeUsers(pool: Pool, count: number): Promise<User[]> {
        from generate_series(1, $1) n`,
     [count],
   );
+  // The sign-up credits come with a fold.
+  const call = callThrough(async (text, params) => (await pool.query(text, params)).rows);
+  const ctx = { db: { call }, now: () => new Date() } as unknown as Ctx;
+  for (const { id: userId } of rows) await refoldUser(ctx, { userId });
   const users = rows.map(({ id }, n) => ({
     id,
     customer: `cus_bench${n}`,
@@ -75,10 +80,12 @@ export class Sales {
     const user = this.#users[(pair + shift) % this.#users.length];
     if (!user) throw new Error('There are no users.');
     const who = { userId: user.id, customer: user.customer };
+    // Each at its own time, within its user's period: what is late would need a fold.
+    const created = firstPeriod + Math.floor((pair * month) / this.#users.length) + (at % 2);
     if (at % 2 === 1) {
       this.packs += 1;
       const session = packSession({ ...who, pack: this.#prices.pack, quantity: 1 });
-      return event('checkout.session.completed', session);
+      return event('checkout.session.completed', session, { created });
     }
     const period = firstPeriod + Math.floor(pair / this.#users.length) * month;
     const sale = {
@@ -87,7 +94,11 @@ export class Sales {
       price: this.#prices.plan,
       periodStart: period,
     };
-    return event('invoice.paid', invoice(sale, { billing_reason: 'subscription_cycle' }));
+    const fields = {
+      billing_reason: 'subscription_cycle',
+      status_transitions: { paid_at: created },
+    };
+    return event('invoice.paid', invoice(sale, fields), { created });
   }
 }
 
@@ -108,14 +119,23 @@ export function deliveries(events: StripeEvent[], url: URL, secret: string): Uin
 export type Statement = { text: string; params: string[] };
 
 /** The statement that the Worker's own code makes of an event. */
-async function statementOf(made: StripeEvent): Promise<Statement> {
+async function statementOf(made: StripeEvent, catalogue: unknown): Promise<Statement> {
   const statements: Statement[] = [];
+  const done = {
+    status: 'completed',
+    code: null,
+    userId: null,
+    eventsDue: false,
+    jobsAwait: false,
+  };
   const call = (name: string, args: Record<string, unknown>): Promise<unknown> => {
+    if (name === 'catalogue_read') return Promise.resolve(catalogue);
     const { text, params } = callStatement(name, args);
     statements.push({ text, params: params.map(String) });
-    return Promise.resolve({ status: 'completed', code: null });
+    return Promise.resolve({ outcome: 'stored', ...done });
   };
-  const ctx = { config: { creditRenewal: 'reset-all' }, db: { call }, log: () => undefined };
+  const config = { creditRenewal: 'reset-all', pastDueGraceDays: 7 };
+  const ctx = { config, db: { call }, log: () => undefined, now: () => new Date() };
   const read = readEvent(made);
   if (read) await applyEvent(ctx as unknown as Ctx, read);
   const [statement] = statements;
@@ -125,8 +145,11 @@ async function statementOf(made: StripeEvent): Promise<Statement> {
 }
 
 /** The statements of events, which differ in their parameters alone. */
-export async function statementsOf(events: StripeEvent[]) {
-  const statements = await Promise.all(events.map((made) => statementOf(made)));
+export async function statementsOf(pool: Pool, events: StripeEvent[]) {
+  const { rows } = await pool.query<{ catalogue: unknown }>(
+    `select ${functionsSchema}.catalogue_read() as catalogue`,
+  );
+  const statements = await Promise.all(events.map((made) => statementOf(made, rows[0]?.catalogue)));
   return { text: statements[0]?.text ?? '', params: statements.map(({ params }) => params) };
 }
 

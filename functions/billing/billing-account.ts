@@ -1,16 +1,15 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import type { PlanTerms } from './plan-order.pure.ts';
+import type { PlanSize } from '../ledger/entitlement.pure.ts';
 
-export type PlanPrice = PlanTerms & { priceId: string; key: string; active: boolean };
+export type PlanPrice = PlanSize & { priceId: string; key: string; active: boolean };
 
-/** A subscription as the database has it, with Stripe's time of the last event applied. */
+/** A subscription as the database has it, with its newest state's place in the timeline. */
 export type StoredSubscription = {
   stripe_subscription_id: string;
   status: string;
   price_id: string | null;
-  stripe_event_at: string | null;
-  stripe_event_rank: number;
+  state_position: string | null;
 };
 
 /** What a change of subscription depends on. `subscription` is the one that lives, else the last. */

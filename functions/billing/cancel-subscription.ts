@@ -9,7 +9,7 @@ import {
 } from './billing-account.ts';
 import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
 import { releaseSchedule } from './release-schedule.ts';
-import { isUnknown, withStripe } from './stripe-errors.ts';
+import { isUnknown, withStripe } from '../clients/stripe-errors.ts';
 import {
   expanded,
   fetchSubscription,
@@ -28,6 +28,8 @@ type Ending = {
   account: Account;
   stored: StoredSubscription;
   subscription: Stripe.Subscription;
+  /** By Stripe's clock, unix seconds. */
+  readAt: number;
   callersKey: string | undefined;
 };
 
@@ -42,8 +44,8 @@ async function withSubscription(
   return withStripe(async () => {
     const { subscription, readAt } = await fetchSubscription(ctx, stored.stripe_subscription_id);
     const callersKey = input.idempotencyKey;
-    const changed = await change({ ctx, account, stored, subscription, callersKey });
-    return syncSubscription(ctx, account, stored, { subscription: changed, readAt });
+    const changed = await change({ ctx, account, stored, subscription, readAt, callersKey });
+    return syncSubscription(ctx, account, { subscription: changed, readAt });
   });
 }
 
@@ -112,7 +114,7 @@ export const resumeSubscription = (ctx: Ctx, input: Input): Promise<Subscription
   withSubscription(ctx, input, async (ending) => {
     const { subscription } = ending;
     if (isEnded(subscription)) {
-      await syncSubscription(ctx, ending.account, ending.stored, { subscription, readAt: 0 });
+      await syncSubscription(ctx, ending.account, { subscription, readAt: ending.readAt });
       throw noSubscription('The subscription has ended; buy a plan: POST /v1/billing/checkout.');
     }
     if (!isEnding(subscription)) return subscription;

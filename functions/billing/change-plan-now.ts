@@ -3,7 +3,7 @@ import { changeKey, type PlanChange } from './plan-change.ts';
 import { idempotentCall } from './idempotency.ts';
 import { openInvoiceOf } from './billed-invoices.ts';
 import { releaseSchedule } from './release-schedule.ts';
-import { paymentFailed } from './stripe-errors.ts';
+import { paymentFailed } from '../clients/stripe-errors.ts';
 import { expanded, fetchSubscription, latestInvoiceOf, scheduleOf } from './stripe-subscription.ts';
 
 type Items = { price: { id: string } }[] | null | undefined;

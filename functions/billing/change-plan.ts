@@ -1,6 +1,7 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { isBetter } from '../ledger/entitlement.pure.ts';
 import { invoiceDue, isPaid, readInvoices } from './billed-invoices.ts';
 import {
   noSubscription,
@@ -12,9 +13,8 @@ import {
 import { planChange } from './change-plan-later.ts';
 import { dropOpenChange, payOpenChange, switchNow, type Billing } from './change-plan-now.ts';
 import type { PlanChange } from './plan-change.ts';
-import { isUpgrade } from './plan-order.pure.ts';
 import { releaseSchedule } from './release-schedule.ts';
-import { withStripe } from './stripe-errors.ts';
+import { withStripe } from '../clients/stripe-errors.ts';
 import {
   fetchSubscription,
   isEnded,
@@ -45,7 +45,7 @@ async function begin(ctx: Ctx, account: Account, input: ChangePlanInput, target:
     account.plans.some(({ priceId }) => priceId === price.id);
   const item = items.find(isPlan) ?? items[0];
   if (isEnded(subscription)) {
-    await syncSubscription(ctx, account, stored, current);
+    await syncSubscription(ctx, account, current);
     throw noSubscription();
   }
   if (subscription.status === 'incomplete' || !item)
@@ -79,6 +79,10 @@ const paymentDue = (invoice: Stripe.Invoice): DomainError =>
       : 'An invoice of the subscription is open. Pay it at `invoiceUrl` first.',
     { extra: { invoiceUrl: invoice.hosted_invoice_url ?? null } },
   );
+
+/** From a plan that nobody knows, any. */
+const isUpgrade = (held: PlanPrice | undefined, target: PlanPrice): boolean =>
+  !held || isBetter(target, held);
 
 /** What the switch is invoiced for. Stripe begins a new interval with an invoice in any case. */
 async function billingOf(
@@ -140,7 +144,7 @@ export async function changePlan(ctx: Ctx, input: ChangePlanInput): Promise<Subs
     const { change, current, invoices } = await begin(ctx, account, input, target);
     const show = (subscription: Stripe.Subscription): Promise<SubscriptionView> => {
       const shown: Current = { subscription, readAt: current.readAt };
-      return syncSubscription(ctx, account, change.stored, shown);
+      return syncSubscription(ctx, account, shown);
     };
     return show(await carryOut(change, invoices, input.when));
   });

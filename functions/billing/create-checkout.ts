@@ -5,7 +5,7 @@ import { withCustomer } from './customer.ts';
 import { expireOtherCheckouts } from './expire-checkouts.ts';
 import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
 import { allowedRedirect } from './redirects.pure.ts';
-import { withStripe } from './stripe-errors.ts';
+import { withStripe } from '../clients/stripe-errors.ts';
 
 export type CheckoutInput = {
   userId: string;

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { idempotentCall, idempotencyKeyOf } from './idempotency.ts';
-import { isMissing } from './stripe-errors.ts';
+import { isMissing } from '../clients/stripe-errors.ts';
 
 export type Buyer = { userId: string; email: string | null; customerId: string | null };
 

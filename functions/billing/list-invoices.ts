@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { isMissing, withStripe } from './stripe-errors.ts';
+import { isMissing, withStripe } from '../clients/stripe-errors.ts';
 
 const isoOf = (seconds: number): string => new Date(seconds * 1000).toISOString();
 

@@ -2,7 +2,7 @@ import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { withCustomer } from './customer.ts';
-import { isAbout, withStripe } from './stripe-errors.ts';
+import { isAbout, withStripe } from '../clients/stripe-errors.ts';
 
 /** The configuration that `stripe:setup` made, by client: an isolate asks once. */
 const found = new WeakMap<Stripe, string>();

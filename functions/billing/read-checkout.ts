@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { isUnknown, withStripe } from './stripe-errors.ts';
+import { isUnknown, withStripe } from '../clients/stripe-errors.ts';
 
 export type CheckoutView = {
   /** Stripe's: `open`, `complete`, `expired`. */
@@ -22,12 +22,13 @@ function factKeyOf({ id, mode, invoice }: Stripe.Checkout.Session): string | nul
   return `invoice:${typeof invoice === 'string' ? invoice : invoice.id}`;
 }
 
-/** What a fact has changed in the ledger so far; null before it has. */
+/** What a payment has granted so far; null before its fact is known. */
 async function grantedFor(ctx: Ctx, userId: string, factKey: string): Promise<number | null> {
-  const [row] = await ctx.db.rows<{ granted: number | null }>(
-    `select sum(amount)::int as granted from credit_entries where user_id = $1
-       and source_type in ('stripe_invoice', 'stripe_checkout_session') and source_id = $2`,
-    [userId, factKey.slice(factKey.indexOf(':') + 1)],
+  const [row] = await ctx.db.rows<{ granted: number }>(
+    `select coalesce(sum(l.granted), 0)::float8 as granted from credit_facts f
+        left join credit_lots l on l.user_id = f.user_id and l.payment = f.key
+      where f.key = $2 and f.user_id = $1 group by f.key`,
+    [userId, factKey],
   );
   return row?.granted ?? null;
 }

@@ -1,9 +1,11 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
 import { subscriptionView } from '../users/view.pure.ts';
-import type { Decision, Effect } from '../webhooks/decision.pure.ts';
-import { decideSubscription } from '../webhooks/events/subscription.pure.ts';
-import type { Json } from '../webhooks/shapes.pure.ts';
+import { DomainError } from '../errors.ts';
+import type { StateFact } from '../ledger/facts.pure.ts';
+import { answeredAt, applyReading, eventOf } from '../stripe/apply-reading.ts';
+import { knowledgeOf, readCatalogue } from '../stripe/catalogue.ts';
+import { read } from '../stripe/read-event.pure.ts';
 import type { Account, StoredSubscription } from './billing-account.ts';
 
 /** A subscription as Stripe has it. `schedule` and `latest_invoice` are expanded. */
@@ -14,8 +16,7 @@ export const expanded = { expand: ['schedule', 'latest_invoice'] };
 /** Reads the subscription; `readAt` is Stripe's clock, unix seconds. */
 export async function fetchSubscription(ctx: Ctx, id: string): Promise<Current> {
   const subscription = await ctx.stripe.subscriptions.retrieve(id, expanded);
-  const date = Date.parse(subscription.lastResponse.headers['date'] ?? '') || ctx.now().getTime();
-  return { subscription, readAt: Math.floor(date / 1000) };
+  return { subscription, readAt: answeredAt(ctx, subscription) };
 }
 
 export const isEnded = ({ status }: Stripe.Subscription): boolean =>
@@ -38,7 +39,7 @@ export const latestInvoiceOf = (subscription: Stripe.Subscription): Stripe.Invoi
 
 /** What tells this state from the ones before and after it, for idempotency keys. */
 export const stateOf = (stored: StoredSubscription, subscription: Stripe.Subscription) => [
-  stored.stripe_event_at,
+  stored.state_position,
   subscription.id,
   ...subscription.items.data.flatMap(({ id, price }) => [id, price.id]),
   latestInvoiceOf(subscription)?.id,
@@ -48,66 +49,43 @@ export const stateOf = (stored: StoredSubscription, subscription: Stripe.Subscri
   subscription.pending_update?.expires_at,
 ];
 
-/**
- * When the answer is from, for the rule that the newer one holds: no earlier than what the database
- * had before the call, and no later than Stripe's clock just before it, so that no event is shut out.
- */
-function momentOf(stored: StoredSubscription, readAt: number): { eventAt: number; rank: number } {
-  const storedAt = Math.floor(Date.parse(stored.stripe_event_at ?? '') / 1000);
-  if (!(storedAt >= readAt)) return { eventAt: readAt, rank: 0 };
-  return { eventAt: storedAt, rank: Math.max(0, stored.stripe_event_rank) };
-}
-
 export type SubscriptionView = ReturnType<typeof subscriptionView>;
 
-function viewOf(account: Account, effect: Extract<Effect, { effect: 'subscription' }>) {
-  const plan = account.plans.find(({ priceId }) => priceId === effect.priceId);
+function viewOf(account: Account, state: StateFact) {
+  const plan = account.plans.find(({ priceId }) => priceId === state.terms?.priceId);
   const time = (seconds: number | null): string | null =>
     seconds === null ? null : new Date(seconds * 1000).toISOString();
   return subscriptionView({
     plan: plan?.key ?? null,
-    status: effect.status,
+    status: state.status,
     interval: plan?.interval ?? null,
-    current_period_start: time(effect.periodStart),
-    current_period_end: time(effect.periodEnd),
-    cancel_at: time(effect.cancelAt),
-    trial_end: time(effect.trialEnd),
+    current_period_start: time(state.periodStart),
+    current_period_end: time(state.periodEnd),
+    cancel_at: time(state.cancelAt),
+    trial_end: time(state.trialEnd),
   });
 }
 
 /**
- * Writes what Stripe answered into the database by the inbox's own effect, so that a read shows it at
- * once; its webhook says it again. No credits come from here. What the catalogue does not know cannot
- * be written and is left to the webhook.
+ * Tells the books what Stripe answered, so that a read shows it at once; its webhook says it again. A
+ * plan that the catalogue does not know cannot be told and is left to the webhook.
  */
 export async function syncSubscription(
   ctx: Ctx,
   account: Account,
-  stored: StoredSubscription,
   { subscription, readAt }: Current,
 ): Promise<SubscriptionView> {
-  const { eventAt, rank } = momentOf(stored, readAt);
   const type = isEnded(subscription)
     ? 'customer.subscription.deleted'
     : 'customer.subscription.updated';
-  const read = decideSubscription(type, subscription as unknown as Json, eventAt);
-  const effect = 'effects' in read ? read.effects[0] : undefined;
-  if (!('effects' in read) || effect?.effect !== 'subscription')
-    throw new Error('Stripe answered with a subscription that cannot be read.');
-
-  const decision: Decision = {
-    identity: { userIds: [account.userId], customerId: effect.customerId, email: null },
-    effects: [{ ...effect, fetched: true, rank: isEnded(subscription) ? 2 : rank }],
-  };
-  try {
-    await ctx.db.call('effects_apply', {
-      p_event: `read:${subscription.id}`,
-      p_decision: decision,
-      p_options: { creditRenewal: ctx.config.creditRenewal },
-    });
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== 'RL404') throw error;
+  const knowledge = knowledgeOf(ctx, await readCatalogue(ctx));
+  const reading = read(eventOf(type, subscription, readAt), knowledge);
+  const state = 'facts' in reading ? reading.facts[0] : undefined;
+  if (!('facts' in reading) || state?.kind !== 'state') {
     ctx.log('subscription_not_shown', { subscriptionId: subscription.id });
+    throw new DomainError('payment_provider_refused', 'The subscription has no plan of ours.');
   }
-  return viewOf(account, effect);
+  const identity = { userIds: [account.userId], customerId: null, email: null };
+  await applyReading(ctx, { ...reading, identity }, { dryRun: false });
+  return viewOf(account, state);
 }

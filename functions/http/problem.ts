@@ -23,6 +23,8 @@ export const meanings: Record<ErrorCode, Meaning> = {
   too_large: { status: 413, title: 'Too large' },
   unsupported_media_type: { status: 415, title: 'The body must be the CSV itself' },
   csv_invalid: { status: 422, title: 'The CSV cannot be read' },
+  account_suspended: { status: 403, title: 'The account is suspended' },
+  books_behind: { status: 503, title: 'The account is busy', code: 'busy' },
   insufficient_credits: { status: 402, title: 'Not enough credits' },
   balance_too_low: { status: 409, title: 'The balance is lower than that' },
   job_not_open: { status: 409, title: 'The job is not open for this' },

@@ -5,6 +5,7 @@ import { attemptLabel } from './dispatch-job.ts';
 import { jobRow } from './job-row.ts';
 import { jobView } from './job.pure.ts';
 import { announceCancel } from './progress.ts';
+import { settleAfterJob } from './settle-after-job.ts';
 
 /** How long a cancel waits for invocations at work to commit the rows that they have finished. */
 const patienceMs = 2500;
@@ -24,7 +25,9 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
     await new Promise((resolve) => setTimeout(resolve, lookMs));
     running = await begin(ctx, of);
   }
-  return jobView(await ctx.db.call('job_cancel', of, jobRow), ctx.now());
+  const job = await ctx.db.call('job_cancel', of, jobRow);
+  await settleAfterJob(ctx, input.userId);
+  return jobView(job, ctx.now());
 }
 
 const stopping = z.strictObject({ attempt: z.int(), atWork: z.int() }).nullable();

@@ -1,5 +1,6 @@
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { accountSuspended } from './account-suspended.ts';
 import type { JobRow } from './job-row.ts';
 import { jobView } from './job.pure.ts';
 import { checkPrompt } from './prompt.pure.ts';
@@ -17,7 +18,7 @@ export type CreateJobInput = {
 
 /**
  * Creates a job that waits for its upload. The same idempotency key with the same request gives the
- * same job (`replayed`); with another one it is `idempotency_key_reused`.
+ * same job (`replayed`); with another one it is `idempotency_key_reused`. Throws `account_suspended`.
  */
 export async function createJob(ctx: Ctx, input: CreateJobInput) {
   const processor = input.processor ?? defaultProcessor;
@@ -44,8 +45,9 @@ export async function createJob(ctx: Ctx, input: CreateJobInput) {
   ];
   // A key that another call inserts meanwhile is invisible to this statement: the second try sees it.
   for (let tries = 0; tries < 2; tries += 1) {
-    const [row] = await ctx.db.rows<{ job: JobRow; made: boolean }>(createOrFind, params);
+    const [row] = await ctx.db.rows<Created>(createOrFind, params);
     if (!row) continue;
+    if (!row.job) throw accountSuspended();
     if (row.job.request_hash !== requestHash)
       throw new DomainError(
         'idempotency_key_reused',
@@ -58,13 +60,20 @@ export async function createJob(ctx: Ctx, input: CreateJobInput) {
   });
 }
 
+type Created = { job: JobRow | null; made: boolean };
+
+/** No job: the account is suspended. No row: the key is being used at this moment. */
 const createOrFind = `
-  with made as (
+  with owner as (
+    select suspended_at is not null as is_suspended from users where id = $1
+  ), made as (
     insert into jobs (user_id, filename, prompt, columns, processor, idempotency_key, request_hash)
-      values ($1, $2, $3, $4, $5, $6, $7)
+      select $1, $2, $3, $4::jsonb, $5, $6, $7 from owner where not is_suspended
       on conflict (user_id, idempotency_key) do nothing returning *
   )
   select to_jsonb(made) as job, true as made from made
   union all
   select to_jsonb(j), false from jobs j
-    where j.user_id = $1 and j.idempotency_key = $6 and not exists (select 1 from made)`;
+    where j.user_id = $1 and j.idempotency_key = $6 and not exists (select 1 from made)
+  union all
+  select null, false from owner where is_suspended`;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { stopWork } from './cancel-job.ts';
+import { settleAfterJob } from './settle-after-job.ts';
 
 const deleted = z.strictObject({ stopped: z.boolean(), attempt: z.int() });
 
@@ -11,5 +12,6 @@ const deleted = z.strictObject({ stopped: z.boolean(), attempt: z.int() });
 export async function deleteJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<void> {
   const of = { p_job: input.jobId, p_user: input.userId };
   const { stopped, attempt } = await ctx.db.call('job_delete', of, deleted);
-  if (stopped) await stopWork(ctx, input.jobId, attempt);
+  if (!stopped) return;
+  await Promise.all([stopWork(ctx, input.jobId, attempt), settleAfterJob(ctx, input.userId)]);
 }

@@ -23,5 +23,6 @@ begin
   if not found then
     return '{"outcome":"stale"}';
   end if;
-  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, 0, v_failed));
+  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, 0, v_failed),
+    'userId', j.user_id);
 end $$;

@@ -1,4 +1,4 @@
-import { isoOrNull, isoTime } from '../users/view.pure.ts';
+import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 import type { JobRow, JobStatus } from './job-row.ts';
 import type { LiveRows } from './live.pure.ts';
 

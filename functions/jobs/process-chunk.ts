@@ -18,6 +18,7 @@ import { createProgress } from './progress.ts';
 import type { RowResult } from './rows/processor.ts';
 import { processors } from './rows/processors.ts';
 import { createToolbox } from './rows/toolbox.ts';
+import { settleAfterJob } from './settle-after-job.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { workRows, type RowOutcome } from './work-rows.ts';
 
@@ -137,6 +138,7 @@ async function settle(
     p_failed: failed,
     p_waited: inTurn,
   });
+  if (outcome.status === 'completed') await settleAfterJob(ctx, job.userId);
   // `stale` after an answer that was lost may be our own commit: one delivery too many does no harm.
   if (left === 0 || isCancelled || outcome.outcome === 'gone') return outcome;
   const dispatch = { ...message, userId: job.userId, rows: job.rowsTotal - job.rowsKept };

@@ -1,48 +1,103 @@
 import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { bringUpToDate } from '../ledger/due.ts';
+import { readStanding } from '../ledger/standing.ts';
+import { accountSuspended } from './account-suspended.ts';
 import { dispatchJob } from './dispatch-job.ts';
 import { jobRow } from './job-row.ts';
 import { dispatchOf, jobView } from './job.pure.ts';
 
 /** What `rowloom.job_run` says. */
-export const started = z.discriminatedUnion('started', [
+const started = z.discriminatedUnion('started', [
   z.strictObject({ started: z.literal(true), job: jobRow }),
   z.strictObject({
     started: z.literal(false),
     job: jobRow,
+    suspended: z.boolean(),
     required: z.int(),
-    balance: z.int(),
+    balance: z.int().nullable(),
   }),
 ]);
-export type Started = z.infer<typeof started>;
+type Started = z.infer<typeof started>;
+
+/** How often a start looks again at what its user is entitled to, when that has just changed. */
+const mostLooks = 6;
+
+/** What a run is held for: as the user stands at this moment, and as of which version. */
+type Terms = { p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number };
+
+const isBooksBehind = (error: unknown): boolean =>
+  error instanceof DomainError && error.code === 'books_behind';
+
+/** Starts a run on what its user is entitled to now; books that are behind are brought up to date first. */
+async function run(
+  ctx: Ctx,
+  userId: string,
+  start: (terms: Terms) => Promise<Started>,
+): Promise<Started> {
+  for (let looks = 1; ; looks += 1) {
+    const { plan, standingVersion } = await readStanding(ctx, userId);
+    try {
+      return await start({
+        p_user: userId,
+        p_per_row: ctx.config.creditsPerRow,
+        p_unlimited: plan?.credits === null,
+        p_standing: standingVersion,
+      });
+    } catch (error) {
+      if (!isBooksBehind(error)) throw error;
+      if (looks === mostLooks)
+        throw new DomainError('busy', 'The account is busy; try again shortly.', {
+          cause: error,
+          retryAfterSeconds: 1,
+        });
+      if ((error as DomainError).detail === 'refold') await bringUpToDate(ctx, userId);
+    }
+  }
+}
 
 /**
  * Holds the credits of a job whose rows are stored and hands its chunks to QStash. Without `upload` it
- * is a start after buying credits. Throws `insufficient_credits` and keeps the rows.
+ * is a start after buying credits; a job that has started already is left as it is. Throws
+ * `insufficient_credits` or `account_suspended` and keeps the rows.
  */
 export async function startJob(
   ctx: Ctx,
   input: { userId: string; jobId: string; upload?: { id: string; header: string[] } | undefined },
 ) {
-  const outcome = await ctx.db.call(
-    'job_start',
-    {
-      p_job: input.jobId,
-      p_user: input.userId,
-      p_per_row: ctx.config.creditsPerRow,
-      p_upload: input.upload?.id ?? null,
-      p_header: input.upload?.header ?? null,
-    },
-    started,
+  const outcome = await run(ctx, input.userId, (terms) =>
+    ctx.db.call(
+      'job_start',
+      {
+        ...terms,
+        p_job: input.jobId,
+        p_upload: input.upload?.id ?? null,
+        p_header: input.upload?.header ?? null,
+      },
+      started,
+    ),
   );
   return launch(ctx, outcome, 'The rows are kept: start the job once there are enough.');
 }
 
-/** Dispatches a job that now runs; throws `insufficient_credits`, with `advice`, for one that does not. */
-export async function launch(ctx: Ctx, outcome: Started, advice: string) {
+/**
+ * Works the rows of an ended job that have not succeeded again, for credits of their own; the others
+ * stay as they are. Throws `nothing_to_retry`, `job_running`, `job_not_open`, `rows_expired`,
+ * `account_suspended`, `insufficient_credits` (the job stays as it was).
+ */
+export async function retryJob(ctx: Ctx, input: { userId: string; jobId: string }) {
+  const outcome = await run(ctx, input.userId, (terms) =>
+    ctx.db.call('job_retry', { ...terms, p_job: input.jobId }, started),
+  );
+  return launch(ctx, outcome, 'The job stays as it is: retry it once there are enough.');
+}
+
+/** Dispatches a job that now runs; throws, with `advice`, for one that does not. */
+async function launch(ctx: Ctx, outcome: Started, advice: string) {
   const { job } = outcome;
   if (!outcome.started) {
+    if (outcome.suspended) throw accountSuspended();
     const { required, balance } = outcome;
     throw new DomainError(
       'insufficient_credits',
@@ -50,6 +105,7 @@ export async function launch(ctx: Ctx, outcome: Started, advice: string) {
       { extra: { required, balance, jobId: job.id } },
     );
   }
+  if (job.status !== 'running') return jobView(job, ctx.now());
   // The hold is committed: if publishing fails now, the watchdog publishes.
   await dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched).catch(() => {
     ctx.log('dispatch_failed', { jobId: job.id });

@@ -1,4 +1,4 @@
--- Ends jobs whose cancel was begun and never finished. → their [{job, attempt}]
+-- Ends jobs whose cancel was begun and never finished. → their [{job, attempt, user}]
 create function rowloom.jobs_cancel_overdue() returns jsonb language plpgsql as $$
 declare
   j jobs%rowtype;
@@ -7,7 +7,7 @@ begin
   for j in select * from jobs where status = 'running' and cancel_at < clock_timestamp() - interval '30 seconds'
       for update skip locked loop
     perform rowloom.job_end(j.id, 'cancelled');
-    v_ended := v_ended || jsonb_build_object('job', j.id, 'attempt', j.attempt);
+    v_ended := v_ended || jsonb_build_object('job', j.id, 'attempt', j.attempt, 'user', j.user_id);
   end loop;
   return v_ended;
 end $$;

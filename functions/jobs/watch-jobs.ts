@@ -5,12 +5,13 @@ import { stopWork } from './cancel-job.ts';
 import { failChunk } from './fail-chunk.ts';
 import { jobRow } from './job-row.ts';
 import { dispatchOf } from './job.pure.ts';
+import { settleAfterJob } from './settle-after-job.ts';
 
 /** Leases that a chunk may lose before it is given up. */
 const mostAttempts = 8;
 const perRun = 20;
 
-const ended = z.array(z.strictObject({ job: z.string(), attempt: z.int() }));
+const ended = z.array(z.strictObject({ job: z.string(), attempt: z.int(), user: z.string() }));
 
 const stalled = z.strictObject({
   job: jobRow,
@@ -25,8 +26,10 @@ type Stalled = z.infer<typeof stalled>;
  * by side do not take the same one.
  */
 export async function watchJobs(ctx: Ctx): Promise<{ stalled: number }> {
-  for (const { job, attempt } of await ctx.db.call('jobs_cancel_overdue', {}, ended))
+  for (const { job, attempt, user } of await ctx.db.call('jobs_cancel_overdue', {}, ended)) {
     await stopWork(ctx, job, attempt);
+    await settleAfterJob(ctx, user);
+  }
   const limits = { p_attempts: mostAttempts, p_limit: perRun };
   const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
   for (const one of found)

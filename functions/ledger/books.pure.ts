@@ -101,11 +101,11 @@ export class Books {
     return account;
   }
 
-  pay(key: string, total: number): Payment {
+  pay(key: string, total: number, taken: number): Payment {
     const payment: Payment = {
       key,
       total,
-      taken: 0,
+      taken,
       bought: 0,
       lots: [],
       absorbed: 0,
@@ -118,7 +118,6 @@ export class Books {
   }
 
   move(lot: Lot, credits: number): void {
-    if (credits === 0) return;
     lot.remaining += credits;
     this.balance += credits;
     this.moves.set(lot, (this.moves.get(lot) ?? 0) + credits);
@@ -168,6 +167,7 @@ export class Books {
     let missing = credits;
     for (const kind of orders[order])
       for (const lot of this.#open) {
+        if (missing === 0) return takes;
         const taken = lot.kind === kind ? Math.min(lot.remaining, missing) : 0;
         if (taken === 0) continue;
         missing -= taken;
@@ -192,7 +192,7 @@ export class Books {
     if (!hold) return undefined;
     const relieved = Math.min(hold.uncovered, credits);
     this.uncovered -= relieved;
-    let left = hold.isUsage ? 0 : credits - relieved;
+    let left = credits - relieved;
     for (const { lot, credits: taken } of hold.takes.toReversed()) {
       const back = Math.min(taken, left);
       left -= back;

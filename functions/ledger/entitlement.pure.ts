@@ -17,16 +17,19 @@ export type Standing = {
 
 const dayUs = 86_400_000_000;
 
+/** What makes a plan more or less than another; the interval is `month` or `year`. */
+export type PlanSize = Pick<PlanTerms, 'credits' | 'grantsMonthly'> & { interval: string | null };
+
 /** Credits a month: the measure of a plan. */
-export const monthly = (terms: PlanTerms): number => {
+export const monthly = (terms: PlanSize): number => {
   if (terms.credits === null) return Infinity;
   return terms.interval === 'year' && !terms.grantsMonthly ? terms.credits / 12 : terms.credits;
 };
 
 /** Whether `a` is the better plan: more credits a month; equal: the longer interval. */
-export const isBetter = (a: PlanTerms, b: PlanTerms): boolean =>
+export const isBetter = (a: PlanSize, b: PlanSize): boolean =>
   monthly(a) === monthly(b)
-    ? a.interval === 'year' && b.interval === 'month'
+    ? a.interval === 'year' && b.interval !== 'year'
     : monthly(a) > monthly(b);
 
 export const lesser = (a: PlanTerms, b: PlanTerms): PlanTerms => (isBetter(a, b) ? b : a);

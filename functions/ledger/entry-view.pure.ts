@@ -1,4 +1,4 @@
-import { isoTime } from '../users/view.pure.ts';
+import { isoTime } from '../shared/time.pure.ts';
 
 /** A ledger entry's row as the database gives it as JSON. */
 export type EntryRow = {

@@ -51,6 +51,8 @@ export type StateFact = Told & {
   customer: string | null;
   /** Days that `past_due` still entitles. */
   graceDays: number;
+  /** It was read, not sent: of the states of one second the last, unless another says otherwise. */
+  isRead?: true;
   /** What an update says was there before it: orders two updates of one second. */
   before?: Partial<StateContent>;
 };
@@ -84,6 +86,8 @@ export type PlanFact = Told & {
   charge: number;
   total: number;
   mode: RenewalMode;
+  /** Nobody said when it was paid: the event's time stands in, and is not held against its period. */
+  isTimeGuessed?: true;
 };
 
 /** A paid checkout session of packs. */
@@ -164,8 +168,6 @@ const digits = (value: number, length: number): string => String(value).padStart
  */
 const rankOf = (fact: Fact): string => {
   switch (fact.kind) {
-    case 'signup':
-      return '00';
     case 'state':
       return { created: '10', updated: '11', deleted: '12' }[fact.phase];
     case 'invoice':
@@ -187,10 +189,11 @@ export function positionOf(fact: Fact): string {
   return `${positionAt(fact.atUs, rankOf(fact))}.${tieOf(fact)}`;
 }
 
-/** Plans stand by period, and the states of one subscription together. */
+/** Plans stand by period, a subscription's first before its others; the states of one together. */
 function tieOf(fact: Fact): string {
-  if (fact.kind === 'plan') return `${digits(fact.periodStart, 11)}.${fact.key}`;
-  return fact.kind === 'state' ? `${fact.subscription}.${fact.key}` : fact.key;
+  if (fact.kind === 'state') return `${fact.subscription}.${fact.key}`;
+  if (fact.kind !== 'plan') return fact.key;
+  return `${digits(fact.periodStart, 11)}.${fact.reason === 'create' ? 0 : 1}.${fact.key}`;
 }
 
 const positionAt = (atUs: number, rank: string): string =>
@@ -200,7 +203,7 @@ const positionAt = (atUs: number, rank: string): string =>
 export const monthPosition = (atUs: number): string => positionAt(atUs, '30');
 
 /** What says the same happening in the same way is the same text. */
-const canonical = (value: unknown): string =>
+export const canonical = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
@@ -211,6 +214,7 @@ const canonical = (value: unknown): string =>
 function numbersOf(fact: Fact): string {
   const { atUs: _at, decidedAtMs: _decided, differs: _differs, ...rest } = fact;
   if (rest.kind === 'state') return canonical({ ...rest, before: undefined });
+  if (rest.kind === 'plan') return canonical({ ...rest, isTimeGuessed: undefined });
   if (rest.kind !== 'reversal') return canonical(rest);
   return canonical({ kind: rest.kind, payment: rest.payment });
 }
@@ -220,19 +224,18 @@ const before = (a: Fact, b: Fact): boolean => {
   return numbersOf(a) <= numbersOf(b);
 };
 
-/** The later word on a reversal or an open invoice: what is more final, then what is more. */
-function laterWord(a: Fact, b: Fact): Partial<Fact> {
+/** What two tellings come to that is not decided by the earlier one: status, order, a known time. */
+function laterWord(a: Fact, b: Fact): object {
   if (a.kind === 'reversal' && b.kind === 'reversal') {
-    const key = (fact: ReversalFact) => [fact.finality, fact.amount, Number(!fact.taken)];
-    const [x, y] = [key(a), key(b)];
-    const first = x.findIndex((value, i) => value !== y[i]);
-    const { finality, amount, taken } = first < 0 || (x[first] ?? 0) > (y[first] ?? 0) ? a : b;
+    const weight = (fact: ReversalFact) => fact.finality * 2 + Number(!fact.taken);
+    const more = weight(b) - weight(a) || b.amount - a.amount;
+    const { finality, amount, taken } = more > 0 ? b : a;
     return { finality, amount, taken };
   }
   if (a.kind === 'state' && b.kind === 'state') {
     const known = [a.before, b.before].filter((told) => told !== undefined);
-    const [least] = known.toSorted((x, y) => (canonical(x) < canonical(y) ? -1 : 1));
-    return least ? { before: least } : {};
+    const [before] = known.toSorted((x, y) => (canonical(x) < canonical(y) ? -1 : 1));
+    return before ? { before } : {};
   }
   return {};
 }
@@ -244,12 +247,15 @@ function laterWord(a: Fact, b: Fact): Partial<Fact> {
 export function joinFacts(a: Fact, b: Fact): Fact {
   const [first, second] = before(a, b) ? [a, b] : [b, a];
   const differs = a.differs ?? b.differs ?? (numbersOf(a) !== numbersOf(b) || undefined);
-  return {
+  const joined: Fact = {
     ...first,
     ...laterWord(first, second),
     atUs: Math.min(a.atUs, b.atUs),
     ...(differs && { differs }),
-  } as Fact;
+  };
+  // One telling that knows the time is enough.
+  if (joined.kind === 'plan' && !('isTimeGuessed' in second)) delete joined.isTimeGuessed;
+  return joined;
 }
 
 /** Whether a telling adds nothing to what is known. */
@@ -266,6 +272,10 @@ const contentOf = (state: StateFact): StateContent => ({
   trialEnd: state.trialEnd,
 });
 
+/** Whether two states say the same of a subscription. */
+export const isSameState = (a: StateFact, b: StateFact): boolean =>
+  canonical(contentOf(a)) === canonical(contentOf(b));
+
 /** Whether `state` can be what `next` says was there before it. */
 function precedes(state: StateFact, next: StateFact): boolean {
   if (!next.before) return false;
@@ -277,7 +287,7 @@ function precedes(state: StateFact, next: StateFact): boolean {
 
 /** Updates of one second in the order that their `before` tells; what it does not tell, the key does. */
 function chained(states: StateFact[]): StateFact[] {
-  const rest = [...states];
+  const rest = states.filter(({ isRead }) => !isRead);
   const ordered: StateFact[] = [];
   while (rest.length > 0) {
     const first = rest.findIndex(
@@ -286,7 +296,23 @@ function chained(states: StateFact[]): StateFact[] {
     );
     ordered.push(...rest.splice(Math.max(first, 0), 1));
   }
+  for (const read of states.filter(({ isRead }) => isRead))
+    ordered.splice(placeOf(read, ordered), 0, read);
   return ordered;
+}
+
+/**
+ * Where a state that was read stands among the updates of its second: after what had been told by then,
+ * before the first that says that it found just this, else last. There and back again says nothing.
+ */
+function placeOf(read: StateFact, states: StateFact[]): number {
+  const sent = states.filter(({ isRead }) => !isRead);
+  const [first, last] = [sent[0], sent.at(-1)];
+  const isCircle = first && last && precedes(last, first);
+  const isTold = (state: StateFact) => state.isRead ?? state.decidedAtMs <= read.decidedAtMs;
+  const told = states.findLastIndex(isTold);
+  const next = states.findIndex((state, i) => i > told && precedes(read, state));
+  return isCircle || next < 0 ? states.length : next;
 }
 
 const isUpdate = (fact: Fact | undefined): fact is StateFact =>
@@ -296,6 +322,8 @@ const isUpdate = (fact: Fact | undefined): fact is StateFact =>
 export const isTie = (a: StateFact, b: StateFact): boolean =>
   isUpdate(a) &&
   isUpdate(b) &&
+  !a.isRead &&
+  !b.isRead &&
   a.key !== b.key &&
   a.subscription === b.subscription &&
   a.atUs === b.atUs &&
@@ -307,17 +335,8 @@ export function timelineOf(facts: readonly Fact[]): Fact[] {
     .map((fact) => ({ fact, position: positionOf(fact) }))
     .toSorted((a, b) => (a.position < b.position ? -1 : 1))
     .map(({ fact }) => fact);
-  const timeline: Fact[] = [];
-  for (let from = 0; from < sorted.length;) {
-    const fact = sorted[from];
-    let to = from + 1;
-    if (isUpdate(fact)) while (isSameSecond(sorted[to], fact)) to += 1;
-    const group = sorted.slice(from, to);
-    timeline.push(...(to - from > 1 ? chained(group as StateFact[]) : group));
-    from = to;
-  }
-  return timeline;
+  const moments = Map.groupBy(sorted, (fact) =>
+    isUpdate(fact) ? `${fact.subscription}:${fact.atUs}` : fact.key,
+  );
+  return [...moments.values()].flatMap((group) => (group.every(isUpdate) ? chained(group) : group));
 }
-
-const isSameSecond = (fact: Fact | undefined, update: StateFact): boolean =>
-  isUpdate(fact) && fact.subscription === update.subscription && fact.atUs === update.atUs;

@@ -51,11 +51,11 @@ export type Folded = {
   nextDueUs: number | null;
 };
 
-type TakenBack = { refunds: number; charge: number; disputes: number; notes: number };
+type TakenBack = { refunds: number; charge: number; rest: number };
 
 /** The money of a payment that is gone; a charge's own total counts refunds that nobody named. */
-const moneyOf = ({ refunds, charge, disputes, notes }: TakenBack, failed: number): number =>
-  Math.max(refunds, charge - failed) + disputes + notes;
+const moneyOf = ({ refunds, charge, rest }: TakenBack, failed: number): number =>
+  Math.max(refunds, charge - failed) + rest;
 
 class Fold {
   readonly books = new Books();
@@ -66,7 +66,7 @@ class Fold {
   readonly #disputes: ReversalFact[] = [];
   readonly #unlimitedAndUsed = new Set<string>();
   #ordered: Suspended | null = null;
-  #liftedUs = -Infinity;
+  #orderedUs = -Infinity;
 
   constructor(timeline: readonly Fact[]) {
     for (const fact of timeline)
@@ -91,7 +91,7 @@ class Fold {
     const did = this.#apply(fact, position);
     this.#record({ position, atUs: fact.atUs, key: fact.key, fact, did });
     if (fact.kind === 'state')
-      this.#grantWaitingMonth(this.subscriptions.of(fact.subscription), fact.atUs);
+      this.#grantMonth(this.subscriptions.of(fact.subscription), fact.atUs);
   }
 
   #apply(fact: Fact, opened: string): Did {
@@ -116,7 +116,7 @@ class Fold {
       case 'adjustment':
         return this.#adjust(fact.key, fact.credits, opened);
       case 'suspension':
-        if (fact.action === 'lift') this.#liftedUs = fact.atUs;
+        this.#orderedUs = fact.atUs;
         this.#ordered = fact.action === 'lift' ? null : { sinceUs: fact.atUs, reason: fact.reason };
         return { rule: 'noted' };
       case 'hold':
@@ -127,8 +127,7 @@ class Fold {
   }
 
   #plan(fact: PlanFact, opened: string): Did {
-    const payment = this.books.pay(fact.key, fact.total);
-    payment.taken = this.#moneyTaken(fact.key);
+    const payment = this.books.pay(fact.key, fact.total, this.#moneyTaken(fact.key));
     const isNewest = this.subscriptions.learnPaid(fact, payment);
     const subscription = this.subscriptions.of(fact.subscription);
     const did = applyPlan(this.books, subscription, fact, payment, { isNewest, opened });
@@ -137,8 +136,7 @@ class Fold {
   }
 
   #pack(fact: PackFact, opened: string): Did {
-    const payment = this.books.pay(fact.key, fact.total);
-    payment.taken = this.#moneyTaken(fact.key);
+    const payment = this.books.pay(fact.key, fact.total, this.#moneyTaken(fact.key));
     payment.bought = fact.credits;
     this.books.open(
       { key: fact.key, kind: 'purchased', subscription: null, opened },
@@ -157,13 +155,12 @@ class Fold {
   /** A refund that failed and a dispute that was won are as if they never were. */
   #reverse(fact: ReversalFact): Did {
     if (!fact.taken) return { rule: 'noted' };
-    const none = { refunds: 0, charge: 0, disputes: 0, notes: 0 };
+    const none = { refunds: 0, charge: 0, rest: 0 };
     const money = this.#takenBack.get(fact.payment) ?? none;
     this.#takenBack.set(fact.payment, money);
-    if (fact.source === 'charge') money.charge = Math.max(money.charge, fact.amount);
+    if (fact.source === 'charge') money.charge += fact.amount;
     else if (fact.source === 'refund') money.refunds += fact.amount;
-    else if (fact.source === 'dispute') money.disputes += fact.amount;
-    else money.notes += fact.amount;
+    else money.rest += fact.amount;
     if (fact.source === 'dispute') this.#disputes.push(fact);
     const payment = this.books.payments.get(fact.payment);
     if (!payment) return { rule: 'noted' };
@@ -192,12 +189,11 @@ class Fold {
   #hold(fact: HoldFact): Did {
     const plan = entitled(this.subscriptions.standings(), fact.atUs);
     const isUsage = plan?.credits === null;
-    if (isUsage)
-      for (const subscription of this.subscriptions.all.values()) {
-        const isUsed = entitledBy(standingOf(subscription), fact.atUs)?.credits === null;
-        if (isUsed && subscription.newest)
-          this.#unlimitedAndUsed.add(subscription.newest.payment.key);
-      }
+    for (const subscription of this.subscriptions.all.values()) {
+      const isUsed = entitledBy(standingOf(subscription), fact.atUs)?.credits === null;
+      if (isUsed && subscription.newest)
+        this.#unlimitedAndUsed.add(subscription.newest.payment.key);
+    }
     const { uncovered } = this.books.hold(fact.key, fact.credits, isUsage);
     return { rule: 'held', credits: fact.credits, uncovered, isUsage };
   }
@@ -208,28 +204,22 @@ class Fold {
     return { rule: 'released', credits: fact.credits, charged, isUsage: hold?.isUsage ?? false };
   }
 
-  #grantWaitingMonth(subscription: Subscription, atUs: number): void {
-    const { yearly } = subscription;
-    if (!yearly || yearly.granted === yearly.next - 1) return;
-    this.#grantMonth(subscription, atUs);
-  }
-
+  /** A month that falls due; or one that waited, when a state comes. */
   #grantMonth(subscription: Subscription, atUs: number): void {
-    const { yearly } = subscription;
     const position = `${monthPosition(atUs)}.${subscription.account.id}`;
-    const did = grantMonth(this.books, subscription, atUs, position);
-    const key = `month:${subscription.account.id}:${yearly?.fact.invoice}:${(yearly?.next ?? 0) - 1}`;
-    if (did.rule === 'month') this.#record({ position, atUs, key, fact: null, did });
+    const granted = grantMonth(this.books, subscription, atUs, position);
+    if (granted) this.#record({ position, atUs, key: granted.key, fact: null, did: granted.did });
   }
 
   /** The next month of any yearly plan: whose, and when. */
   #nextMonth(): { subscription: Subscription; atUs: number } | null {
-    let next: { subscription: Subscription; atUs: number } | null = null;
-    for (const subscription of this.subscriptions.all.values()) {
-      const at = subscription.yearly ? nextMonthAt(subscription.yearly) : null;
-      if (at === null || (next && next.atUs <= at * 1e6)) continue;
-      next = { subscription, atUs: at * 1e6 };
-    }
+    const due = [...this.subscriptions.all.values()].flatMap((subscription) => {
+      const at = subscription.yearly && nextMonthAt(subscription.yearly);
+      return at === null ? [] : [{ subscription, atUs: at * 1e6 }];
+    });
+    const [next = null] = due.toSorted(
+      (a, b) => a.atUs - b.atUs || (a.subscription.account.id < b.subscription.account.id ? -1 : 1),
+    );
     return next;
   }
 
@@ -258,7 +248,7 @@ class Fold {
     if (this.#ordered) return this.#ordered;
     const dispute = this.#disputes.find(
       ({ atUs, payment }) =>
-        atUs > this.#liftedUs && (this.shortfall() > 0 || this.#unlimitedAndUsed.has(payment)),
+        atUs > this.#orderedUs && (this.shortfall() > 0 || this.#unlimitedAndUsed.has(payment)),
     );
     return dispute ? { sinceUs: dispute.atUs, reason: `dispute ${dispute.reversal}` } : null;
   }

@@ -9,7 +9,7 @@ export type PlanDid =
   | { rule: 'reset'; plan: string; credits: number | null; expired: number }
   | { rule: 'trial' | 'left_unlimited' | 'month'; plan: string; credits: number; expired: number }
   | { rule: 'cap'; plan: string; cut: number; restored: number; added: number }
-  | { rule: 'period_over' | 'superseded' | 'trial_extended' | 'waits' | 'none'; plan: string };
+  | { rule: 'period_over' | 'superseded' | 'trial_extended' | 'none'; plan: string };
 
 const level = (terms: PlanTerms, quantity: number): number =>
   terms.credits === null ? Infinity : terms.credits * quantity;
@@ -43,9 +43,8 @@ function remember(account: Account, fact: PlanFact, payment: Payment): void {
 
 /** The full period that a line lies in: a proration begins with the change, its period before it. */
 function periodStartOf({ state }: Subscription, fact: PlanFact): number {
-  if (fact.form === 'full') return fact.periodStart;
-  const isItsPeriod = state?.periodEnd === fact.periodEnd && state.periodStart !== null;
-  return isItsPeriod ? (state.periodStart ?? fact.periodStart) : fact.periodStart;
+  const isItsPeriod = fact.form !== 'full' && state?.periodEnd === fact.periodEnd;
+  return (isItsPeriod ? state.periodStart : null) ?? fact.periodStart;
 }
 
 /** A plan paid for anew: what was granted before expires, its credits (or its month's) are granted. */
@@ -75,10 +74,17 @@ function buys(subscription: Subscription, fact: PlanFact, payment: Payment): num
   const credits = level(terms, quantity);
   if (!terms.grantsMonthly) return credits;
   const anchor = periodStartOf(subscription, fact);
-  const now = monthAt(anchor, Math.floor(fact.atUs / 1e6));
   const count = Math.min(12, monthsUntil(anchor, periodEnd));
+  const now = Math.min(monthAt(anchor, fact.atUs / 1e6), count - 1);
   subscription.yearly = { fact, payment, anchor, count, next: now + 1, granted: now };
   return credits * (count - now);
+}
+
+/** Who paid for the unlimited plan that was granted last, if it was in this period and still is paid. */
+function paidUnlimited(account: Account, periodEnd: number): Payment | undefined {
+  if (account.granted?.terms.credits !== null) return undefined;
+  const payment = account.grants.get(grantKey(periodEnd, account.granted.terms))?.payment;
+  return payment && !isTakenBack(payment) ? payment : undefined;
 }
 
 /**
@@ -89,21 +95,18 @@ function leaveUnlimited(
   books: Books,
   subscription: Subscription,
   fact: PlanFact,
-  otherwise: Payment,
+  payment: Payment,
   opened: string,
 ): PlanDid {
   const { account } = subscription;
   const { terms, quantity, periodEnd } = fact;
   const credits = level(terms, quantity);
-  const left = account.granted && grantKey(periodEnd, account.granted.terms);
-  const payment = account.grants.get(left ?? '')?.payment ?? otherwise;
-  const expired = books.expire((lot) => lot.subscription === account.id);
   remember(account, fact, payment);
   payment.bought += buys(subscription, fact, payment);
   const key = `left:${account.id}:${grantKey(periodEnd, terms)}`;
   books.open({ key, kind: 'plan', subscription: account.id, opened }, credits, payment);
   books.clawBack(payment);
-  return { rule: 'left_unlimited', plan: terms.plan, credits, expired };
+  return { rule: 'left_unlimited', plan: terms.plan, credits, expired: 0 };
 }
 
 /** More of a plan within its period: the difference, for the share of the period that is left. */
@@ -143,7 +146,7 @@ function change(
   const isPaidAgain = fact.charge > 0 && isGranted(account, fact.periodEnd, terms);
   const restored = isPaidAgain ? books.uncap(account, credits) : 0;
   const added = addQuantity(books, subscription, fact, payment, opened);
-  const cut = credits === Infinity ? 0 : books.cap(account, credits);
+  const cut = books.cap(account, credits);
   return { rule: 'cap', plan: terms.plan, cut, restored, added };
 }
 
@@ -160,15 +163,15 @@ export function applyPlan(
   const { plan } = terms;
   const isItsYear = yearly?.fact.terms.plan === plan && yearly.fact.periodEnd === periodEnd;
   if (isNewest && !isItsYear && form !== 'trial') subscription.yearly = null;
-  if (fact.atUs >= periodEnd * 1e6) return { rule: 'period_over', plan };
+  if (!fact.isTimeGuessed && fact.atUs >= periodEnd * 1e6) return { rule: 'period_over', plan };
   if (!isNewest) return { rule: 'superseded', plan };
   if (form === 'trial') return trial(books, account, fact, payment, opened);
 
   const isFirst = !isGranted(account, periodEnd, terms);
-  const wasUnlimited = account.granted?.terms.credits === null && terms.credits !== null;
   if (form === 'full' && isFirst) return reset(books, subscription, fact, payment, opened);
   if (isFirst && fact.charge > 0) return reset(books, subscription, fact, payment, opened);
-  if (isFirst && wasUnlimited) return leaveUnlimited(books, subscription, fact, payment, opened);
+  const left = isFirst && terms.credits !== null && paidUnlimited(account, periodEnd);
+  if (left) return leaveUnlimited(books, subscription, fact, left, opened);
   return change(books, subscription, fact, payment, opened);
 }
 
@@ -202,15 +205,11 @@ export function applyState(
   if (!terms || !account.granted || account.isEnded) return none;
   const credits = level(terms, quantity);
   if (credits >= level(account.granted.terms, account.granted.quantity)) return none;
-  const isInPaidPeriod =
-    newest !== null &&
-    periodEnd === newest.fact.periodEnd &&
-    state.atUs < periodEnd * 1e6 &&
-    !isTakenBack(newest.payment);
-  const isLeaving = account.granted.terms.credits === null && isInPaidPeriod;
-  if (isLeaving && !isGranted(account, newest.fact.periodEnd, terms)) {
-    const left: PlanFact = { ...newest.fact, atUs: state.atUs, terms, quantity };
-    return leaveUnlimited(books, subscription, left, newest.payment, opened);
+  const isNow = newest && newest.fact.periodEnd === periodEnd && state.atUs < periodEnd * 1e6;
+  const left = isNow && paidUnlimited(account, newest.fact.periodEnd);
+  if (left && !isGranted(account, newest.fact.periodEnd, terms)) {
+    const fact: PlanFact = { ...newest.fact, atUs: state.atUs, terms, quantity };
+    return leaveUnlimited(books, subscription, fact, left, opened);
   }
   return { rule: 'cap', plan: terms.plan, cut: books.cap(account, credits), restored: 0, added: 0 };
 }
@@ -228,23 +227,22 @@ export function grantMonth(
   subscription: Subscription,
   atUs: number,
   opened: string,
-): PlanDid {
+): { key: string; did: PlanDid } | null {
   const { account, state, yearly } = subscription;
-  if (!yearly || yearly.granted === yearly.next - 1) return { rule: 'none', plan: '' };
+  if (!yearly || yearly.granted === yearly.next - 1) return null;
   const { fact, payment, count } = yearly;
   const { terms, quantity, mode } = fact;
-  const { plan } = terms;
   const month = yearly.next - 1;
   const held = state?.terms ? level(state.terms, state.quantity) : Infinity;
   const isPaidUp =
     state?.status !== 'past_due' && entitledBy(standingOf(subscription), atUs) !== null;
   const credits = Math.min(level(terms, quantity), held);
   const left = Math.min(credits, level(terms, quantity) * (count - month) - payment.absorbed);
-  if (!isPaidUp || left <= 0) return { rule: 'waits', plan };
+  if (!isPaidUp || left <= 0) return null;
   const expired = expireBefore(books, { account, terms, mode });
   account.caps = [];
   yearly.granted = month;
   const key = `month:${account.id}:${fact.invoice}:${month}`;
   books.open({ key, kind: 'plan', subscription: account.id, opened }, left, payment);
-  return { rule: 'month', plan, credits: left, expired };
+  return { key, did: { rule: 'month', plan: terms.plan, credits: left, expired } };
 }

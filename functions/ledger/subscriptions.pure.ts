@@ -19,7 +19,7 @@ export type Subscription = {
   account: Account;
   state: StateFact | null;
   pastDueSinceUs: number | null;
-  /** The paid invoice with the latest period start. */
+  /** The paid invoice with the latest period start, and the money behind it. */
   newest: { fact: PlanFact; payment: Payment } | null;
   /** Since when the payment of an invoice fails; without those that were paid or closed. */
   failing: Map<string, number>;
@@ -61,6 +61,7 @@ export class Subscriptions {
     subscription.pastDueSinceUs = isPastDue ? (subscription.pastDueSinceUs ?? fact.atUs) : null;
     subscription.state = fact;
     subscription.account.isEnded = isEnded(fact.status);
+    if (subscription.account.isEnded) subscription.yearly = null;
     return subscription;
   }
 
@@ -76,7 +77,10 @@ export class Subscriptions {
     settle(subscription, fact.invoice);
     const { newest } = subscription;
     if (newest && fact.periodStart < newest.fact.periodStart) return false;
-    subscription.newest = { fact, payment };
+    // A change that costs nothing lives on the money of what it changes.
+    const isFree = fact.form === 'proration' && fact.total <= 0;
+    const isItsPeriod = newest?.fact.periodEnd === fact.periodEnd;
+    subscription.newest = { fact, payment: isFree && isItsPeriod ? newest.payment : payment };
     return true;
   }
 

@@ -29,8 +29,9 @@ export const accountRoutes = (ctx: Ctx, session: Session) =>
         ok: { status: 200, description: 'The caller', schema: meSchema },
       }),
       async (c) => {
-        const { user, subscription } = await session.load(c);
-        return c.json(userView(user, subscription));
+        const { user, subscriptions } = await session.load(c);
+        const mode = ctx.config.creditRenewal;
+        return c.json(userView(user, subscriptions, { now: ctx.now(), mode }));
       },
     )
     .get(

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { entriesSchema } from './schemas.ts';
 
-const time = z.string().describe('ISO 8601, UTC');
+export const time = z.string().describe('ISO 8601, UTC');
 const rate = z.number().nullable();
 
 export const eventStatus = z.enum(['pending', 'completed', 'skipped', 'failed']);
 
-const eventSchema = z.object({
+export const eventSchema = z.object({
   eventId: z.string(),
   type: z.string(),
   status: eventStatus,
@@ -68,60 +68,9 @@ export const statsSchema = z.object({
     .describe('whatever its age'),
 });
 
-const entrySchema = entriesSchema.shape.items.element;
+export const entrySchema = entriesSchema.shape.items.element;
 
 export const adjustedSchema = z.object({
   entry: entrySchema,
   balance: z.number().describe('after this entry'),
-});
-
-export const explainedSchema = z.object({
-  userId: z.string(),
-  externalId: z.string().nullable(),
-  balance: z.number(),
-  sum: z.number().describe('of the amounts of all entries, not of this page'),
-  agrees: z.boolean().describe('sum = balance'),
-  held: z.number(),
-  credits: z.object({ plan: z.number(), bonus: z.number(), purchased: z.number() }),
-  unlimited: z.boolean(),
-  lots: z.array(
-    z.object({
-      id: z.string(),
-      kind: z.string(),
-      source: z.object({ type: z.string(), id: z.string() }),
-      granted: z.number(),
-      remaining: z.number(),
-      lapsedAt: time.nullable(),
-      createdAt: time,
-    }),
-  ),
-  entries: z.array(
-    entrySchema.extend({
-      businessKey: z.string(),
-      stripe: z.object({ eventIds: z.array(z.string()), objectIds: z.array(z.string()) }),
-      details: z.record(z.string(), z.unknown()),
-      says: z.string().describe('one sentence'),
-    }),
-  ),
-  reversals: z.array(
-    z.object({
-      id: z.string(),
-      kind: z.enum(['refund', 'refund_total', 'dispute']),
-      amountCents: z.number(),
-      active: z.boolean().describe('the money is gone as of now'),
-      entries: z.array(z.string()).describe('business keys'),
-      grant: z.object({
-        businessKey: z.string(),
-        credits: z.number(),
-        amountCents: z.number(),
-        claimed: z.number(),
-        shortfall: z.number().describe('claimed, but spent before'),
-      }),
-    }),
-  ),
-  pendingEvents: z
-    .array(eventSchema.omit({ userId: true, receivedAt: true, processedAt: true }))
-    .describe("the user's events that are not applied and so not in the balance"),
-  pendingEventsComplete: z.boolean(),
-  nextCursor: z.string().nullable(),
 });

@@ -1,9 +1,9 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
-import { eventStats } from '../webhooks/event-stats.ts';
-import { listEvents, readStoredEvent } from '../webhooks/list-events.ts';
-import { retryEvent, retryEvents } from '../webhooks/retry-events.ts';
+import { eventStats } from '../stripe/event-stats.ts';
+import { listEvents, readStoredEvent } from '../stripe/list-events.ts';
+import { retryEvent, retryEvents } from '../stripe/retry-events.ts';
 import {
   eventDetailSchema,
   eventsSchema,

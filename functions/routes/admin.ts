@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type { Ctx } from '../deps.ts';
 import { requireAdmin } from '../http/middleware.ts';
+import { adminAuditRoutes, adminBooksRoutes } from './admin-books.ts';
 import { adminCreditRoutes } from './admin-credits.ts';
 import { adminWebhookRoutes } from './admin-webhooks.ts';
 import { reconcileRoutes } from './reconcile.ts';
@@ -11,4 +12,6 @@ export const adminRoutes = (ctx: Ctx) =>
     .use(requireAdmin(ctx.config.adminToken))
     .route('/webhooks', adminWebhookRoutes(ctx))
     .route('/users', adminCreditRoutes(ctx))
+    .route('/users', adminBooksRoutes(ctx))
+    .route('/audit', adminAuditRoutes(ctx))
     .route('/', reconcileRoutes(ctx));

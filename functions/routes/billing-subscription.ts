@@ -94,8 +94,8 @@ const resume = describe({
 export const subscriptionRoutes = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>()
     .get('/', read, async (c) => {
-      const { subscription } = await session.load(c);
-      return c.json({ subscription: subscriptionView(subscription) });
+      const { subscriptions } = await session.load(c);
+      return c.json({ subscription: subscriptionView(subscriptions[0] ?? null) });
     })
     .put(
       '/',

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { cancelJob } from '../jobs/cancel-job.ts';
 import { deleteJob } from '../jobs/delete-job.ts';
-import { retryJob } from '../jobs/retry-job.ts';
+import { retryJob } from '../jobs/start-job.ts';
 import { checked, describe } from './describe.ts';
 import { jobParam, jobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './session.ts';
@@ -42,6 +42,7 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: [
           'not_found',
+          'account_suspended',
           'insufficient_credits',
           'nothing_to_retry',
           'job_running',

@@ -1,9 +1,10 @@
 import { Hono, type Context } from 'hono';
 import * as z from 'zod';
-import { reconcileStep } from '../billing/reconcile-daily.ts';
+import { reconcileStep } from '../stripe/reconcile-daily.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
+import { auditStep } from '../ledger/audit-books.ts';
 import { failChunk } from '../jobs/fail-chunk.ts';
 import { processChunk } from '../jobs/process-chunk.ts';
 import { describe } from './describe.ts';
@@ -22,6 +23,8 @@ const reconcileMessage = z.object({
   run: z.string().max(40),
   cursor: z.string().regex(/^(events|customers):\w*$/),
 });
+
+const auditMessage = z.object({ run: z.string().max(40), cursor: z.uuid().nullable() });
 
 const failureCallback = z.object({ status: z.number().int(), sourceBody: z.base64() });
 
@@ -72,6 +75,11 @@ export const queueRoutes = (ctx: Ctx) =>
       const message = parse(reconcileMessage, await verified(ctx, c));
       if (!message) return unreadable(c);
       return c.json(await reconcileStep(ctx, message));
+    })
+    .post('/audit', described('Work a step of the daily audit'), async (c) => {
+      const message = parse(auditMessage, await verified(ctx, c));
+      if (!message) return unreadable(c);
+      return c.json(await auditStep(ctx, message));
     })
     .post('/chunks', described('Work a chunk of a job'), async (c) => {
       const message = parse(chunkMessage, await verified(ctx, c));

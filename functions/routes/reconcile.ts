@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import { reconcile } from '../billing/reconcile.ts';
+import { reconcile } from '../stripe/reconcile.ts';
 import type { Ctx } from '../deps.ts';
 import { checked, describe } from './describe.ts';
 import { jsonBody } from './request.ts';
@@ -23,13 +23,13 @@ const answer = z.object({
       code: z.string().nullable(),
       entries: z.array(
         z.object({
-          businessKey: z.string(),
+          idempotencyKey: z.string(),
           kind: z.string(),
           amount: z.number(),
           userId: z.string(),
         }),
       ),
-      subscription: z.boolean(),
+      facts: z.array(z.string()).describe('keys of facts that were missing, or known otherwise'),
     }),
   ),
   nextCursor: z.string().nullable(),

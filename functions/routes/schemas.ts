@@ -34,8 +34,14 @@ export const meSchema = z.object({
     purchased: z.number(),
     held: z.number().describe('on hold for running jobs; not part of balance'),
     unlimited: z.boolean(),
+    resetsAt: time.nullable().describe('when a renewal will expire lots; null: nothing renews'),
+    resetsLots: z.array(z.string()).describe('which kinds of lots it will expire'),
   }),
   subscription: subscriptionSchema.nullable(),
+  suspended: z
+    .object({ since: time, reason: z.string() })
+    .nullable()
+    .describe('while it is, no job can be started'),
 });
 
 export const entriesSchema = z.object({

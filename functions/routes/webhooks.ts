@@ -2,8 +2,9 @@ import { Hono } from 'hono';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
-import { retryQuietly } from '../webhooks/retry-due.ts';
-import { receiveStripeEvent } from '../webhooks/receive.ts';
+import { startAwaitingQuietly } from '../jobs/start-awaiting-jobs.ts';
+import { retryQuietly } from '../stripe/retry-due.ts';
+import { receiveStripeEvent } from '../stripe/receive.ts';
 import { describe } from './describe.ts';
 import { receivedSchema } from './schemas.ts';
 
@@ -28,9 +29,10 @@ export const webhookRoutes = (ctx: Ctx) =>
       const signature = c.req.header('stripe-signature');
       try {
         const received = await receiveStripeEvent(ctx, { body, signature });
-        const { eventId, status } = received;
+        const { eventId, status, awaiting } = received;
         // What waited for this need not wait for the cron.
         if (received.eventsDue) c.executionCtx.waitUntil(retryQuietly(ctx));
+        if (awaiting !== null) c.executionCtx.waitUntil(startAwaitingQuietly(ctx, awaiting));
         return c.json({ received: true as const, eventId, status });
       } catch (error) {
         if (error instanceof DomainError && error.code !== 'service_unavailable') throw error;

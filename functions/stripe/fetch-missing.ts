@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { isUnknown } from '../billing/stripe-errors.ts';
+import { isUnknown } from '../clients/stripe-errors.ts';
 import type { Ctx } from '../deps.ts';
 import { asObject, type Json } from './normalise/json.pure.ts';
 import { lackOf, objectOf } from './read-event.pure.ts';
@@ -46,8 +46,9 @@ async function completed(ctx: Ctx, object: Json, lack: Lack): Promise<Json> {
   }
 }
 
-/** A payment's time and a charge's refunds come with later events too; what a line is does not. */
-const canWait = ({ lack }: Lack): boolean => lack === 'payment_time' || lack === 'refunds';
+/** What comes with later events too, or only says why something is not known; lines do not. */
+const canWait = ({ lack }: Lack): boolean =>
+  lack === 'payment_time' || lack === 'refunds' || lack === 'subscription';
 
 const withObject = (event: StripeEvent, object: Json): StripeEvent => ({
   ...event,

@@ -1,4 +1,5 @@
 import type { Fact, PlanTerms, RenewalMode } from '../ledger/facts.pure.ts';
+import { Unreadable } from './normalise/json.pure.ts';
 
 /** A Stripe event as far as we rely on it; `payload` is the whole. */
 export type StripeEvent = {
@@ -70,7 +71,11 @@ export type CatalogueChange =
   | { change: 'product'; productId: string; name: string }
   | { change: 'customer_deleted'; customerId: string };
 
-export type FailureCode = 'missing_metadata' | 'unreadable' | 'unknown_price';
+export type FailureCode =
+  | 'missing_metadata'
+  | 'unreadable'
+  | 'unknown_price'
+  | 'stripe_unavailable';
 
 /** What an event comes to: nothing, nothing until somebody removes the cause, or facts. */
 export type Reading =
@@ -115,6 +120,16 @@ export const tell = (
 
 /** Microseconds of Stripe's seconds. */
 export const microseconds = (seconds: number): number => seconds * 1_000_000;
+
+/** Sums of lots stay exact numbers: nobody buys more at once. */
+const mostCredits = 100_000_000_000_000;
+const mostPieces = 1_000_000_000;
+
+/** @throws Unreadable for a plan so many times that it cannot be counted */
+export function assertCountable({ priceId, credits }: PlanTerms, quantity: number): void {
+  if (quantity > mostPieces || (credits ?? 0) * quantity > mostCredits)
+    throw new Unreadable(`Nobody counts ${quantity} of ${priceId}.`);
+}
 
 /** The plan of a price; null for a pack. */
 export const termsOf = (price: CataloguePrice): PlanTerms | null =>

@@ -1,14 +1,78 @@
--- The user of a token: found, claimed by a verified e-mail, or made; sign-up credits once.
--- p: {externalId, email, emailVerified, signupCredits} → {user, subscription, eventsDue: how many
--- Stripe events waited for just this person}
+-- The user by our id or the external one, ours first; null if there is none.
+create function rowloom.user_find(p_ref text) returns uuid
+language plpgsql stable as $$
+declare v_user uuid;
+begin
+  if p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    select id into v_user from users where id = p_ref::uuid;
+  end if;
+  if v_user is null then
+    select id into v_user from users where external_id = p_ref;
+  end if;
+  return v_user;
+end $$;
+
+-- Whose an event is: whoever has its fact, got what its payment bought or has its subscription, then by ids
+-- (own or external), its Stripe customer, its e-mail. Only a verified e-mail is anybody's, and one that
+-- several accounts share is nobody's.
+-- p_identity {userIds, customerId, email, subscriptionId?, refs?} → {userId, payment} | {userId: null, code, detail, waitsFor}
+create function rowloom.user_resolve(p_identity jsonb, p_fact text default null) returns jsonb
+language plpgsql stable as $$
+declare
+  v_candidate text;
+  v_user uuid;
+  v_payment text;
+  v_matches uuid[];
+  v_email text := lower(p_identity ->> 'email');
+begin
+  select user_id into v_user from credit_facts where key = p_fact;
+  if jsonb_typeof(p_identity -> 'refs') = 'array' then
+    select f.user_id, r.payment into v_user, v_payment from payment_refs r join credit_facts f on f.key = r.payment
+      where r.ref in (select jsonb_array_elements_text(p_identity -> 'refs')) order by r.payment limit 1;
+    if v_user is null then
+      return jsonb_build_object('userId', null, 'code', 'unknown_payment', 'detail', 'No credits were granted for this payment (yet).',
+        'waitsFor', (p_identity -> 'refs') || coalesce((select jsonb_agg(payment) from payment_refs
+          where ref in (select jsonb_array_elements_text(p_identity -> 'refs'))), '[]'));
+    end if;
+  end if;
+  -- The states and invoices of a subscription belong to one timeline, whatever its metadata says later.
+  if v_user is null then
+    select user_id into v_user from subscriptions where stripe_subscription_id = p_identity ->> 'subscriptionId';
+  end if;
+  if v_user is null then
+    for v_candidate in select jsonb_array_elements_text(p_identity -> 'userIds') loop
+      v_user := coalesce(v_user, rowloom.user_find(v_candidate));
+    end loop;
+  end if;
+  if v_user is null then
+    select id into v_user from users where stripe_customer_id = p_identity ->> 'customerId';
+  end if;
+  if v_user is null and v_email is not null then
+    select array_agg(id) into v_matches from users where lower(email) = v_email and email_verified;
+    if cardinality(v_matches) = 1 then v_user := v_matches[1]; end if;
+  end if;
+  if v_user is not null then
+    return jsonb_build_object('userId', v_user, 'payment', v_payment);
+  end if;
+  return jsonb_build_object('userId', null, 'waitsFor', to_jsonb(array_remove(
+      array(select jsonb_array_elements_text(p_identity -> 'userIds'))
+        || array[v_email, p_identity ->> 'customerId', p_identity ->> 'subscriptionId'], null)))
+    || case when cardinality(v_matches) > 1
+      then '{"code":"ambiguous_user","detail":"Several accounts have this e-mail address; set metadata.user_id."}'
+      else '{"code":"unknown_user","detail":"No account has this user id, Stripe customer or e-mail address."}' end::jsonb;
+end $$;
+
+-- The user of a token: found, claimed by a verified e-mail, or made. A new one is stale: the sign-up
+-- credits are a fact, and come with the fold.
+-- p {externalId, email, emailVerified, signupCredits} → as user_read, and eventsDue: how many Stripe events
+-- waited for just this person
 create function rowloom.user_ensure(p jsonb) returns jsonb
 language plpgsql as $$
 declare
   u users%rowtype;
   v_email text := nullif(p ->> 'email', '');
   v_verified boolean := coalesce((p ->> 'emailVerified')::boolean, false) and v_email is not null;
-  v_created boolean := false;
-  v_changed boolean := false;
+  v_isNew boolean := false;
   v_waiting integer := 0;
 begin
   select * into u from users where external_id = p ->> 'externalId';
@@ -26,17 +90,18 @@ begin
         values (p ->> 'externalId', v_email, v_verified)
         on conflict (external_id) do nothing returning * into u;
     end if;
-    v_created := u.id is not null;
-    if not v_created then
+    v_isNew := u.id is not null;
+    if not v_isNew then
       select * into u from users where external_id = p ->> 'externalId';
     end if;
-    perform rowloom.ledger_post(u.id, 'ADD', (p ->> 'signupCredits')::integer, 'signup',
-      'signup:' || u.id, 'signup', u.id::text, p_lot_kind => 'bonus');
   elsif v_email is not null and (u.email is distinct from v_email or u.email_verified <> v_verified) then
     update users set email = v_email, email_verified = v_verified where id = u.id;
-    v_changed := true;
+    v_isNew := true;
   end if;
-  if v_created or v_changed then
+  if u.signed_up_at is null then
+    perform rowloom.user_sign_up(u.id, (p ->> 'signupCredits')::bigint);
+  end if;
+  if v_isNew then
     -- Events that waited for this person are due at once.
     v_waiting := rowloom.events_wake(
       array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email) end]);
@@ -44,12 +109,29 @@ begin
   return rowloom.user_read(u.id) || jsonb_build_object('eventsDue', v_waiting);
 end $$;
 
--- {user, subscription}: rows as they stand; the subscription is the newest that has not ended.
+-- Sign-up stands first in the timeline, whenever it happened: a user may have paid before.
+create function rowloom.user_sign_up(p_user uuid, p_credits bigint) returns void
+language plpgsql as $$
+declare v_us bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
+begin
+  perform 1 from users where id = p_user for no key update;
+  insert into credit_facts (key, user_id, kind, at, position, body)
+    values ('signup:' || p_user, p_user, 'signup', to_timestamp(v_us / 1000000.0), '0', jsonb_build_object(
+      'kind', 'signup', 'key', 'signup:' || p_user, 'atUs', v_us, 'decidedAtMs', v_us / 1000, 'credits', p_credits))
+    on conflict do nothing;
+  if found then
+    update users set signed_up_at = clock_timestamp(), stale_since = clock_timestamp(), version = version + 1,
+        newest_position = coalesce(newest_position, '0')
+      where id = p_user;
+  end if;
+end $$;
+
+-- → {user, subscriptions: all that have not ended, the newest period first}
 create function rowloom.user_read(p_user uuid) returns jsonb
 language sql stable as $$
-  select jsonb_build_object('user', to_jsonb(u), 'subscription', (
-      select to_jsonb(s) from subscriptions s
-        where s.user_id = u.id and s.status not in ('canceled', 'incomplete_expired')
-        order by s.current_period_end desc nulls last, s.stripe_subscription_id limit 1))
+  select jsonb_build_object('user', to_jsonb(u),
+    'subscriptions', coalesce((
+      select jsonb_agg(to_jsonb(s) order by s.current_period_end desc nulls last, s.stripe_subscription_id)
+        from subscriptions s where s.user_id = u.id and s.status not in ('canceled', 'incomplete_expired')), '[]'))
     from users u where u.id = p_user
 $$;

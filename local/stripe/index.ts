@@ -45,6 +45,8 @@ export type StripeStandIn = Service & {
   tell: (told: Told) => void;
   /** The stand-in's time in unix seconds. */
   now: () => number;
+  /** The same in milliseconds. */
+  nowMs: () => number;
   /**
    * Waits until no delivery is in flight and none is due before the timeout.
    * @throws Error when the timeout passes first.
@@ -73,6 +75,8 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
+    // Whoever reads an object learns from `Date` when it was so.
+    c.header('date', new Date(world.clock.nowMs()).toUTCString());
     if (c.req.method !== 'GET') keeper.touch();
   });
   app.route('/_local', localRoutes(world, deliveries, faults));
@@ -104,6 +108,7 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
       keeper.touch();
     },
     now: () => world.clock.now(),
+    nowMs: () => world.clock.nowMs(),
     drain: (timeoutMs) => deliveries.drain(timeoutMs),
     close: async () => {
       clearInterval(tick);

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { stripeApiVersion } from '../../functions/clients/stripe.ts';
-import { deciders } from '../../functions/webhooks/decide.pure.ts';
+import { eventTypes } from '../../functions/stripe/read-event.pure.ts';
 import type { Report } from './prices.ts';
 
 type EnabledEvent = Stripe.WebhookEndpointCreateParams.EnabledEvent;
@@ -25,7 +25,7 @@ export async function ensureEndpoint(
   url: string,
   report: Report,
 ): Promise<string | null> {
-  const events = Object.keys(deciders).toSorted() as EnabledEvent[];
+  const events = eventTypes.toSorted() as EnabledEvent[];
   for await (const endpoint of stripe.webhookEndpoints.list({ limit: 100 })) {
     if (endpoint.url !== url) continue;
     const changes = changesOf(endpoint, events);

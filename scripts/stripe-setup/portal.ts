@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type Stripe from 'stripe';
 import type { CatalogueItem } from '../../functions/billing/catalogue.pure.ts';
-import { isUpgrade } from '../../functions/billing/plan-order.pure.ts';
+import { isBetter } from '../../functions/ledger/entitlement.pure.ts';
 import type { Priced, Report } from './prices.ts';
 
 type Features = Stripe.BillingPortal.ConfigurationCreateParams.Features;
@@ -18,7 +18,7 @@ const comesAtOnce = (from: CatalogueItem, to: CatalogueItem): boolean =>
 export const offeredInPortal = (items: readonly CatalogueItem[]): CatalogueItem[] => {
   const plans = items.filter(({ kind }) => kind === 'plan');
   return plans.filter((to) =>
-    plans.every((from) => from === to || !comesAtOnce(from, to) || isUpgrade(from, to)),
+    plans.every((from) => from === to || !comesAtOnce(from, to) || isBetter(to, from)),
   );
 };
 

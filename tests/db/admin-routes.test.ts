@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApp } from '../../functions/app.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
-import { readEvent, type StripeEvent } from '../../functions/webhooks/decide.pure.ts';
-import { applyEvent } from '../../functions/webhooks/receive.ts';
-import { audit } from '../support/audit.ts';
+import { expectCleanAudit, send } from '../support/books.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { event, packSession } from '../support/stripe-events.ts';
+import { packSession } from '../support/stripe-events.ts';
 import { listPrices } from '../support/worker-prices.ts';
 
 let database: TestDatabase;
@@ -25,7 +23,7 @@ beforeAll(async () => {
   userId = (await ensureUser(ctx, identity)).user.id;
 });
 afterAll(async () => {
-  await audit(database.pool);
+  await expectCleanAudit(ctx);
   await database.drop();
 });
 
@@ -73,6 +71,9 @@ describe('every admin route', () => {
     ['POST', '/v1/admin/webhooks/retry'],
     ['POST', '/v1/admin/users/u/credits'],
     ['GET', '/v1/admin/users/u/credits/explain'],
+    ['POST', '/v1/admin/users/u/refold'],
+    ['POST', '/v1/admin/users/u/suspension'],
+    ['GET', '/v1/admin/audit'],
     ['GET', '/v1/admin/no-such-thing'],
   ] as const;
 
@@ -95,6 +96,9 @@ describe('every admin route', () => {
       ['post', '/v1/admin/webhooks/retry'],
       ['post', '/v1/admin/users/{id}/credits'],
       ['get', '/v1/admin/users/{id}/credits/explain'],
+      ['post', '/v1/admin/users/{id}/refold'],
+      ['post', '/v1/admin/users/{id}/suspension'],
+      ['get', '/v1/admin/audit'],
     ] as const)
       expect(paths[path]?.[method]?.security, path).toEqual([{ admin: [] }]);
   });
@@ -104,10 +108,7 @@ describe('the inbox over HTTP', () => {
   test('is listed, measured and retried', async () => {
     for (let i = 0; i < 3; i += 1) {
       const session = packSession({ userId, pack: 'small' });
-      await applyEvent(
-        ctx,
-        readEvent(event('checkout.session.completed', session, { id: `evt_${i}` })) as StripeEvent,
-      );
+      await send(ctx, 'checkout.session.completed', session, { id: `evt_${i}` });
     }
     const first = await request('GET', '/v1/admin/webhooks?status=failed&limit=2');
     expect(first.status).toBe(200);
@@ -173,7 +174,7 @@ describe('credits over HTTP', () => {
   const balance = async () =>
     (
       await database.pool.query<{ credits_balance: number }>(
-        'select credits_balance from users where id = $1',
+        'select credits_balance::int from users where id = $1',
         [userId],
       )
     ).rows[0]?.credits_balance as number;
@@ -185,7 +186,7 @@ describe('credits over HTTP', () => {
     const first = await credits(body, key);
     expect(first).toMatchObject({
       status: 201,
-      json: { entry: { kind: 'admin', amount: 40 }, balance: before + 40 },
+      json: { entry: { kind: 'adjustment', amount: 40 }, balance: before + 40 },
     });
     expect(first.headers.get('idempotency-replayed')).toBeNull();
     const again = await credits(body, key, externalId);
@@ -253,6 +254,8 @@ describe('credits over HTTP', () => {
     );
     const entries = [first, second].flatMap(({ json }) => json['entries'] as { amount: number }[]);
     expect(entries).toHaveLength(5);
+    const steps = [first, second].flatMap(({ json }) => json['timeline'] as Json[]);
+    expect(steps.map(({ kind }) => kind)).toEqual(['adjustment', 'pack', 'pack', 'pack', 'signup']);
     expect(entries.reduce((sum, { amount }) => sum + amount, 0)).toBe(now);
     expect(second.json['nextCursor']).toBeNull();
     for (const query of ['limit=501', 'limit=0', 'cursor=x']) {
@@ -260,6 +263,97 @@ describe('credits over HTTP', () => {
       expect([status, json['code']]).toEqual([422, 'invalid_request']);
     }
     const nobody = await request('GET', '/v1/admin/users/nobody/credits/explain');
+    expect([nobody.status, nobody.json['code']]).toEqual([404, 'not_found']);
+  });
+});
+
+const postTo = (
+  name: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  id = externalId,
+) => request('POST', `/v1/admin/users/${encodeURIComponent(id)}/${name}`, { body, headers });
+
+describe('a suspension over HTTP', () => {
+  test('is set and lifted, once per key', async () => {
+    const key = { 'idempotency-key': 'case-1' };
+    const body = { action: 'suspend', reason: 'a stolen card' };
+    const first = await postTo('suspension', body, key);
+    expect(first).toMatchObject({
+      status: 200,
+      json: { suspended: { since: expect.any(String) as string, reason: 'a stolen card' } },
+    });
+    expect(first.headers.get('idempotency-replayed')).toBeNull();
+    const again = await postTo('suspension', body, key, userId);
+    expect([again.status, again.json]).toEqual([200, first.json]);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const explained = await request('GET', `/v1/admin/users/${userId}/credits/explain?limit=1`);
+    expect(explained.json).toMatchObject({
+      suspended: first.json['suspended'],
+      timeline: [{ says: 'An operator suspended the account: "a stolen card".' }],
+    });
+    const other = await postTo('suspension', { ...body, action: 'lift' }, key);
+    expect([other.status, other.json['code']]).toEqual([422, 'idempotency_key_reused']);
+    const lifted = await postTo('suspension', { action: 'lift', reason: 'it was not' });
+    expect([lifted.status, lifted.json]).toEqual([200, { suspended: null }]);
+  });
+
+  test.each([
+    [{ action: 'suspend' }],
+    [{ action: 'suspend', reason: '  ' }],
+    [{ action: 'forget', reason: 'r' }],
+    [{ reason: 'r' }],
+    [{ action: 'lift', reason: 'r', until: 'x' }],
+  ])('refuses %j', async (body) => {
+    const { status, json } = await postTo('suspension', body);
+    expect([status, json['code']]).toEqual([422, 'invalid_request']);
+  });
+
+  test('of nobody is not found', async () => {
+    const { status, json } = await postTo('suspension', { action: 'lift', reason: 'r' }, {}, 'x');
+    expect([status, json['code']]).toEqual([404, 'not_found']);
+  });
+});
+
+describe('the books over HTTP', () => {
+  test('are audited and refolded', async () => {
+    const bend = (by: number) =>
+      database.pool.query('update users set credits_shortfall = credits_shortfall + $1', [by]);
+    await bend(3);
+    const audited = await request('GET', '/v1/admin/audit?limit=1');
+    expect(audited).toMatchObject({
+      status: 200,
+      json: {
+        checked: 1,
+        differences: [
+          {
+            userId,
+            kinds: ['totals'],
+            details: [{ kind: 'totals', key: 'shortfall', stored: 3, folded: 0 }],
+          },
+        ],
+        nextCursor: userId,
+      },
+    });
+    const rest = await request('GET', `/v1/admin/audit?cursor=${userId}`);
+    expect(rest.json).toEqual({ checked: 0, differences: [], nextCursor: null });
+    const dry = await postTo('refold', { dryRun: true });
+    expect(dry).toMatchObject({ status: 200, json: { posted: false, differs: ['totals'] } });
+    const done = await postTo('refold', {});
+    expect(done).toMatchObject({ status: 200, json: { posted: true, lots: [], entries: [] } });
+    const again = await postTo('refold', {}, {}, userId);
+    expect(again).toMatchObject({ status: 200, json: { posted: false, differs: [] } });
+    expect((await request('GET', '/v1/admin/audit')).json['differences']).toEqual([]);
+  });
+
+  test('refuse what does not fit', async () => {
+    for (const query of ['limit=0', 'limit=1001', 'cursor=x']) {
+      const { status, json } = await request('GET', `/v1/admin/audit?${query}`);
+      expect([status, json['code']]).toEqual([422, 'invalid_request']);
+    }
+    const body = await postTo('refold', { dryRun: 'yes' });
+    expect([body.status, body.json['code']]).toEqual([422, 'invalid_request']);
+    const nobody = await postTo('refold', {}, {}, 'nobody');
     expect([nobody.status, nobody.json['code']]).toEqual([404, 'not_found']);
   });
 });

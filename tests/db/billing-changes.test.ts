@@ -6,7 +6,7 @@ import {
 } from '../../functions/billing/cancel-subscription.ts';
 import { changePlan } from '../../functions/billing/change-plan.ts';
 import { openPortal } from '../../functions/billing/open-portal.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { BillingShop, DAY, refusal } from './billing-shop.ts';
 
 let shop: BillingShop;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   shop = await BillingShop.open();
 });
 afterAll(async () => {
-  await audit(shop.database.pool);
+  await assertBooksHold(shop.database.pool);
   await shop.close();
 });
 
@@ -71,7 +71,7 @@ describe('a change now', () => {
     await shop.deliver();
     expect(await balance(userId)).toBe(5000);
     const { rows } = await shop.database.pool.query<{ next: Date }>(
-      'select next_grant_at as next from subscriptions where user_id = $1',
+      'select next_due_at as next from users where id = $1',
       [userId],
     );
     expect(rows[0]?.next.getTime()).toBeGreaterThan(Date.now() + 27 * DAY * 1000);

@@ -11,7 +11,7 @@ import { createCheckout } from '../../functions/billing/create-checkout.ts';
 import { listInvoices } from '../../functions/billing/list-invoices.ts';
 import { openPortal } from '../../functions/billing/open-portal.ts';
 import type { Ctx } from '../../functions/deps.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { BillingShop, refusal } from './billing-shop.ts';
 
 let shop: BillingShop;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   shop = await BillingShop.open();
 });
 afterAll(async () => {
-  await audit(shop.database.pool);
+  await assertBooksHold(shop.database.pool);
   await shop.close();
 });
 

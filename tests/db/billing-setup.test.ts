@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StripeStandIn } from '../../local/stripe/index.ts';
 import { catalogue } from '../../functions/billing/catalogue.pure.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
-import { deciders } from '../../functions/webhooks/decide.pure.ts';
+import { eventTypes } from '../../functions/stripe/read-event.pure.ts';
 import { ensurePortal } from '../../scripts/stripe-setup/portal.ts';
 import { ensurePrices } from '../../scripts/stripe-setup/prices.ts';
 import { startCheckedStripe } from '../support/checked-stripe.ts';
@@ -53,7 +53,7 @@ test('the first run makes everything and says so', async () => {
 
   const [endpoint] = await endpoints();
   expect(endpoint).toMatchObject({ url: 'https://rowloom.example/webhooks/stripe' });
-  expect(endpoint?.enabled_events.toSorted()).toEqual(Object.keys(deciders).toSorted());
+  expect(endpoint?.enabled_events.toSorted()).toEqual(eventTypes.toSorted());
 
   const [portal, ...more] = await configurations();
   expect(more).toEqual([]);

@@ -6,10 +6,10 @@ import { openPortal } from '../../functions/billing/open-portal.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
 import type { Ctx } from '../../functions/deps.ts';
 import { DomainError } from '../../functions/errors.ts';
-import { ensureUser, type Ensured } from '../../functions/users/ensure.ts';
+import { ensureUser, found } from '../../functions/users/ensure.ts';
 import { subscriptionView } from '../../functions/users/view.pure.ts';
-import { readEvent } from '../../functions/webhooks/decide.pure.ts';
-import { applyEvent } from '../../functions/webhooks/receive.ts';
+import { readEvent } from '../../functions/stripe/read-event.pure.ts';
+import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { ensurePortal } from '../../scripts/stripe-setup/portal.ts';
 import { ensurePrices, type Priced } from '../../scripts/stripe-setup/prices.ts';
 import { storePrices } from '../../scripts/stripe-setup/store.ts';
@@ -32,20 +32,26 @@ export class BillingShop {
   #delivered = new Set<string>();
   #users = 0;
 
-  static async open(): Promise<BillingShop> {
+  static async open(env: Record<string, string> = {}): Promise<BillingShop> {
     const [database, standIn] = await Promise.all([createDatabase(), startCheckedStripe()]);
     const stripe = createStripe({ secretKey: standIn.secretKey, apiBase: standIn.url });
     const prices = await ensurePrices(stripe, catalogue, () => undefined);
     await ensurePortal(stripe, prices, () => undefined);
     await storePrices(database.url, prices);
-    return new BillingShop(database, standIn, prices);
+    return new BillingShop({ database, standIn, prices, env });
   }
 
-  private constructor(database: TestDatabase, standIn: StripeStandIn, prices: Priced[]) {
+  private constructor(parts: {
+    database: TestDatabase;
+    standIn: StripeStandIn;
+    prices: Priced[];
+    env: Record<string, string>;
+  }) {
+    const { database, standIn, prices, env } = parts;
     this.database = database;
     this.standIn = standIn;
     this.prices = prices;
-    const base = testCtx(database);
+    const base = { ...testCtx(database, env), now: () => new Date(standIn.nowMs()) };
     const keys = { secretKey: standIn.secretKey, apiBase: standIn.url, retryDelayMs: 5 };
     this.stripe = createStripe(keys);
     this.ctx = { ...base, stripe: this.stripe };
@@ -79,11 +85,11 @@ export class BillingShop {
     return (await ensureUser(this.ctx, identity)).user.id;
   }
 
-  read = (userId: string): Promise<Ensured> =>
-    this.ctx.db.call<Ensured>('user_read', { p_user: userId });
+  read = (userId: string) => this.ctx.db.call('user_read', { p_user: userId }, found);
 
   /** What GET /v1/billing/subscription shows. */
-  shown = async (userId: string) => subscriptionView((await this.read(userId)).subscription);
+  shown = async (userId: string) =>
+    subscriptionView((await this.read(userId)).subscriptions[0] ?? null);
 
   customerOf = async (userId: string): Promise<string | null> => {
     const text = 'select stripe_customer_id as id from users where id = $1';
@@ -139,11 +145,11 @@ export class BillingShop {
     return { userId, subscriptionId: id };
   }
 
-  /** Delivers what Stripe has told since the last time; gives the types. */
-  async deliver(): Promise<string[]> {
+  /** Delivers what Stripe has told since the last time, in this order; gives the types as they were told. */
+  async deliver(ordered = <T>(events: T[]): T[] => events): Promise<string[]> {
     const { events } = await this.local<Events>('/events');
     const fresh = events.filter(({ id }) => !this.#delivered.has(id));
-    for (const told of fresh) {
+    for (const told of ordered(fresh)) {
       this.#delivered.add(told.id);
       const event = readEvent(told);
       if (event) await applyEvent(this.ctx, event);

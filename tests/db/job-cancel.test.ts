@@ -7,18 +7,18 @@ import { readJob } from '../../functions/jobs/read-job.ts';
 import { createSlots } from '../../functions/jobs/slots.ts';
 import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
 import { startRedis } from '../../local/redis/index.ts';
-import { JobLab, providerFetch, providers } from '../support/job-lab.ts';
+import { JobFixture, providerFetch, providers } from '../support/job-fixture.ts';
 
-let lab: JobLab;
-let ctx: JobLab['ctx'];
+let fixture: JobFixture;
+let ctx: JobFixture['ctx'];
 let redis: Awaited<ReturnType<typeof startRedis>>;
 beforeAll(async () => {
   redis = await startRedis({ token: 'cancel' });
-  lab = await JobLab.open({ PARALLEL_ROWS_PER_INVOCATION: '5' });
-  ctx = { ...lab.ctx, redis: createRedis({ url: redis.url, token: 'cancel' }) };
+  fixture = await JobFixture.open({ PARALLEL_ROWS_PER_INVOCATION: '5' });
+  ctx = { ...fixture.ctx, redis: createRedis({ url: redis.url, token: 'cancel' }) };
 });
 afterAll(async () => {
-  await Promise.all([lab.close(), redis.close()]);
+  await Promise.all([fixture.close(), redis.close()]);
 });
 
 /** Answers each request after a moment, or when it is aborted. */
@@ -34,9 +34,9 @@ function slowSlots(ms: number) {
 }
 
 test('a cancel keeps what invocations at work have finished, and ends them', async () => {
-  const { userId, jobId, messages } = await lab.running(500);
+  const { userId, jobId, messages } = await fixture.running(500);
   const { slots, asked } = slowSlots(20);
-  lab.published = [];
+  fixture.published = [];
   const work = processChunk(ctx, messages[0] as ChunkMessage, slots);
   while (asked() < 50) await new Promise((resolve) => setTimeout(resolve, 5));
   const job = await cancelJob(ctx, { userId, jobId });
@@ -50,22 +50,22 @@ test('a cancel keeps what invocations at work have finished, and ends them', asy
     released: 500 - job.rows.succeeded,
   });
   expect(await work).toMatchObject({ outcome: 'committed' });
-  expect(lab.published).toEqual([]);
-  const lines = await lab.output(userId, jobId);
+  expect(fixture.published).toEqual([]);
+  const lines = await fixture.output(userId, jobId);
   expect(lines.filter((line) => line.endsWith(',ok,'))).toHaveLength(job.rows.succeeded);
-  expect(await lab.credits(userId)).toEqual({ balance: 500 - job.rows.succeeded, held: 0 });
+  expect(await fixture.credits(userId)).toEqual({ balance: 500 - job.rows.succeeded, held: 0 });
 });
 
 test('nothing is begun once a cancel is under way, and the watchdog ends what it left', async () => {
-  const { userId, jobId, messages } = await lab.running(12);
+  const { userId, jobId, messages } = await fixture.running(12);
   await processChunk(ctx, messages[0] as ChunkMessage, providers());
-  await lab.query('select rowloom.job_cancel_begin($1, $2)', [jobId, userId]);
+  await fixture.query('select rowloom.job_cancel_begin($1, $2)', [jobId, userId]);
   expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
     outcome: 'gone',
   });
   await watchJobs(ctx);
   expect(await readJob(ctx, { userId, jobId })).toMatchObject({ status: 'running' });
-  await lab.query("update jobs set cancel_at = now() - interval '31 seconds' where id = $1", [
+  await fixture.query("update jobs set cancel_at = now() - interval '31 seconds' where id = $1", [
     jobId,
   ]);
   await watchJobs(ctx);
@@ -77,12 +77,12 @@ test('nothing is begun once a cancel is under way, and the watchdog ends what it
 });
 
 test('an invocation that does not hear of it is not waited for without end', async () => {
-  const { userId, jobId, messages } = await lab.running(6);
-  await lab.query(
+  const { userId, jobId, messages } = await fixture.running(6);
+  await fixture.query(
     "update job_chunks set lease_until = now() + interval '1 minute' where job_id = $1",
     [jobId],
   );
-  expect(await cancelJob(lab.ctx, { userId, jobId })).toMatchObject({ status: 'cancelled' });
+  expect(await cancelJob(fixture.ctx, { userId, jobId })).toMatchObject({ status: 'cancelled' });
   expect(await processChunk(ctx, messages[0] as ChunkMessage, providers())).toEqual({
     outcome: 'gone',
   });

@@ -7,14 +7,14 @@ import { plans } from '../support/chaos-plan.ts';
 import { providerFailures } from '../support/chaos-providers.ts';
 import { type Stage, Story } from '../support/chaos-story.ts';
 import { Tally } from '../support/chaos-tally.ts';
-import { JobLab } from '../support/job-lab.ts';
+import { JobFixture } from '../support/job-fixture.ts';
 
 /**
  * Stories of jobs to which everything happens that can: see chaos-plan.ts for what that is.
  * `CHAOS_RUNS=5000` for a long look; `CHAOS_SEED=…`, or the seed of a failure, plays the same plans
  * again (what runs beside each other may still meet in another order).
  */
-const defaultRuns = 300;
+const defaultRuns = 150;
 const runs = Number(process.env['CHAOS_RUNS'] ?? defaultRuns);
 const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -31,15 +31,15 @@ beforeAll(async () => {
   const up = createRedis({ url: redis.url, token: 'chaos' });
   stages = await Promise.all(
     Array.from({ length: lanes }, async () => {
-      const lab = await JobLab.open();
-      return { lab, now, tally, up, down: lab.ctx.redis };
+      const fixture = await JobFixture.open();
+      return { fixture, now, tally, up, down: fixture.ctx.redis };
     }),
   );
 });
 
 afterAll(async () => {
   vi.unstubAllGlobals();
-  await Promise.all(stages.map(({ lab }) => lab.database.drop()));
+  await Promise.all(stages.map(({ fixture }) => fixture.database.drop()));
   await redis.close();
 });
 

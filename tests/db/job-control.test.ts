@@ -8,18 +8,17 @@ import { processChunk } from '../../functions/jobs/process-chunk.ts';
 import { purgeJobs } from '../../functions/jobs/purge-jobs.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
-import { retryJob } from '../../functions/jobs/retry-job.ts';
-import { startJob } from '../../functions/jobs/start-job.ts';
+import { retryJob, startJob } from '../../functions/jobs/start-job.ts';
 import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
-import { csvOf, JobLab, providers } from '../support/job-lab.ts';
+import { csvOf, JobFixture, providers } from '../support/job-fixture.ts';
 
-let lab: JobLab;
-let ctx: JobLab['ctx'];
+let fixture: JobFixture;
+let ctx: JobFixture['ctx'];
 beforeAll(async () => {
-  lab = await JobLab.open();
-  ({ ctx } = lab);
+  fixture = await JobFixture.open();
+  ({ ctx } = fixture);
 });
-afterAll(() => lab.close());
+afterAll(() => fixture.close());
 
 const work = async (messages: ChunkMessage[], failing: string[] = []) => {
   for (const message of messages) await processChunk(ctx, message, providers(failing));
@@ -30,15 +29,15 @@ const statuses = (lines: string[]): (string | undefined)[] =>
 
 /** A job of 18 rows in three chunks, ended, with rows 2 and 7 failed. */
 async function endedWithFailures(credits = 500) {
-  const job = await lab.running(18, credits);
+  const job = await fixture.running(18, credits);
   await work(job.messages, ['lead 2', 'lead 7']);
-  lab.published = [];
+  fixture.published = [];
   return job;
 }
 
 describe('cancel', () => {
   test('keeps finished rows, gives the other credits back, takes the messages back', async () => {
-    const { userId, jobId, messages } = await lab.running(18);
+    const { userId, jobId, messages } = await fixture.running(18);
     await work(messages.slice(0, 1));
     const of = { userId, jobId };
     expect(await cancelJob(ctx, of)).toMatchObject({
@@ -46,15 +45,15 @@ describe('cancel', () => {
       rows: { total: 18, done: 6, succeeded: 6, failed: 0 },
       credits: { held: 0, charged: 6, released: 12 },
     });
-    expect(await lab.credits(userId)).toEqual({ balance: 494, held: 0 });
-    expect(lab.cancelled).toContain(`job-${jobId}-1`);
-    const lines = await lab.output(userId, jobId);
+    expect(await fixture.credits(userId)).toEqual({ balance: 494, held: 0 });
+    expect(fixture.cancelled).toContain(`job-${jobId}-1`);
+    const lines = await fixture.output(userId, jobId);
     expect(statuses(lines)).toEqual([...Array(6).fill('ok'), ...Array(12).fill('error')]);
     expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,error,The job was cancelled');
   });
 
   test('twice, at once and with late deliveries: one release', async () => {
-    const { userId, jobId, messages } = await lab.running(12);
+    const { userId, jobId, messages } = await fixture.running(12);
     const of = { userId, jobId };
     const outcomes = await Promise.all([
       cancelJob(ctx, of),
@@ -67,28 +66,28 @@ describe('cancel', () => {
     });
     expect(await failChunk(ctx, messages[1] as ChunkMessage, 'x')).toEqual({ outcome: 'gone' });
     const { credits } = await readJob(ctx, of);
-    expect(await lab.credits(userId)).toEqual({ balance: 500 - credits.charged, held: 0 });
+    expect(await fixture.credits(userId)).toEqual({ balance: 500 - credits.charged, held: 0 });
   });
 
   test('with the queue down it holds all the same', async () => {
-    const { userId, jobId } = await lab.running(6);
+    const { userId, jobId } = await fixture.running(6);
     const down = { messages: { cancel: () => Promise.reject(new Error('down')) } };
     const job = await cancelJob({ ...ctx, qstash: down as never }, { userId, jobId });
     expect(job.status).toBe('cancelled');
   });
 
   test('before the start nothing was held; an ended job stays as it is', async () => {
-    const userId = await lab.newUser(10);
+    const userId = await fixture.newUser(10);
     const created = await createJob(ctx, { userId, filename: 'a.csv' });
     expect(await cancelJob(ctx, { userId, jobId: created.job.id })).toMatchObject({
       status: 'cancelled',
       credits: { held: 0, charged: 0, released: 0 },
     });
-    await expect(lab.upload(userId, created.job.id, csvOf(3))).rejects.toMatchObject({
+    await expect(fixture.upload(userId, created.job.id, csvOf(3))).rejects.toMatchObject({
       code: 'job_not_open',
     });
     const waiting = await createJob(ctx, { userId, filename: 'a.csv' });
-    await lab.upload(userId, waiting.job.id, csvOf(20)).catch(() => undefined);
+    await fixture.upload(userId, waiting.job.id, csvOf(20)).catch(() => undefined);
     expect(await cancelJob(ctx, { userId, jobId: waiting.job.id })).toMatchObject({
       status: 'cancelled',
     });
@@ -103,24 +102,24 @@ describe('cancel', () => {
 describe('retry', () => {
   test('works the failed rows only, for their credits only', async () => {
     const { userId, jobId } = await endedWithFailures();
-    const before = await lab.output(userId, jobId);
+    const before = await fixture.output(userId, jobId);
     expect(await retryJob(ctx, { userId, jobId })).toMatchObject({
       status: 'running',
       rows: { total: 18, done: 16, succeeded: 16, failed: 0 },
       credits: { held: 2, charged: 16, released: 2 },
     });
-    expect(lab.messages()).toEqual([
+    expect(fixture.messages()).toEqual([
       { jobId, attempt: 2, chunk: 0, part: 1 },
       { jobId, attempt: 2, chunk: 1, part: 1 },
     ]);
-    await work(lab.messages(), ['lead 7']);
+    await work(fixture.messages(), ['lead 7']);
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
       status: 'completed',
       rows: { done: 18, succeeded: 17, failed: 1 },
       credits: { held: 0, charged: 17, released: 3 },
     });
-    expect(await lab.credits(userId)).toEqual({ balance: 483, held: 0 });
-    const after = await lab.output(userId, jobId);
+    expect(await fixture.credits(userId)).toEqual({ balance: 483, held: 0 });
+    const after = await fixture.output(userId, jobId);
     expect(after.filter((line, i) => line !== before[i])).toEqual([
       'lead 2,"Bonn, 2",lead 2: about lead 2,Dear lead 2,ok,',
     ]);
@@ -132,42 +131,39 @@ describe('retry', () => {
     expect(await processChunk(ctx, messages[0] as ChunkMessage, providers())).toEqual({
       outcome: 'gone',
     });
-    expect(statuses(await lab.output(userId, jobId, true))).toEqual(Array(16).fill('ok'));
+    expect(statuses(await fixture.output(userId, jobId, true))).toEqual(Array(16).fill('ok'));
     await cancelJob(ctx, { userId, jobId });
-    const lines = await lab.output(userId, jobId);
+    const lines = await fixture.output(userId, jobId);
     expect(lines).toHaveLength(19);
     expect(lines[3]).toBe('lead 2,"Bonn, 2",,,error,Search answered 403');
-    expect(await lab.credits(userId)).toEqual({ balance: 484, held: 0 });
+    expect(await fixture.credits(userId)).toEqual({ balance: 484, held: 0 });
   });
 
   test('of a cancelled job: whatever has not succeeded', async () => {
-    const { userId, jobId, messages } = await lab.running(18);
+    const { userId, jobId, messages } = await fixture.running(18);
     await work(messages.slice(0, 1), ['lead 2']);
     await cancelJob(ctx, { userId, jobId });
-    lab.published = [];
+    fixture.published = [];
     expect(await retryJob(ctx, { userId, jobId })).toMatchObject({ credits: { held: 13 } });
-    await work(lab.messages());
-    expect(statuses(await lab.output(userId, jobId))).toEqual(Array(18).fill('ok'));
-    expect(await lab.credits(userId)).toEqual({ balance: 482, held: 0 });
+    await work(fixture.messages());
+    expect(statuses(await fixture.output(userId, jobId))).toEqual(Array(18).fill('ok'));
+    expect(await fixture.credits(userId)).toEqual({ balance: 482, held: 0 });
   });
 
   test('a chunk given up in the retry keeps what each row had', async () => {
     const { userId, jobId } = await endedWithFailures();
     await retryJob(ctx, { userId, jobId });
-    for (const message of lab.messages()) await failChunk(ctx, message, 'Given up');
+    for (const message of fixture.messages()) await failChunk(ctx, message, 'Given up');
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
       status: 'completed',
       rows: { succeeded: 16, failed: 2 },
     });
-    expect((await lab.output(userId, jobId))[3]).toContain(',error,Search answered 403');
+    expect((await fixture.output(userId, jobId))[3]).toContain(',error,Search answered 403');
   });
 
   test('too few credits, nothing failed, still running: the job stays as it is', async () => {
     const { userId, jobId } = await endedWithFailures(18);
-    await lab.query("select rowloom.ledger_post($1, 'HOLD', 2, 'hold', $2, 'job', 'x')", [
-      userId,
-      `elsewhere:${jobId}`,
-    ]);
+    await fixture.topUp(userId, -2);
     await expect(retryJob(ctx, { userId, jobId })).rejects.toMatchObject({
       code: 'insufficient_credits',
       extra: { required: 2, balance: 0 },
@@ -176,11 +172,7 @@ describe('retry', () => {
       status: 'completed',
       rows: { failed: 2 },
     });
-    await lab.query(
-      "select rowloom.ledger_post($1, 'RELEASE', 2, 'release', $2, 'job', 'x', p_ref => $3, p_settle => 2)",
-      [userId, `back:${jobId}`, `elsewhere:${jobId}`],
-    );
-    const whole = await lab.running(6);
+    const whole = await fixture.running(6);
     await expect(retryJob(ctx, whole)).rejects.toMatchObject({ code: 'job_running' });
     await work(whole.messages);
     await expect(retryJob(ctx, whole)).rejects.toMatchObject({ code: 'nothing_to_retry' });
@@ -190,25 +182,25 @@ describe('retry', () => {
     const { userId, jobId } = await endedWithFailures();
     const outcomes = await Promise.allSettled([1, 2].map(() => retryJob(ctx, { userId, jobId })));
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
-    expect(await lab.credits(userId)).toEqual({ balance: 482, held: 2 });
+    expect(await fixture.credits(userId)).toEqual({ balance: 482, held: 2 });
   });
 });
 
 describe('delete and retention', () => {
   const chunks = (jobId: string) =>
-    lab.query('select count(*)::int as n from job_chunks where job_id = $1', [jobId]);
+    fixture.query('select count(*)::int as n from job_chunks where job_id = $1', [jobId]);
 
   test('a deleted job is gone with its rows; the ledger keeps its entries', async () => {
     const { userId, jobId } = await endedWithFailures();
     await deleteJob(ctx, { userId, jobId });
     expect(await chunks(jobId)).toEqual([{ n: 0 }]);
     await expect(readJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(lab.output(userId, jobId)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(fixture.output(userId, jobId)).rejects.toMatchObject({ code: 'not_found' });
     await expect(retryJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
     await expect(deleteJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
     expect((await listJobs(ctx, { userId, limit: 10 })).items).toEqual([]);
-    expect(await lab.credits(userId)).toEqual({ balance: 484, held: 0 });
-    const left = await lab.query(
+    expect(await fixture.credits(userId)).toEqual({ balance: 484, held: 0 });
+    const left = await fixture.query(
       'select filename, prompt, header, columns, idempotency_key from jobs where id = $1',
       [jobId],
     );
@@ -218,11 +210,11 @@ describe('delete and retention', () => {
   });
 
   test('a running one gives its credits back first; deliveries find nothing', async () => {
-    const { userId, jobId, messages } = await lab.running(12);
+    const { userId, jobId, messages } = await fixture.running(12);
     await work(messages.slice(0, 1));
     await deleteJob(ctx, { userId, jobId });
-    expect(await lab.credits(userId)).toEqual({ balance: 494, held: 0 });
-    expect(lab.cancelled).toContain(`job-${jobId}-1`);
+    expect(await fixture.credits(userId)).toEqual({ balance: 494, held: 0 });
+    expect(fixture.cancelled).toContain(`job-${jobId}-1`);
     expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
       outcome: 'gone',
     });
@@ -230,7 +222,7 @@ describe('delete and retention', () => {
 
   test("another user's job is not there to be cancelled, retried or deleted", async () => {
     const { jobId } = await endedWithFailures();
-    const of = { userId: await lab.newUser(), jobId };
+    const of = { userId: await fixture.newUser(), jobId };
     for (const verb of [cancelJob, retryJob, deleteJob])
       await expect(verb(ctx, of)).rejects.toMatchObject({ code: 'not_found' });
   });
@@ -238,12 +230,12 @@ describe('delete and retention', () => {
   test('rows and results go after the retention, in whatever state the job was left', async () => {
     const ended = await endedWithFailures();
     const young = await endedWithFailures();
-    const running = await lab.running(6);
-    const userId = await lab.newUser(1);
+    const running = await fixture.running(6);
+    const userId = await fixture.newUser(1);
     const waiting = await createJob(ctx, { userId, filename: 'a.csv' });
-    await lab.upload(userId, waiting.job.id, csvOf(9)).catch(() => undefined);
+    await fixture.upload(userId, waiting.job.id, csvOf(9)).catch(() => undefined);
     const old = [ended.jobId, running.jobId, waiting.job.id];
-    await lab.query(
+    await fixture.query(
       `update jobs set created_at = created_at - interval '31 days', finished_at = finished_at - interval '31 days',
              progress_at = progress_at - interval '31 days'
          where id = any($1)`,
@@ -253,7 +245,7 @@ describe('delete and retention', () => {
     expect(await purgeJobs(ctx)).toEqual({ purged: 0 });
     for (const jobId of [ended.jobId, waiting.job.id])
       expect(await chunks(jobId)).toEqual([{ n: 0 }]);
-    await expect(lab.output(ended.userId, ended.jobId)).rejects.toMatchObject({
+    await expect(fixture.output(ended.userId, ended.jobId)).rejects.toMatchObject({
       code: 'rows_expired',
     });
     await expect(retryJob(ctx, ended)).rejects.toMatchObject({ code: 'rows_expired' });
@@ -261,9 +253,9 @@ describe('delete and retention', () => {
     expect(await readJob(ctx, { userId, jobId: waiting.job.id })).toMatchObject({
       status: 'cancelled',
     });
-    expect(await lab.output(young.userId, young.jobId)).toHaveLength(19);
+    expect(await fixture.output(young.userId, young.jobId)).toHaveLength(19);
     await work(running.messages);
-    expect(await lab.output(running.userId, running.jobId)).toHaveLength(7);
+    expect(await fixture.output(running.userId, running.jobId)).toHaveLength(7);
   });
 });
 
@@ -279,12 +271,13 @@ test('an output that is being read breaks off when its rows go, rather than end 
 });
 
 test('a job under way for longer than the retention is left alone', async () => {
-  const userId = await lab.newUser(1);
+  const userId = await fixture.newUser(1);
   const { job } = await createJob(ctx, { userId, filename: 'a.csv' });
-  await lab.query("update jobs set created_at = created_at - interval '31 days' where id = $1", [
-    job.id,
-  ]);
-  await lab.upload(userId, job.id, csvOf(9)).catch(() => undefined);
+  await fixture.query(
+    "update jobs set created_at = created_at - interval '31 days' where id = $1",
+    [job.id],
+  );
+  await fixture.upload(userId, job.id, csvOf(9)).catch(() => undefined);
   expect(await purgeJobs(ctx)).toEqual({ purged: 0 });
   expect(await readJob(ctx, { userId, jobId: job.id })).toMatchObject({
     status: 'awaiting_credits',
@@ -296,11 +289,11 @@ test('a retry with another price charges each row at its own', async () => {
   const { userId, jobId } = await endedWithFailures();
   const dearer = { ...ctx, config: { ...ctx.config, creditsPerRow: 3 } };
   await retryJob(dearer, { userId, jobId });
-  await work(lab.messages());
+  await work(fixture.messages());
   expect(await readJob(ctx, { userId, jobId })).toMatchObject({
     credits: { held: 0, charged: 16 + 2 * 3, released: 2 },
   });
-  expect(await lab.credits(userId)).toEqual({ balance: 500 - 22, held: 0 });
+  expect(await fixture.credits(userId)).toEqual({ balance: 500 - 22, held: 0 });
 });
 
 describe('the time limit of an invocation', () => {
@@ -308,7 +301,7 @@ describe('the time limit of an invocation', () => {
 
   test('near it the rows that are done are committed and the rest is queued again', async () => {
     const slow = { ...ctx, config: { ...ctx.config, parallelRowsPerInvocation: 2 } };
-    const { userId, jobId, messages } = await lab.running(6);
+    const { userId, jobId, messages } = await fixture.running(6);
     const [message] = messages as [ChunkMessage];
     const late = providers();
     const waits: typeof late = {
@@ -318,7 +311,7 @@ describe('the time limit of an invocation', () => {
         return late.fetch(...args);
       },
     };
-    lab.published = [];
+    fixture.published = [];
     expect(await processChunk(slow, message, waits, limits)).toMatchObject({
       outcome: 'committed',
     });
@@ -326,8 +319,8 @@ describe('the time limit of an invocation', () => {
     expect(status).toBe('running');
     expect(rows.done).toBeGreaterThan(0);
     expect(rows.done).toBeLessThan(6);
-    expect(lab.messages()).toEqual([{ ...message, part: 1 }]);
-    expect(await lab.output(userId, jobId, true)).toHaveLength(1 + rows.done);
+    expect(fixture.messages()).toEqual([{ ...message, part: 1 }]);
+    expect(await fixture.output(userId, jobId, true)).toHaveLength(1 + rows.done);
     // The queue gives the first message up, for all that it knows: its rest has one of its own.
     expect(await failChunk(ctx, message, 'Could not be processed')).toEqual({ outcome: 'stale' });
     for (let i = 0; i < 6; i += 1) await processChunk(slow, message, waits, limits);
@@ -336,7 +329,7 @@ describe('the time limit of an invocation', () => {
       rows: { succeeded: 6 },
       credits: { charged: 6 },
     });
-    expect(await lab.output(userId, jobId)).toEqual([
+    expect(await fixture.output(userId, jobId)).toEqual([
       'name,city,research_summary,email_body,row_status,row_error',
       ...Array.from(
         { length: 6 },
@@ -346,7 +339,7 @@ describe('the time limit of an invocation', () => {
   });
 
   test('the queue is down for the rest: this delivery comes again', async () => {
-    const { jobId, messages } = await lab.running(6);
+    const { jobId, messages } = await fixture.running(6);
     const [message] = messages as [ChunkMessage];
     const down = { batchJSON: () => Promise.reject(new Error('down')) };
     const none = { startMs: 0, stopMs: 100 };
@@ -354,36 +347,36 @@ describe('the time limit of an invocation', () => {
       processChunk({ ...ctx, qstash: down as never }, message, providers(), none),
     ).rejects.toMatchObject({ code: 'busy' });
     expect(await processChunk(ctx, message, providers())).toMatchObject({ outcome: 'committed' });
-    expect(await lab.query('select status from jobs where id = $1', [jobId])).toEqual([
+    expect(await fixture.query('select status from jobs where id = $1', [jobId])).toEqual([
       { status: 'completed' },
     ]);
   });
 });
 
 test('an empty row is an error row that asks nobody and costs nothing', async () => {
-  const userId = await lab.newUser();
+  const userId = await fixture.newUser();
   const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
-  lab.published = [];
-  await lab.upload(userId, job.id, 'name,city\nlead 1,Bonn\n,\n');
-  await work(lab.messages());
-  expect(await lab.output(userId, job.id)).toEqual([
+  fixture.published = [];
+  await fixture.upload(userId, job.id, 'name,city\nlead 1,Bonn\n,\n');
+  await work(fixture.messages());
+  expect(await fixture.output(userId, job.id)).toEqual([
     'name,city,research_summary,email_body,row_status,row_error',
     'lead 1,Bonn,lead 1: about lead 1,Dear lead 1,ok,',
     ',,,,error,The row is empty',
   ]);
-  expect(await lab.credits(userId)).toEqual({ balance: 499, held: 0 });
+  expect(await fixture.credits(userId)).toEqual({ balance: 499, held: 0 });
 });
 
 describe('the watchdog', () => {
   const quiet = (jobId: string, minutes: number) =>
-    lab.query(
+    fixture.query(
       `update jobs set progress_at = now() - $2 * interval '1 minute',
           dispatched_at = now() - $2 * interval '1 minute' where id = $1`,
       [jobId, minutes],
     );
 
   test('waits twice as long after each time that brought nothing', async () => {
-    const { jobId } = await lab.running(6);
+    const { jobId } = await fixture.running(6);
     const seen: number[] = [];
     for (const minutes of [3, 3, 5, 7, 9]) {
       await quiet(jobId, minutes);
@@ -393,27 +386,29 @@ describe('the watchdog', () => {
     await cancelJob(ctx, {
       userId:
         (
-          await lab.query<{ id: string }>('select user_id as id from jobs where id = $1', [jobId])
+          await fixture.query<{ id: string }>('select user_id as id from jobs where id = $1', [
+            jobId,
+          ])
         )[0]?.id ?? '',
       jobId,
     });
   });
 
   test('does not flood a queue that is only slow', async () => {
-    const { userId, jobId, messages } = await lab.running(60);
-    lab.published = [];
+    const { userId, jobId, messages } = await fixture.running(60);
+    fixture.published = [];
     for (const message of messages.slice(0, 5)) {
       await quiet(jobId, 2.5);
       await watchJobs(ctx);
       await work([message]);
     }
     // Once; the next time it waits twice as long.
-    expect(lab.published).toHaveLength(10);
+    expect(fixture.published).toHaveLength(10);
     await cancelJob(ctx, { userId, jobId });
   });
 
   test('ends a job in the end whose deliveries never come', async () => {
-    const { userId, jobId } = await lab.running(6);
+    const { userId, jobId } = await fixture.running(6);
     for (let i = 0; i < 9; i += 1) {
       await quiet(jobId, 60);
       await watchJobs(ctx);
@@ -426,9 +421,9 @@ describe('the watchdog', () => {
   });
 
   test('leaves a job alone that waits behind another one of its user', async () => {
-    const first = await lab.running(12);
+    const first = await fixture.running(12);
     const { job } = await createJob(ctx, { userId: first.userId, filename: 'second.csv' });
-    await lab.upload(first.userId, job.id, csvOf(6));
+    await fixture.upload(first.userId, job.id, csvOf(6));
     await work(first.messages.slice(0, 1));
     await quiet(job.id, 10);
     expect(await watchJobs(ctx)).toEqual({ stalled: 0 });
@@ -442,7 +437,7 @@ describe('the watchdog', () => {
     await retryJob({ ...ctx, qstash: down as never }, { userId, jobId });
     await quiet(jobId, 1);
     await watchJobs(ctx);
-    expect(lab.messages().filter((message) => message.jobId === jobId)).toEqual([
+    expect(fixture.messages().filter((message) => message.jobId === jobId)).toEqual([
       { jobId, attempt: 2, chunk: 0, part: 1 },
       { jobId, attempt: 2, chunk: 1, part: 1 },
     ]);

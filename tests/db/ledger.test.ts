@@ -1,258 +1,236 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import type { Ctx } from '../../functions/deps.ts';
+import { bringUpToDate } from '../../functions/ledger/due.ts';
+import { timelineOf, type Fact, type HoldFact } from '../../functions/ledger/facts.pure.ts';
+import { refoldUser } from '../../functions/ledger/refold.ts';
+import { readStanding } from '../../functions/ledger/standing.ts';
+import { stepOf } from '../../functions/ledger/step.pure.ts';
+import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { lives } from '../support/lives.ts';
+import { assertBooksAreTheFold, assertBooksHold } from '../support/ledger-invariants.ts';
+import { emptyBooks } from '../support/stored-books.ts';
+import { directDb } from '../support/stripe-fixture.ts';
+import { timelines } from '../support/timelines.ts';
+import { holdAnswer } from '../support/hold-answer.ts';
+
+const user = '22222222-2222-4222-8222-222222222222';
+const runs = Number(process.env['RUNS'] ?? 100);
+const seed = Number(process.env['SEED'] ?? 20_271);
 
 let database: TestDatabase;
+let ctx: Ctx;
+let nowMs = Date.now();
 beforeAll(async () => {
   database = await createDatabase();
+  const whole = testCtx(database);
+  const db = { ...whole.db, ...directDb(database) };
+  ctx = { ...whole, db, now: () => new Date(nowMs) };
 });
 afterAll(() => database.drop());
 
-type Posting = {
-  rule: string;
-  amount: number | null;
-  key: string;
-  kind?: string;
-  lotKind?: string;
-  ref?: string;
-  settle?: number;
-  keepPurchased?: boolean;
-  source?: string;
-};
-type Outcome = { posted: boolean; amount: number; balance: number };
-
-async function newUser(): Promise<string> {
-  const { rows } = await database.pool.query<{ id: string }>(
-    'insert into users default values returning id',
-  );
-  return rows[0]?.id ?? '';
+async function begin(): Promise<void> {
+  await emptyBooks(database.pool);
+  await database.pool.query('insert into users (id) values ($1)', [user]);
 }
 
-const kinds: Record<string, string> = {
-  SET: 'plan_grant',
-  ADD: 'pack',
-  HOLD: 'hold',
-  RELEASE: 'release',
-  TAKE_BACK: 'take_back',
-  RECORD: 'usage',
-};
+/** How often SQL did alone what a fact says, and how often it left it to the fold; by kind. */
+const counts = new Map<string, number>();
+const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
 
-async function post(user: string, posting: Posting): Promise<Outcome> {
-  const { rows } = await database.pool.query<Outcome>(
-    `select posted, amount, balance from rowloom.ledger_post($1, $2, $3, $4, $5, 'test', $6,
-       p_lot_kind => $7, p_ref => $8, p_settle => $9, p_keep_purchased => $10)`,
-    [
-      user,
-      posting.rule,
-      posting.amount,
-      posting.kind ?? kinds[posting.rule],
-      posting.key,
-      posting.source ?? posting.key,
-      posting.lotKind ?? 'purchased',
-      posting.ref ?? null,
-      posting.settle ?? 0,
-      posting.keepPurchased ?? false,
-    ],
-  );
-  return rows[0] as Outcome;
-}
+const jobOf = ({ job, run }: Pick<HoldFact, 'job' | 'run'>): string =>
+  `00000000-0000-4000-8000-${job.padStart(8, '0')}${String(run).padStart(4, '0')}`;
 
-async function lots(user: string) {
-  const { rows } = await database.pool.query<Record<string, number>>(
-    `select credits_plan as plan, credits_bonus as bonus, credits_purchased as purchased, credits_held as held
-       from users where id = $1`,
-    [user],
-  );
-  return rows[0];
-}
-
-/** A user with 100 plan, 50 bonus and 30 purchased credits. */
-async function funded(): Promise<string> {
-  const user = await newUser();
-  await post(user, { rule: 'SET', amount: 100, key: `plan:${user}` });
-  await post(user, {
-    rule: 'ADD',
-    amount: 50,
-    key: `bonus:${user}`,
-    lotKind: 'bonus',
-    kind: 'signup',
-  });
-  await post(user, { rule: 'ADD', amount: 30, key: `pack:${user}` });
-  return user;
-}
-
-describe('rules', () => {
-  test('the same business key again changes nothing, whatever it asks', async () => {
-    const user = await newUser();
-    expect(await post(user, { rule: 'ADD', amount: 10, key: `once:${user}` })).toMatchObject({
-      posted: true,
-    });
-    expect(await post(user, { rule: 'ADD', amount: 99, key: `once:${user}` })).toMatchObject({
-      posted: false,
-      balance: 10,
-    });
-    expect(await lots(user)).toMatchObject({ purchased: 10 });
-  });
-
-  test('SET makes the whole balance the plan, or leaves what was purchased', async () => {
-    const all = await funded();
-    await post(all, { rule: 'SET', amount: 200, key: `s:${all}` });
-    expect(await lots(all)).toEqual({ plan: 200, bonus: 0, purchased: 0, held: 0 });
-    const keep = await funded();
-    await post(keep, { rule: 'SET', amount: 200, key: `s:${keep}`, keepPurchased: true });
-    expect(await lots(keep)).toEqual({ plan: 200, bonus: 0, purchased: 30, held: 0 });
-  });
-
-  test('HOLD takes plan, then bonus, then purchased', async () => {
-    const user = await funded();
-    await post(user, { rule: 'HOLD', amount: 160, key: `h:${user}` });
-    expect(await lots(user)).toEqual({ plan: 0, bonus: 0, purchased: 20, held: 160 });
-  });
-
-  test('HOLD beyond the balance is refused and leaves everything as it was', async () => {
-    const user = await funded();
-    await expect(post(user, { rule: 'HOLD', amount: 181, key: `h:${user}` })).rejects.toMatchObject(
+/** Holds as a start of a job does: on what the user is entitled to now, after what has become due. */
+async function hold({ job, run, credits }: HoldFact): Promise<string> {
+  for (let looks = 0; looks < 3; looks += 1) {
+    const { plan, standingVersion } = await readStanding(ctx, user);
+    const { outcome } = await ctx.db.call(
+      'ledger_hold',
       {
-        code: 'RL402',
-        message: 'insufficient_credits',
+        p_user: user,
+        p_job: jobOf({ job, run }),
+        p_run: run,
+        p_credits: credits,
+        p_unlimited: plan?.credits === null,
+        p_standing: standingVersion,
       },
+      holdAnswer,
     );
-    expect(await lots(user)).toEqual({ plan: 100, bonus: 50, purchased: 30, held: 0 });
-  });
+    if (outcome !== 'refold') return outcome;
+    await bringUpToDate(ctx, user);
+  }
+  throw new Error('The books do not settle.');
+}
 
-  test('RELEASE gives back to the lots they came from, last taken first', async () => {
-    const user = await funded();
-    await post(user, { rule: 'HOLD', amount: 160, key: `h:${user}` });
-    await post(user, {
-      rule: 'RELEASE',
-      amount: 20,
-      key: `r:${user}`,
-      ref: `h:${user}`,
-      settle: 160,
-    });
-    expect(await lots(user)).toEqual({ plan: 0, bonus: 10, purchased: 30, held: 0 });
-  });
-
-  test('a release cannot launder plan credits through a renewal', async () => {
-    const user = await funded();
-    await post(user, { rule: 'HOLD', amount: 170, key: `h:${user}` });
-    await post(user, { rule: 'SET', amount: 100, key: `renewal:${user}` });
-    await post(user, {
-      rule: 'RELEASE',
-      amount: 170,
-      key: `r:${user}`,
-      ref: `h:${user}`,
-      settle: 170,
-    });
-    // 100 plan credits of the old period lapse; bonus and purchased come back to their lots.
-    expect(await lots(user)).toEqual({ plan: 100, bonus: 50, purchased: 20, held: 0 });
-    const { rows } = await database.pool.query<{ details: unknown }>(
-      'select details from credit_entries where business_key = $1',
-      [`r:${user}`],
+/** Posts a fact as the product does: by one step if that can say what it does, else by the fold. */
+async function post(fact: Fact, held: Set<string>): Promise<void> {
+  if (fact.kind === 'hold') {
+    const outcome = held.has(fact.key) ? 'known' : await hold(fact);
+    if (outcome === 'held') held.add(fact.key);
+    return count(`hold: ${outcome}`);
+  }
+  if (fact.kind === 'release') {
+    if (!held.has(fact.hold) || held.has(fact.key)) return;
+    held.add(fact.key);
+    const { job, run, credits, rows } = fact;
+    const ends = { p_user: user, p_job: jobOf({ job, run }), p_run: run };
+    await ctx.db.call('ledger_release', { ...ends, p_credits: credits, p_rows: rows });
+    const { rowCount } = await database.pool.query(
+      'select from users where stale_since is not null',
     );
-    expect(rows[0]?.details).toMatchObject({ lapsed: 100 });
+    if (rowCount) await bringUpToDate(ctx, user);
+    return count(`release: ${rowCount ? 'refold' : 'posted'}`);
+  }
+  if (fact.kind === 'signup') {
+    await database.pool.query('select rowloom.user_sign_up($1, $2)', [user, fact.credits]);
+    return bringUpToDate(ctx, user);
+  }
+  const step = stepOf(fact);
+  const outcome = step
+    ? await ctx.db.call('ledger_step', { p_user: user, p_fact: fact, p_step: step })
+    : 'refold';
+  if (outcome === 'refold') await refoldUser(ctx, { userId: user, tell: () => [fact] });
+  return count(`${fact.kind}: ${outcome}`);
+}
+
+/** By the clock of the newest fact: our own facts follow it at once. */
+async function settleClock(): Promise<void> {
+  const { rows } = await database.pool.query<{ at: string | null }>(
+    "select max((body ->> 'atUs')::bigint) as at from credit_facts where kind <> 'signup'",
+  );
+  nowMs = Math.max(Date.now(), Math.ceil(Number(rows[0]?.at ?? 0) / 1000));
+}
+
+/** A reversal waits in the inbox until its payment is known: it is nobody's before. */
+const afterPayments = (facts: Fact[]): Fact[] => {
+  const paid = (fact: Fact, before: number): boolean =>
+    facts.findIndex(({ key }) => fact.kind === 'reversal' && key === fact.payment) < before;
+  const waits = facts.filter((fact, i) => !paid(fact, i));
+  return facts.flatMap((fact, i) => {
+    if (waits.includes(fact)) return [];
+    const isFirst = facts.findIndex(({ key }) => key === fact.key) === i;
+    const woken = waits.filter((one) => one.kind === 'reversal' && one.payment === fact.key);
+    return isFirst ? [fact, ...woken] : [fact];
+  });
+};
+
+/** A timeline in order, but for some facts that come later than they should. */
+const deliveries = fc
+  .record({ facts: fc.oneof(timelines, lives), delays: fc.array(fc.integer({ min: -20, max: 8 })) })
+  .map(({ facts, delays }) => {
+    const late = timelineOf(facts)
+      .map((fact, i) => ({ fact, at: i + Math.max(0, delays[i] ?? 0) }))
+      .toSorted((a, b) => a.at - b.at);
+    return afterPayments(late.map(({ fact }) => fact));
   });
 
-  test('RELEASE of more than was held is refused', async () => {
-    const user = await funded();
-    await post(user, { rule: 'HOLD', amount: 10, key: `h:${user}` });
-    await expect(
-      post(user, { rule: 'RELEASE', amount: 11, key: `r:${user}`, ref: `h:${user}`, settle: 10 }),
-    ).rejects.toMatchObject({ message: 'release_exceeds_hold' });
-  });
-
-  test('TAKE_BACK takes the refunded lot first, floors at zero and records the shortfall', async () => {
-    const user = await funded();
-    await post(user, { rule: 'ADD', amount: 40, key: `p2:${user}`, source: 'payment-2' });
-    await post(user, { rule: 'TAKE_BACK', amount: 40, key: `t:${user}`, ref: 'payment-2' });
-    expect(await lots(user)).toEqual({ plan: 100, bonus: 50, purchased: 30, held: 0 });
-    await post(user, { rule: 'TAKE_BACK', amount: 500, key: `t2:${user}`, ref: 'gone' });
-    expect(await lots(user)).toEqual({ plan: 0, bonus: 0, purchased: 0, held: 0 });
-    const { rows } = await database.pool.query<{ details: unknown }>(
-      'select details from credit_entries where business_key = $1',
-      [`t2:${user}`],
+describe('what SQL does step by step', () => {
+  test('is what the fold of the facts comes to, lot by lot, also after late facts', async () => {
+    await fc.assert(
+      fc.asyncProperty(deliveries, async (facts) => {
+        await begin();
+        const held = new Set<string>();
+        for (const fact of facts) {
+          await settleClock();
+          await post(fact, held);
+          await assertBooksAreTheFold(database.pool);
+        }
+        await assertBooksHold(database.pool);
+      }),
+      { numRuns: runs, seed },
     );
-    expect(rows[0]?.details).toMatchObject({ shortfall: 320 });
-  });
-
-  test('a negative amount and an unknown user are refused', async () => {
-    const user = await newUser();
-    await expect(post(user, { rule: 'ADD', amount: -1, key: `n:${user}` })).rejects.toMatchObject({
-      message: 'negative_amount',
-    });
-    await expect(
-      post('00000000-0000-0000-0000-000000000000', { rule: 'ADD', amount: 1, key: 'x' }),
-    ).rejects.toMatchObject({ message: 'unknown_user' });
-  });
-
-  test('what was written cannot be rewritten', async () => {
-    await funded();
-    for (const statement of [
-      'update credit_entries set amount = amount',
-      'delete from credit_entries',
-      'truncate credit_movements',
-    ])
-      await expect(database.pool.query(statement)).rejects.toMatchObject({
-        message: 'ledger_append_only',
-      });
-  });
+    console.log(`ledger: seed ${seed}, ${runs} timelines`, Object.fromEntries(counts));
+    // Not worth its name if one side did all the work.
+    for (const kind of ['plan', 'state', 'pack', 'release'])
+      for (const way of ['posted', 'refold'])
+        expect(counts.get(`${kind}: ${way}`), `${kind}: ${way}`).toBeGreaterThan(0);
+  }, 240_000);
 });
 
-test('any sequence of postings leaves books that balance', async () => {
-  const step = fc.record({
-    rule: fc.constantFrom('SET', 'ADD', 'HOLD', 'RELEASE', 'TAKE_BACK'),
-    amount: fc.integer({ min: 0, max: 300 }),
-    lotKind: fc.constantFrom('plan', 'bonus', 'purchased'),
-    keepPurchased: fc.boolean(),
-    pick: fc.nat(20),
-  });
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
-      const user = await newUser();
-      const holds: { key: string; amount: number }[] = [];
-      for (const [i, { rule, amount, lotKind, keepPurchased, pick }] of steps.entries()) {
-        const key = `${i}:${user}`;
-        if (rule === 'RELEASE') {
-          const [hold] = holds.splice(pick % Math.max(1, holds.length), 1);
-          if (!hold) continue;
-          const back = amount % (hold.amount + 1);
-          await post(user, { rule, amount: back, key, ref: hold.key, settle: hold.amount });
-        } else {
-          const outcome = await post(user, { rule, amount, key, lotKind, keepPurchased }).catch(
-            (error: { message: string }) => error.message,
-          );
-          if (rule === 'HOLD' && typeof outcome === 'object') holds.push({ key, amount });
-        }
-      }
-      const state = await lots(user);
-      expect(state?.['held']).toBe(holds.reduce((sum, hold) => sum + hold.amount, 0));
-    }),
-    { numRuns: 60 },
-  );
-  await audit(database.pool, { holds: false });
-}, 60_000);
+/** Everything that stands in a user's rows, to the last column that counts. */
+const rowsOf = async (id: string) =>
+  (
+    await database.pool.query<{ rows: unknown }>(
+      `select jsonb_build_object('user', to_jsonb(u),
+          'entries', (select jsonb_agg(to_jsonb(e) order by e.id) from credit_entries e where e.user_id = u.id),
+          'lots', (select jsonb_agg(to_jsonb(l) order by l.key) from credit_lots l where l.user_id = u.id),
+          'facts', (select jsonb_agg(to_jsonb(f) order by f.key) from credit_facts f where f.user_id = u.id)) as rows
+        from users u where u.id = $1`,
+      [id],
+    )
+  ).rows[0]?.rows;
 
-test('100 writers, 20 at a time: every running balance chains and nothing is lost', async () => {
-  const user = await newUser();
-  await post(user, { rule: 'ADD', amount: 500, key: `start:${user}` });
-  const work = Array.from({ length: 100 }, (_, i) => async () => {
-    const key = `w${i}:${user}`;
-    if (i % 4 === 0) return post(user, { rule: 'ADD', amount: 7, key });
-    if (i % 4 === 1) return post(user, { rule: 'HOLD', amount: 3, key });
-    // The same key from two writers: one of them counts.
-    if (i % 4 === 2) return post(user, { rule: 'ADD', amount: 11, key: `pair${i}:${user}` });
-    return post(user, { rule: 'ADD', amount: 11, key: `pair${i - 1}:${user}` });
+const packOf = (session: string, second: number): Fact => ({
+  kind: 'pack',
+  key: `session:${session}`,
+  atUs: second * 1e6,
+  decidedAtMs: second * 1e3,
+  session,
+  pack: 'pack',
+  quantity: 1,
+  credits: 10,
+  total: 900,
+});
+
+describe('one user', () => {
+  test('is written to by 32 at once: every running balance adds up, nothing is given up', async () => {
+    await begin();
+    nowMs = Date.now();
+    const second = Math.floor(nowMs / 1000);
+    // In whatever order they come through, many are late.
+    const events = Array.from({ length: 100 }, (_, i) => packOf(`cs_crowd_${i}`, second - 100 + i));
+    const jobs = Array.from({ length: 20 }, () => randomUUID());
+    const held: string[] = [];
+    const writers = Array.from({ length: 32 }, async (_, writer) => {
+      for (let at = writer; at < events.length; at += 32)
+        await post(events[at] as Fact, new Set<string>());
+      const job = jobs[writer];
+      if (job === undefined) return;
+      const { outcome } = await ctx.db.call(
+        'ledger_hold',
+        {
+          p_user: user,
+          p_job: job,
+          p_run: 1,
+          p_credits: 20,
+          p_unlimited: false,
+          p_standing: (await readStanding(ctx, user)).standingVersion,
+        },
+        holdAnswer,
+      );
+      if (outcome === 'held') held.push(job);
+    });
+    await Promise.all(writers);
+    for (const job of held)
+      await ctx.db.call('ledger_release', {
+        p_user: user,
+        p_job: job,
+        p_run: 1,
+        p_credits: 5,
+        p_rows: 15,
+      });
+    await bringUpToDate(ctx, user);
+    await assertBooksHold(database.pool);
+    const { rows } = await database.pool.query<{ balance: number; packs: number }>(
+      `select credits_balance::int as balance, (select count(*)::int from credit_entries where kind = 'pack') as packs
+        from users where id = $1`,
+      [user],
+    );
+    expect(held.length).toBeGreaterThan(0);
+    expect(rows).toEqual([{ balance: 1000 - 15 * held.length, packs: 100 }]);
+  }, 120_000);
+
+  test('is told again what was written before the answer was lost: nothing changes', async () => {
+    await begin();
+    const second = Math.floor(Date.now() / 1000);
+    const facts = [packOf('cs_2', second), packOf('cs_1', second - 10)];
+    for (const fact of facts) await post(fact, new Set());
+    const written = await rowsOf(user);
+    for (const fact of facts) await post(fact, new Set());
+    expect(await rowsOf(user)).toEqual(written);
+    await assertBooksHold(database.pool);
   });
-  const runners = Array.from({ length: 20 }, async () => {
-    for (let next = work.pop(); next; next = work.pop()) await next();
-  });
-  await Promise.all(runners);
-  expect(await lots(user)).toEqual({
-    plan: 0,
-    bonus: 0,
-    purchased: 500 + 25 * 7 - 25 * 3 + 25 * 11,
-    held: 75,
-  });
-  await audit(database.pool, { holds: false });
 });

@@ -72,21 +72,46 @@ describe('indexes', () => {
     ['users_stripe_customer_id_key', "select * from users where stripe_customer_id = 'x'"],
     ['users_email_lower_idx', "select * from users where lower(email) = lower('x')"],
     ['credit_entries_pkey', 'select * from credit_entries where id = 1'],
-    ['credit_entries_business_key_key', "select * from credit_entries where business_key = 'x'"],
+    [
+      'credit_entries_idempotency_key_key',
+      "select * from credit_entries where idempotency_key = 'x'",
+    ],
     [
       'credit_entries_user_idx',
       "select * from credit_entries where user_id = '00000000-0000-0000-0000-000000000000' order by id desc limit 5",
     ],
-    ['credit_lots_pkey', 'update credit_lots set remaining = 0 where id = 1'],
+    ['credit_facts_pkey', "select * from credit_facts where key = 'x'"],
     [
-      'credit_lots_user_idx',
+      'credit_facts_user_idx',
+      "select * from credit_facts where user_id = '00000000-0000-0000-0000-000000000000' and position > 'x' order by position",
+    ],
+    [
+      'credit_lots_pkey',
+      "update credit_lots set remaining = 0 where user_id = '00000000-0000-0000-0000-000000000000' and key = 'x'",
+    ],
+    [
+      'credit_lots_pkey',
       "select * from credit_lots where user_id = '00000000-0000-0000-0000-000000000000' and remaining > 0",
     ],
+    ['credit_holds_pkey', "delete from credit_holds where key = 'x'"],
     [
-      'credit_lots_user_idx',
-      "update credit_lots set lapsed_at = now() where user_id = '00000000-0000-0000-0000-000000000000' and kind = 'plan' and lapsed_at is null",
+      'credit_holds_user_idx',
+      "select * from credit_holds where user_id = '00000000-0000-0000-0000-000000000000'",
     ],
-    ['credit_movements_pkey', 'select * from credit_movements where entry_id = 1'],
+    ['payment_refs_pkey', "select * from payment_refs where ref = 'x'"],
+    [
+      'users_stale_idx',
+      'select * from users where stale_since is not null order by stale_since limit 5',
+    ],
+    [
+      'users_next_due_idx',
+      'select * from users where next_due_at <= now() order by next_due_at limit 5',
+    ],
+    [
+      'users_allowance_due_idx',
+      'select * from users where allowance_due_at <= now() order by allowance_due_at limit 5',
+    ],
+    ['catalogue_version_pkey', 'select * from catalogue_version where id = 1'],
     ['stripe_events_pkey', "select * from stripe_events where event_id = 'x'"],
     [
       'stripe_events_due_idx',
@@ -96,14 +121,6 @@ describe('indexes', () => {
     [
       'stripe_events_received_idx',
       'select * from stripe_events order by received_at desc, event_id desc limit 5',
-    ],
-    ['stripe_grants_pkey', "select * from stripe_grants where business_key = 'x'"],
-    ['stripe_payment_refs_pkey', "select * from stripe_payment_refs where ref = 'x'"],
-    ['stripe_reversals_pkey', "select * from stripe_reversals where reversal_id = 'x'"],
-    ['stripe_reversals_grant_idx', "select * from stripe_reversals where business_key = 'x'"],
-    [
-      'subscriptions_next_grant_idx',
-      'select * from subscriptions where next_grant_at is not null and next_grant_at <= now() order by next_grant_at limit 5',
     ],
     ['subscriptions_pkey', "select * from subscriptions where stripe_subscription_id = 'x'"],
     [
@@ -123,6 +140,10 @@ describe('indexes', () => {
     [
       'jobs_user_created_idx',
       "select * from jobs where user_id = '00000000-0000-0000-0000-000000000000' order by created_at desc, id desc limit 5",
+    ],
+    [
+      'jobs_awaiting_idx',
+      "select * from jobs where user_id = '00000000-0000-0000-0000-000000000000' and status = 'awaiting_credits'",
     ],
     [
       'jobs_running_idx',

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ctx } from '../../functions/deps.ts';
+import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import { listEntries } from '../../functions/ledger/list-entries.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
 import { userView } from '../../functions/users/view.pure.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -14,7 +15,7 @@ beforeAll(async () => {
   ctx = testCtx(database);
 });
 afterAll(async () => {
-  await audit(database.pool);
+  await assertBooksHold(database.pool);
   await database.drop();
 });
 
@@ -32,7 +33,9 @@ describe('a first call', () => {
     const users = await Promise.all(calls);
     expect(new Set(users.map(({ user }) => user.id)).size).toBe(1);
     const again = await ensureUser(ctx, verified('racer', 'racer@example.com'));
-    expect(userView(again.user, again.subscription)).toMatchObject({
+    expect(
+      userView(again.user, again.subscriptions, { now: ctx.now(), mode: 'reset-all' }),
+    ).toMatchObject({
       externalId: 'racer',
       credits: { balance: 500, plan: 0, bonus: 500, purchased: 0, held: 0, unlimited: false },
       subscription: null,
@@ -81,10 +84,7 @@ describe('a first call', () => {
 test('the ledger is read in pages, newest first, without gaps', async () => {
   const { user } = await ensureUser(ctx, verified('reader', 'reader@example.com'));
   for (let i = 0; i < 7; i += 1)
-    await database.pool.query(
-      "select rowloom.ledger_post($1, 'ADD', $2, 'pack', $3, 'test', 'x', p_lot_kind => 'purchased')",
-      [user.id, i + 1, `page:${i}`],
-    );
+    await adjustCredits(ctx, { user: user.id, amount: i + 1, reason: 'page' });
   const seen: number[] = [];
   let cursor: number | undefined;
   for (let pages = 0; pages < 10; pages += 1) {

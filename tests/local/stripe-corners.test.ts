@@ -178,6 +178,14 @@ describe('an ending', () => {
   });
 });
 
+describe('the clock', () => {
+  it('is what answers are dated by', async () => {
+    await shop.local('/clock', { advance_seconds: 86_400 });
+    const { lastResponse, created } = await stripe.customers.create();
+    expect(Date.parse(lastResponse.headers['date'] ?? '') / 1000).toBeGreaterThanOrEqual(created);
+  });
+});
+
 describe('/_local', () => {
   const post = async (path: string, body: string) =>
     (await fetch(`${shop.standIn.url}/_local${path}`, { method: 'POST', body })).status;

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Ctx } from '../../functions/deps.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
-import { audit } from './audit.ts';
+import { assertBooksHold } from './ledger-invariants.ts';
 import type { Stage } from './chaos-story.ts';
 
 /** What a story knows of a job. */
@@ -107,12 +107,12 @@ export type End = {
 
 /** After the calm: the same books and the same files whatever happened. */
 export async function checkEnd(stage: Stage, end: End): Promise<void> {
-  const { lab, tally } = stage;
+  const { fixture, tally } = stage;
   expect(end.surprises).toEqual([]);
   let spent = 0;
   for (const told of end.jobs) spent += await checkJob(stage, end, told);
-  expect(await lab.credits(end.userId)).toEqual({ balance: end.bought - spent, held: 0 });
-  await audit(lab.database.pool);
+  expect(await fixture.credits(end.userId)).toEqual({ balance: end.bought - spent, held: 0 });
+  await assertBooksHold(fixture.database.pool);
   tally.count('stories: checked');
 }
 
@@ -129,13 +129,13 @@ type Books = {
 };
 
 /** → the credits that the job has cost. */
-async function checkJob({ lab, tally }: Stage, end: End, told: Told): Promise<number> {
-  const [books] = await lab.query<Books>(
+async function checkJob({ fixture, tally }: Stage, end: End, told: Told): Promise<number> {
+  const [books] = await fixture.query<Books>(
     `select j.status, j.attempt, j.rows_total, j.rows_succeeded, j.deleted_at is not null as deleted,
         coalesce(-sum(e.amount) filter (where e.kind = 'hold'), 0)::int as held,
         coalesce(sum(e.amount) filter (where e.kind = 'release'), 0)::int as released,
-        coalesce(array_agg(e.business_key) filter (where e.kind = 'hold'), '{}') as holds,
-        coalesce(array_agg(e.business_key) filter (where e.kind = 'release'), '{}') as releases
+        coalesce(array_agg(e.idempotency_key) filter (where e.kind = 'hold'), '{}') as holds,
+        coalesce(array_agg(e.idempotency_key) filter (where e.kind = 'release'), '{}') as releases
       from jobs j left join credit_entries e on e.job_id = j.id where j.id = $1 group by j.id`,
     [told.id],
   );
@@ -161,7 +161,7 @@ async function checkJob({ lab, tally }: Stage, end: End, told: Told): Promise<nu
     return spent;
   }
   expect(books.status).toMatch(/^(completed|cancelled)$/);
-  const lines = await linesOf(lab.ctx, { userId: end.userId, jobId: told.id }, told);
+  const lines = await linesOf(fixture.ctx, { userId: end.userId, jobId: told.id }, told);
   const ok = checkLines(lines, told.rows);
   expect(lines, 'every row of the file').toHaveLength(told.rows.length);
   expect(ok.size, 'rows counted ok = rows that are ok').toBe(books.rows_succeeded);

@@ -7,7 +7,7 @@ import { aroundCalls } from './around-calls.ts';
 import type { Call, Strike } from './chaos-plan.ts';
 import type { Provider } from './chaos-providers.ts';
 import type { Tally } from './chaos-tally.ts';
-import type { Published } from './job-lab.ts';
+import type { Published } from './job-fixture.ts';
 
 /** The Worker died: whoever called it sees the connection break. */
 export class WorkerDied extends Error {}

@@ -1,7 +1,7 @@
 import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
 import type { Fate } from './chaos-plan.ts';
 import type { Tally } from './chaos-tally.ts';
-import type { Published } from './job-lab.ts';
+import type { Published } from './job-fixture.ts';
 
 /** A message on its way to the Worker, or the callback that says that it was given up. */
 export type Delivery = {

@@ -4,10 +4,11 @@ import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
 import { failChunk } from '../../functions/jobs/fail-chunk.ts';
 import { processChunk } from '../../functions/jobs/process-chunk.ts';
-import { retryJob } from '../../functions/jobs/retry-job.ts';
-import { startJob } from '../../functions/jobs/start-job.ts';
+import { retryJob, startJob } from '../../functions/jobs/start-job.ts';
+import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { DomainError, type ErrorCode } from '../../functions/errors.ts';
 import { checkEnd, checkReading, remember, type Told } from './chaos-checks.ts';
 import { Isolate, isStruck, type Life, type World } from './chaos-isolate.ts';
@@ -15,9 +16,9 @@ import type { Act, Fate, Plan, Verb } from './chaos-plan.ts';
 import { chaosProviders } from './chaos-providers.ts';
 import { ChaosQueue, type Delivery } from './chaos-queue.ts';
 import type { Tally } from './chaos-tally.ts';
-import { type JobLab, streamOf } from './job-lab.ts';
+import { type JobFixture, streamOf } from './job-fixture.ts';
 
-export type Stage = { lab: JobLab; now: () => Date; tally: Tally; up: Redis; down: Redis };
+export type Stage = { fixture: JobFixture; now: () => Date; tally: Tally; up: Redis; down: Redis };
 
 /** Who asks: an isolate that dies at this call, or one that lives. */
 type By = Pick<Act, 'strike'>;
@@ -83,13 +84,13 @@ export class Story {
   #isolates = 0;
 
   constructor(stage: Stage, plan: Plan) {
-    const { lab, tally, now } = stage;
+    const { fixture, tally, now } = stage;
     this.#plan = plan;
     this.#stage = stage;
     this.#queue = new ChaosQueue(plan.fates, tally, this.#bring);
     this.#acts = plan.acts.toSorted((a, b) => a.at - b.at);
     this.#world = {
-      ctx: lab.ctx,
+      ctx: fixture.ctx,
       tally,
       now,
       cuts: plan.cuts,
@@ -108,9 +109,9 @@ export class Story {
     this.#bought = credits;
     const story = stories;
     stories += 1;
-    this.#userId = await this.#stage.lab.newUser(credits);
+    this.#userId = await this.#stage.fixture.newUser(credits);
     for (const [k, { rows }] of this.#plan.jobs.entries()) {
-      const { job } = await createJob(this.#stage.lab.ctx, {
+      const { job } = await createJob(this.#stage.fixture.ctx, {
         userId: this.#userId,
         filename: 'a.csv',
       });
@@ -166,7 +167,7 @@ export class Story {
       await this.#queue.run(this.#onStep);
       await this.#startWaiting();
       await this.#queue.run(this.#onStep);
-      const open = await this.#stage.lab.query(
+      const open = await this.#stage.fixture.query(
         "select status from jobs where user_id = $1 and status in ('running', 'uploading', 'created')",
         [this.#userId],
       );
@@ -181,7 +182,7 @@ export class Story {
   /** Jobs that await credits are started as far as the credits go. */
   async #startWaiting(): Promise<void> {
     for (const [job, { id }] of this.#jobs.entries()) {
-      const [row] = await this.#stage.lab.query('select status from jobs where id = $1', [id]);
+      const [row] = await this.#stage.fixture.query('select status from jobs where id = $1', [id]);
       if (row?.['status'] === 'awaiting_credits')
         await this.#act({ at: 0, verb: 'start', job, strike: null });
     }
@@ -198,7 +199,7 @@ export class Story {
   /** The Worker's answer to a delivery; a rejection is anything but 2xx. */
   #bring = async (delivery: Delivery, fate: Fate): Promise<void> => {
     const { message } = delivery;
-    const { query } = this.#stage.lab;
+    const { query } = this.#stage.fixture;
     const leaseEnds = () =>
       query(
         "update job_chunks set lease_until = now() - interval '1 second' where job_id = $1 and index = $2 and lease_until is not null",
@@ -228,7 +229,7 @@ export class Story {
     const told = this.#jobs.find(({ id }) => id === message.jobId);
     const of = { userId: this.#userId, jobId: message.jobId };
     if (told && !told.deleted)
-      await remember(this.#stage.lab.ctx, of, told).catch((error: unknown) => {
+      await remember(this.#stage.fixture.ctx, of, told).catch((error: unknown) => {
         if (!told.deleted) this.#failed.push(error);
       });
   };
@@ -260,9 +261,10 @@ export class Story {
           uploadInput(ctx, { ...of, body: body(), contentLength: text.length }),
         );
       const ends = await Promise.all(sending.kind === 'twice' ? [send(), send()] : [send()]);
-      const isOver = (end: string) =>
-        ['ok', 'insufficient_credits', 'job_not_open', 'not_found'].includes(end);
-      if (ends.some(isOver)) return;
+      const isOver = (end: string) => ['ok', 'job_not_open', 'not_found'].includes(end);
+      // Beside one that was kept for want of credits another may have begun later, and broken off.
+      const isKept = ends.includes('insufficient_credits') && !ends.includes('struck');
+      if (isKept || ends.some(isOver)) return;
     }
     throw new Error(`The file could not be sent in ${mostUploads} tries.`);
   }
@@ -309,14 +311,14 @@ export class Story {
 
   async #topUp(credits: number): Promise<void> {
     this.#bought += credits;
-    await this.#stage.lab.topUp(this.#userId, credits);
+    await this.#stage.fixture.topUp(this.#userId, credits);
   }
 
   /** Nothing moved for hours: leases are over, and the cron looks at every running job. */
   async #minutesPass(by: By): Promise<string> {
-    const { query } = this.#stage.lab;
+    const { query } = this.#stage.fixture;
     for (const { id } of this.#jobs) {
-      await this.#stage.lab.expireLeases(id);
+      await this.#stage.fixture.expireLeases(id);
       await query(
         `update jobs set progress_at = now() - interval '3 hours',
             dispatched_at = now() - interval '3 hours', cancel_at = cancel_at - interval '3 hours'
@@ -324,6 +326,10 @@ export class Story {
         [id],
       );
     }
-    return this.#user('minutes pass', by, watchJobs);
+    return this.#user('minutes pass', by, async (ctx) => {
+      await watchJobs(ctx);
+      await settleDueUsers(ctx);
+      await startAwaitingJobs(ctx);
+    });
   }
 }

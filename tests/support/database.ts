@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client, DatabaseError, Pool } from 'pg';
+import { Client, DatabaseError, Pool, types } from 'pg';
 import { inject } from 'vitest';
 import { released } from '../../db/call.ts';
 import { recordCalls } from './called-functions.ts';
@@ -47,12 +47,16 @@ async function copyTemplate(name: string): Promise<void> {
   });
 }
 
+/** Credits are bigint, and far below 2^53. */
+const getTypeParser: typeof types.getTypeParser = (oid, format) =>
+  oid === types.builtins.INT8 ? Number : types.getTypeParser(oid, format);
+
 /**
  * Texts may name `rowloom.…`, as `db.rows` takes them. `drop` may overtake connections that are closing;
  * their last words are of no interest.
  */
 function directPool(url: string): Pool {
-  const pool = new Pool({ connectionString: url, max: 40 });
+  const pool = new Pool({ connectionString: url, max: 40, types: { getTypeParser } });
   pool.on('connect', (client) => {
     client.on('error', () => undefined);
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;

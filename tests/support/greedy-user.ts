@@ -9,15 +9,18 @@ import { createCheckout } from '../../functions/billing/create-checkout.ts';
 import { openPortal } from '../../functions/billing/open-portal.ts';
 import { DomainError } from '../../functions/errors.ts';
 import type { BillingShop } from '../db/billing-shop.ts';
-import { newestOf, plansByPrice, readAccount, type Account, type Sale } from './plan-sales.ts';
+import { newestOf, planOf, plansByPrice, readAccount, type Account } from './plan-sales.ts';
 
 /** A user's credits, whoever keeps them. */
 export type Books = {
   balance(): Promise<number>;
   unlimited(): Promise<boolean>;
-  /** Uses credits; where the plan is unlimited, none. */
-  spend(credits: number): Promise<void>;
+  /** Holds credits as a job does; where the plan is unlimited, none. */
+  hold(credits: number): Promise<Hold>;
 };
+
+/** Credits that a job holds; at its end what it did not use comes back. */
+export type Hold = { credits: number; end(used: number): Promise<void> };
 
 /** Decides by numbers that were drawn before, so that a game can be played again. */
 export type Dice = { roll: (n: number) => number; pick: <T>(...values: T[]) => T };
@@ -47,6 +50,10 @@ export class GreedyUser {
   /** Pages of the portal that were opened, however long ago. */
   readonly #portals: string[] = [];
   readonly #unlimitedPeriods = new Set<string>();
+  /** By an unlimited plan's invoice the metered plan that it was left for first. */
+  readonly #leftFor = new Map<string, CatalogueItem>();
+  /** Jobs that run, with what a credit was worth when they began. */
+  #running: (Hold & { worthCents: number })[] = [];
   #usedCents = 0;
   readonly story: string[] = [];
 
@@ -73,8 +80,8 @@ export class GreedyUser {
 
   account = (): Promise<Account> => readAccount(this.#shop.stripe, this.#prices, this.#customer);
 
-  /** One move; what is refused in our words or by a page of Stripe's is no move. */
-  async play(move: keyof typeof moves, dice: Dice): Promise<void> {
+  /** One move, and its events; what is refused in our words or by a page of Stripe's is no move. */
+  async play(move: keyof typeof moves, dice: Dice, isShuffled: boolean): Promise<void> {
     const before = this.story.length;
     try {
       await moves[move]?.(this, dice);
@@ -83,15 +90,25 @@ export class GreedyUser {
       this.story.push(`${move}: ${error.code}`);
     }
     if (this.story.length === before) this.story.push(move);
-    await this.#shop.deliver();
+    const by = new Map<unknown, number>();
+    const rank = (event: unknown): number => {
+      const known = by.get(event) ?? dice.roll(1000);
+      by.set(event, known);
+      return known;
+    };
+    await this.#shop.deliver((events) =>
+      isShuffled ? events.toSorted((a, b) => rank(a) - rank(b)) : events,
+    );
+    // Nobody is quicker than Stripe's clock, which counts seconds.
+    await this.#shop.advance(1);
   }
 
   /** Uses a share of what there is; what it is worth is what its plan cost. */
   async use(share: number): Promise<void> {
-    const { sales } = await this.account();
-    const newest = newestOf(sales);
+    const account = await this.account();
+    const newest = newestOf(account.sales);
     if (await this.#books.unlimited()) {
-      await this.#books.spend(1);
+      await (await this.#books.hold(1)).end(1);
       if (!newest || newest.plan.credits !== null)
         throw new Error('unlimited is not what was paid last');
       if (this.#unlimitedPeriods.has(newest.invoice)) return;
@@ -102,25 +119,50 @@ export class GreedyUser {
     }
     const credits = Math.floor((await this.#books.balance()) * share);
     if (credits === 0) return;
-    await this.#books.spend(credits);
-    this.#usedCents += credits * this.#worthOf(sales);
+    await (await this.#books.hold(credits)).end(credits);
+    this.#usedCents += credits * this.#worthOf(account);
     this.story.push(`use ${credits}`);
   }
 
-  /** Credits are from the metered plan that was paid last; those of nowhere count as the dearest. */
-  #worthOf(sales: Sale[]): number {
-    const metered = sales.findLast(({ plan }) => plan.credits !== null);
-    return metered
-      ? centsPerCredit(metered.plan)
-      : Math.max(...[...this.#prices.values()].map(centsPerCredit));
+  /** Starts a job that holds a share of what there is. */
+  async start(share: number): Promise<void> {
+    if (await this.#books.unlimited()) return;
+    const credits = Math.floor((await this.#books.balance()) * share);
+    if (credits === 0) return;
+    const worthCents = this.#worthOf(await this.account());
+    this.#running.push({ ...(await this.#books.hold(credits)), worthCents });
+    this.story.push(`hold ${credits}`);
+  }
+
+  /** Ends a job that runs, with a share of what it held used. */
+  async end(share: number): Promise<void> {
+    const job = this.#running.shift();
+    if (!job) return;
+    const used = Math.floor(job.credits * share);
+    await job.end(used);
+    this.#usedCents += used * job.worthCents;
+    this.story.push(`end a job, ${used} used`);
+  }
+
+  /**
+   * Credits are from the metered plan that was paid last, or that an unlimited one was left for: that is
+   * granted once for the unlimited plan's price.
+   */
+  #worthOf({ sales, subscriptions }: Account): number {
+    const newest = newestOf(sales);
+    if (newest && newest.plan.credits !== null) return centsPerCredit(newest.plan);
+    const item = subscriptions.find(({ id }) => id === newest?.subscription)?.items.data[0];
+    const plan = planOf(this.#prices, item?.price.id);
+    if (newest && !this.#leftFor.has(newest.invoice)) this.#leftFor.set(newest.invoice, plan);
+    return centsPerCredit(plan);
   }
 
   /** By how many cents the credits used are worth more than they may be; at most 0 is honest. */
   async gainCents(): Promise<number> {
     const { keptCents, sales, invoices } = await this.account();
-    const tolerance = sales
-      .flatMap(({ credited }) => credited)
-      .reduce((sum, plan) => sum + toleranceCents(plan), 0);
+    const tolerance = [...sales.flatMap(({ credited }) => credited), ...this.#leftFor.values()]
+      .map(toleranceCents)
+      .reduce((sum, cents) => sum + cents, 0);
     return this.#usedCents - keptCents - tolerance - invoices.length;
   }
 
@@ -218,5 +260,7 @@ export const moves: Record<string, Move> = {
   card: (user, { pick }) => user.card(pick('ok', 'ok', 'decline', 'action')),
   payInvoice: (user) => user.payInvoice(),
   wait: (user, { pick }) => user.wait(pick(60, 2 * hour, day, 4 * day, 11 * day, 33 * day)),
+  start: (user, { pick }) => user.start(pick(1, 0.5)),
+  end: (user, { pick }) => user.end(pick(1, 0.5, 0)),
   waitUntilLast: (user, { pick }) => user.waitUntilLast(pick(day, hour, -60, -2 * hour)),
 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkBooks, ordersOf, seeded, shuffled } from './books-rules.ts';
+import { checkBooks, most, ordersOf, seeded, shuffled } from './books-rules.ts';
 import type { Fact } from '../../functions/ledger/facts.pure.ts';
 import {
   aSecond,
@@ -71,11 +71,11 @@ export function story(name: string, facts: Fact[], ...moments: Moment[]): void {
   });
 
   test(`${name}, with jobs between`, () => {
-    for (let seed = 1; seed <= 5; seed += 1) {
+    for (let seed = 1; seed <= Math.min(5, most); seed += 1) {
       const all = [...facts, ...jobsBetween(facts, seed)];
       const expected = booksAt(all, end);
       checkBooks(expected);
-      for (let order = 1; order <= 10; order += 1)
+      for (let order = 1; order <= Math.min(10, most); order += 1)
         expect(snapshot(booksAt(shuffled(all, order), end))).toStrictEqual(snapshot(expected));
     }
   });

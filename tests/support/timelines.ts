@@ -165,17 +165,19 @@ export const tellings: fc.Arbitrary<Fact[]> = fc
         payment: fc.constantFrom('session:cs_1', 'session:cs_2'),
         before: fc.constantFrom({ quantity: 1 }, { quantity: 2 }, { status: 'active' }, undefined),
         differs: fc.constantFrom(true, undefined),
+        isTimeGuessed: fc.constantFrom(true, undefined),
       }),
       { minLength: 3, maxLength: 3 },
     ),
   })
   .map(({ fact, others }) =>
-    others.map(({ at, decided, differs, before, ...numbers }) => {
+    others.map(({ at, decided, differs, before, isTimeGuessed, ...numbers }) => {
       const own = Object.fromEntries(Object.entries(numbers).filter(([name]) => name in fact));
       return {
         ...fact,
         ...own,
         ...(fact.kind === 'state' && before && { before }),
+        ...(fact.kind === 'plan' && isTimeGuessed && { isTimeGuessed }),
         ...(differs && { differs }),
         atUs: fact.atUs + at * 1e6,
         decidedAtMs: decided,

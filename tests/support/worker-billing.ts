@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { rigSecrets, someone, type Rig } from './worker.ts';
-import type { Entry, Me } from './worker-client.ts';
-import { checkout, pay, stripeLocal, stripeObject } from './worker-shop.ts';
+import type { Me } from './worker-client.ts';
+import { checkout, pay, secondPasses, stripeLocal, stripeObject } from './worker-shop.ts';
 
 type StandIn = NonNullable<Rig['stripe']>;
 
@@ -29,13 +29,7 @@ export type Explained = {
   balance: number;
   sum: number;
   agrees: boolean;
-  entries: (Entry & { businessKey: string; says: string })[];
-  reversals: {
-    id: string;
-    kind: string;
-    active: boolean;
-    grant: { credits: number; claimed: number; shortfall: number };
-  }[];
+  shortfall: number;
 };
 
 export type StoredEvent = {
@@ -136,20 +130,24 @@ export const subscriptionOf = async (rig: Rig, token: string): Promise<Told | nu
   (await rig.json<{ subscription: Told | null }>('/v1/billing/subscription', { token }))
     .subscription;
 
-/** Calls one of the routes that change a subscription. */
+/** Calls one of the routes that change a subscription, as a person does: not twice within a second. */
 export const change = async (
   rig: Rig,
   token: string,
   method: 'PUT' | 'DELETE' | 'POST',
   options: { path?: string; body?: object } = {},
-): Promise<Told> =>
-  (
-    await rig.json<{ subscription: Told }>(`/v1/billing/subscription${options.path ?? ''}`, {
+): Promise<Told> => {
+  await secondPasses(standIn(rig));
+  const { subscription } = await rig.json<{ subscription: Told }>(
+    `/v1/billing/subscription${options.path ?? ''}`,
+    {
       method,
       token,
       body: options.body,
-    })
-  ).subscription;
+    },
+  );
+  return subscription;
+};
 
 /** What the balance is made of, for comparisons. */
 export const lotsOf = async (rig: Rig, token: string) => {

@@ -23,8 +23,11 @@ export type Me = {
     purchased: number;
     held: number;
     unlimited: boolean;
+    resetsAt: string | null;
+    resetsLots: string[];
   };
   subscription: { plan: string; status: string; interval: string } | null;
+  suspended: { since: string; reason: string } | null;
 };
 
 export type Entry = {

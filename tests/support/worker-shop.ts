@@ -25,6 +25,10 @@ export async function stripeLocal<T>(stripe: StandIn, path: string, body: object
   return (await answer.json()) as T;
 }
 
+/** Stripe's times are whole seconds: what it does within the second of a hold stands before the hold. */
+export const secondPasses = (stripe: StandIn) =>
+  stripeLocal(stripe, 'clock', { advance_seconds: 1 });
+
 /** Opens a payment page. */
 export const checkout = (
   rig: Rig,

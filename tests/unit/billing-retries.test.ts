@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { fromStripe } from '../../functions/billing/stripe-errors.ts';
+import { fromStripe } from '../../functions/clients/stripe-errors.ts';
 import { withStripeRetries } from '../../functions/clients/stripe.ts';
 import { DomainError } from '../../functions/errors.ts';
 

@@ -1,11 +1,15 @@
+import * as z from 'zod';
 import type { Call } from '../../db/call.ts';
 
 /** Never run: `npm run check` fails when one of these compiles, or the first does not. */
 export async function typedCalls(call: Call): Promise<void> {
   const of = { p_job: 'j', p_attempt: 1 };
   const count: number = await call('jobs_purge', { p_days: 1, p_limit: 1 });
-  await call('job_dispatch', { ...of, p_from: count, p_limit: 1 });
-  await call('job_start', { p_job: 'j', p_user: 'u', p_per_row: 1, p_upload: null });
+  await call('job_dispatch', { ...of, p_from: count, p_limit: 1 }, z.unknown());
+  const terms = { p_user: 'u', p_per_row: 1, p_unlimited: false, p_standing: 1 };
+  await call('job_start', { p_job: 'j', ...terms, p_upload: null }, z.unknown());
+  // @ts-expect-error JSON needs something to read it by
+  await call('job_start', { p_job: 'j', ...terms, p_upload: null });
   // @ts-expect-error there is no such function
   await call('job_dipsatch', { ...of, p_from: 0, p_limit: 1 });
   // @ts-expect-error a parameter is missing

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { startRig } from '../support/worker.ts';
 import {
   buyPacks,
@@ -14,13 +14,13 @@ import {
 } from '../support/worker-billing.ts';
 import { companies } from '../support/worker-csv.ts';
 import { expectProblem } from '../support/worker-problem.ts';
-import { buy, stripeLocal, stripeObject } from '../support/worker-shop.ts';
+import { buy, secondPasses, stripeLocal, stripeObject } from '../support/worker-shop.ts';
 
 const rig = await startRig({ stripe: true });
 const stripe = rig.stripe ?? expect.unreachable();
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 
@@ -104,8 +104,7 @@ describe('upgrade', () => {
     expect((await invoicesOf(subscription)).map(({ status }) => status)).toEqual(['paid', 'paid']);
   });
 
-  // Fails until a smaller plan's state caps the credits.
-  test.fails('there and back and there again: each way up is paid in full', async () => {
+  test('there and back and there again: each way up is paid in full', async () => {
     const { token, subscription } = await subscribe(rig, 'starter');
     const balances: number[] = [];
     for (const plan of ['growth', 'starter', 'growth', 'starter', 'growth']) {
@@ -152,10 +151,11 @@ describe('downgrade', () => {
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(5000));
   });
 
-  // Fails until a smaller plan's state caps the credits.
-  test.fails('now: no money back, and no more credits than the smaller plan has', async () => {
+  test('now: no money back, and no more credits than the smaller plan has', async () => {
     const { token, subscription } = await subscribe(rig, 'growth');
     await spend(token, 5);
+    // In the second of its payment the plan would come after its downgrade.
+    await stripeLocal(stripe, 'clock', { advance_seconds: 1 });
     expect(await toPlan(token, 'starter', 'now')).toMatchObject({ plan: 'starter' });
     await stripe.drain();
     expect(await planOf(token, subscription)).toBe('starter');
@@ -198,23 +198,17 @@ describe('downgrade', () => {
 });
 
 describe('cancellation', () => {
-  const tierOf = async ({ id }: { id: string }) =>
-    (await rig.database.pool.query<{ tier: string }>('select tier from users where id = $1', [id]))
-      .rows[0]?.tier;
-
   test('at the end of the period: keeps the credits, free at the end, and they can be spent', async () => {
-    const { token, me, subscription } = await subscribe(rig, 'starter');
+    const { token, subscription } = await subscribe(rig, 'starter');
     const before = await subscriptionOf(rig, token);
     const told = await change(rig, token, 'DELETE');
     expect(told).toEqual({ ...before, cancelAt: before?.currentPeriodEnd });
     expect(await change(rig, token, 'DELETE')).toEqual(told);
     await stripe.drain();
     expect(await subscriptionOf(rig, token)).toEqual(told);
-    expect(await tierOf(me)).toBe('starter');
 
     await untilPeriodEnds(rig, subscription);
     expect(await subscriptionOf(rig, token)).toBeNull();
-    expect(await tierOf(me)).toBe('free');
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(1000));
     await spend(token, 5);
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(995));
@@ -230,7 +224,7 @@ describe('cancellation', () => {
   });
 
   test('immediately: over now, the credits stay', async () => {
-    const { token, me, subscription } = await subscribe(rig, 'growth');
+    const { token, subscription } = await subscribe(rig, 'growth');
     const told = await change(rig, token, 'DELETE', { path: '?immediately=true' });
     expect(told).toMatchObject({ status: 'canceled' });
     expect(await subscriptionOf(rig, token)).toBeNull();
@@ -239,7 +233,6 @@ describe('cancellation', () => {
       status: 'canceled',
     });
     expect(await subscriptionOf(rig, token)).toBeNull();
-    expect(await tierOf(me)).toBe('free');
     expect(await lotsOf(rig, token)).toEqual(onlyPlan(5000));
   });
 
@@ -272,6 +265,7 @@ describe('cancellation', () => {
 describe("Stripe's portal", () => {
   /** Opens the portal through our API and presses one of its buttons. */
   async function press(token: string, subscription: string, fields: Record<string, string>) {
+    await secondPasses(stripe);
     const { url } = await rig.json<{ url: string }>('/v1/billing/portal', {
       method: 'POST',
       token,

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { waitFor } from '../support/worker-client.ts';
 import {
@@ -18,7 +18,7 @@ const stripe = rig.stripe ?? expect.unreachable();
 const { pool } = rig.database;
 
 afterAll(async () => {
-  await audit(pool);
+  await assertBooksHold(pool);
   await rig.close();
 });
 

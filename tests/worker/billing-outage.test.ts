@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { type Rig, rigSecrets, someone, startRig } from '../support/worker.ts';
 import {
   change,
@@ -309,7 +309,7 @@ afterEach(() => stripe.faults.clear());
 
 afterAll(async () => {
   for (const each of [rig, hanging]) {
-    await audit(each.database.pool);
+    await assertBooksHold(each.database.pool);
     await each.close();
   }
 });

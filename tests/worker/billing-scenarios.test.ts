@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import {
   admin,
@@ -19,7 +19,7 @@ const rig = await startRig({ stripe: true });
 const stripe = rig.stripe ?? expect.unreachable();
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { charactersOf1252, encodings } from '../support/csv.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { waitFor } from '../support/worker-client.ts';
@@ -11,7 +11,7 @@ import { expectProblem } from '../support/worker-problem.ts';
 const rig = await startRig({ env: { SIGNUP_CREDITS: '0' } });
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { event, packSession } from '../support/stripe-events.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { waitFor } from '../support/worker-client.ts';
@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 afterAll(async () => {
-  await audit(pool);
+  await assertBooksHold(pool);
   await rig.close();
   await proxy.stop();
 });

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { companies } from '../support/worker-csv.ts';
 import { untilDone } from '../support/worker-shop.ts';
@@ -10,7 +10,7 @@ const rig = await startRig({
   env: { PARALLEL_INVOCATIONS: '25', SIGNUP_CREDITS: '5000' },
 });
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { startWorker } from '../../local/worker-host.ts';
 import { wrongExchange } from '../local/qstash/description.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { rigSecrets, someone, startRig } from '../support/worker.ts';
 import { companies } from '../support/worker-csv.ts';
 import { expectNoLeak, expectProblem } from '../support/worker-problem.ts';
@@ -24,7 +24,7 @@ afterEach(() => {
 });
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { startNeonProxy } from '../../local/neon-proxy/index.ts';
 import type { Fault, Faults } from '../../local/support/faults.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { Tally } from '../support/chaos-tally.ts';
 import {
   checkJob,
@@ -43,7 +43,7 @@ afterAll(async () => {
   console.log(
     [`chaos over HTTP: CHAOS_SEED=${seed} CHAOS_STORIES=${stories}`, ...tally.lines()].join('\n'),
   );
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
   await proxy.close();
 });

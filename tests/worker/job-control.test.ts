@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import type { Job } from '../support/worker-client.ts';
 import { companies } from '../support/worker-csv.ts';
@@ -14,7 +14,7 @@ afterEach(() => {
   for (const { faults } of [rig.qstash, rig.redis, rig.providers]) faults.clear();
 });
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

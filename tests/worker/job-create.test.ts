@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import type { Job } from '../support/worker-client.ts';
 import { companies } from '../support/worker-csv.ts';
@@ -8,7 +8,7 @@ import { expectProblem } from '../support/worker-problem.ts';
 const rig = await startRig();
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

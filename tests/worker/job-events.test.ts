@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { JobStream } from '../support/worker-events.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { type Job, waitFor } from '../support/worker-client.ts';
@@ -22,7 +22,7 @@ const redis = createRedis({
 afterEach(() => rig.redis.faults.clear());
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createHmac } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { expectProblem } from '../support/worker-problem.ts';
 
@@ -33,7 +33,7 @@ const keySetUrl = `http://127.0.0.1:${(service.address() as AddressInfo).port}/j
 const rig = await startRig({ env: { AUTH_JWKS_URL: keySetUrl, AUTH_JWT_SECRET: undefined } });
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
   service.close();
 });

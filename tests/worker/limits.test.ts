@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { waitFor } from '../support/worker-client.ts';
 import { companies, parseCsv } from '../support/worker-csv.ts';
@@ -25,7 +25,7 @@ afterEach(() => strict.redis.faults.clear());
 
 afterAll(async () => {
   for (const { database, close } of [rig, strict]) {
-    await audit(database.pool);
+    await assertBooksHold(database.pool);
     await close();
   }
 });

@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createApp } from '../../functions/app.ts';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { testCtx } from '../support/ctx.ts';
 import { rigOrigin, rigSecrets, someone, startRig } from '../support/worker.ts';
 import { expectProblem, typesMet } from '../support/worker-problem.ts';
@@ -14,7 +14,7 @@ const stranger = await rig.user(someone());
 const job = await rig.createJob(owner.token);
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { event, packSession } from '../support/stripe-events.ts';
 import { rigOrigin, someone, startRig } from '../support/worker.ts';
 import { type Job, waitFor } from '../support/worker-client.ts';
@@ -18,7 +18,7 @@ const rig = await startRig({ stripe: true });
 const stripe = rig.stripe ?? expect.unreachable();
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 
@@ -57,6 +57,8 @@ describe('signing up', () => {
         purchased: 0,
         held: 0,
         unlimited: false,
+        resetsAt: null,
+        resetsLots: [],
       });
     }
     const [entry, ...others] = await rig.entries(token);

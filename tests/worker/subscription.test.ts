@@ -1,14 +1,21 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { audit } from '../support/audit.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { companies } from '../support/worker-csv.ts';
-import { buy, checkout, pay, stripeLocal, stripeObject } from '../support/worker-shop.ts';
+import {
+  buy,
+  checkout,
+  pay,
+  secondPasses,
+  stripeLocal,
+  stripeObject,
+} from '../support/worker-shop.ts';
 
 const rig = await startRig({ stripe: true });
 const stripe = rig.stripe ?? expect.unreachable();
 
 afterAll(async () => {
-  await audit(rig.database.pool);
+  await assertBooksHold(rig.database.pool);
   await rig.close();
 });
 
@@ -38,6 +45,7 @@ test('a renewal that is paid sets the balance to the plan, whatever was left; tw
   const before = await rig.me(token);
   expect(before.credits).toMatchObject({ balance: 1470, plan: 970, purchased: 500 });
 
+  await secondPasses(stripe);
   await stripeLocal(stripe, `renew/${subscription}`);
   await stripe.drain();
   const after = await rig.me(token);
@@ -93,6 +101,7 @@ test('a job that runs while the plan renews gives nothing of the old plan back',
   const csv = companies(6).replace('Company 2,', 'Company 2 FAIL_SEARCH,');
   const { id } = await rig.startJob(token, csv);
   expect((await rig.me(token)).credits).toMatchObject({ balance: 994, held: 6 });
+  await secondPasses(stripe);
   await stripeLocal(stripe, `renew/${subscription}`);
   await stripe.drain();
   expect((await rig.me(token)).credits).toMatchObject({ balance: 1000, held: 6 });
@@ -125,6 +134,7 @@ test('unlimited: jobs run without a hold and are recorded; the plan says so', as
 test('a subscription that has ended leaves the credits; a new one can be bought', async () => {
   const { token, subscription } = await subscriber('growth');
   await spend(token, 3);
+  await secondPasses(stripe);
   const answer = await fetch(`${stripe.url}/v1/subscriptions/${subscription}`, {
     method: 'DELETE',
     headers: { authorization: `Bearer ${stripe.secretKey}` },

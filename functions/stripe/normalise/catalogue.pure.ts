@@ -20,7 +20,8 @@ export type Price = {
   /** Null: unlimited. */
   credits: number | null;
   trialCredits: number;
-  interval: string | null;
+  /** Of a plan; null: paid once. */
+  interval: 'month' | 'year' | null;
   grantsMonthly: boolean;
   amountCents: number;
   currency: string;
@@ -34,9 +35,17 @@ const countOf = (value: unknown): number | undefined => {
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 };
 
+/** @throws Unreadable for a plan by the day or the week */
+function intervalOf(price: Json, kind: string): Price['interval'] {
+  const interval = asText(asObject(price['recurring'])['interval']);
+  if (kind === 'pack' || interval === undefined) return null;
+  if (interval === 'month' || interval === 'year') return interval;
+  throw new Unreadable(`A plan is paid by the month or the year, not by the ${interval}.`);
+}
+
 /**
  * A price of ours; null: not one.
- * @throws Unreadable without an amount, or with metadata that says no number of credits
+ * @throws Unreadable without an amount, with metadata that says no number of credits, or by the week
  * Source: docs.stripe.com/api/prices/object
  */
 export function normalisePrice(price: Json): Price | null {
@@ -57,7 +66,7 @@ export function normalisePrice(price: Json): Price | null {
     name: asText(price['nickname']) ?? key,
     credits,
     trialCredits: countOf(metadata['rowloom_trial_credits']) ?? 0,
-    interval: asText(asObject(price['recurring'])['interval']) ?? null,
+    interval: intervalOf(price, kind),
     grantsMonthly: metadata['rowloom_grants'] === 'monthly',
     amountCents: need(asAmount(price['unit_amount']), lacks),
     currency: need(asText(price['currency']), lacks),

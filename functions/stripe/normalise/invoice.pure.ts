@@ -37,7 +37,7 @@ export type Invoice = {
   userId: string | null;
   customerId: string | null;
   email: string | null;
-  /** Minor units; negative where it only gives back. */
+  /** Minor units that were to be paid: without what was credited before; negative where it gives back. */
   total: number;
   /** Unix seconds. */
   paidAt: number | null;
@@ -103,7 +103,9 @@ export function normaliseInvoice(invoice: Json): Invoice {
     userId: asIdentity({ ...asObject(invoice['metadata']), ...metadata }['user_id']) ?? null,
     customerId: idAt(invoice, 'customer'),
     email: asIdentity(invoice['customer_email']) ?? null,
-    total: need(asInteger(invoice['total']), 'The invoice has no total.'),
+    total:
+      need(asInteger(invoice['total']), 'The invoice has no total.') -
+      (asInteger(invoice['pre_payment_credit_notes_amount']) ?? 0),
     paidAt: asSeconds(times['paid_at']) ?? null,
     closedAt: asSeconds(times['voided_at'] ?? times['marked_uncollectible_at']) ?? null,
     lines: asList(invoice['lines']).map(normaliseLine),

@@ -46,7 +46,7 @@ export function readCheckout(object: Json, event: StripeEvent, knowledge: Knowle
   if (price?.credits == null)
     return fail(
       'unknown_price',
-      `Checkout session ${id} sold the pack ${pack}, which the catalogue does not have. Give its price its rowloom_ metadata.`,
+      `Checkout session ${id} sold the pack ${pack}, which the catalogue does not have. Run stripe:setup, or give its price its rowloom_ metadata.`,
       present([priceId, `pack:${pack}`]),
     );
 

@@ -7,6 +7,7 @@ import {
 } from '../normalise/invoice.pure.ts';
 import { present, Unreadable, type Json } from '../normalise/json.pure.ts';
 import {
+  assertCountable,
   fail,
   microseconds,
   skip,
@@ -80,7 +81,7 @@ function readOther(invoice: Invoice, prices: Prices): Reading {
     return skip('bills something beside the plan');
   return fail(
     'unknown_price',
-    `Invoice ${id} bills prices that are not in the catalogue: ${unknown.join(', ')}. Give the plan's price its rowloom_ metadata.`,
+    `Invoice ${id} bills prices that are not in the catalogue: ${unknown.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
     unknown,
   );
 }
@@ -100,10 +101,12 @@ export function readPaidInvoice(object: Json, event: StripeEvent, knowledge: Kno
   const { periodStart, periodEnd, quantity, terms } = line;
   if (periodStart === null || periodEnd === null)
     throw new Unreadable(`The line of ${terms.priceId} on invoice ${id} has no period.`);
+  assertCountable(terms, quantity);
   const fact: PlanFact = {
     kind: 'plan',
     key: keyOf(id),
     atUs: microseconds(invoice.paidAt ?? event.created),
+    ...(invoice.paidAt === null && { isTimeGuessed: true }),
     decidedAtMs: knowledge.decidedAtMs,
     invoice: id,
     subscription: subscriptionId,

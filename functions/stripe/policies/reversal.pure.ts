@@ -1,5 +1,5 @@
 import type { ReversalFact } from '../../ledger/facts.pure.ts';
-import { present, type Json } from '../normalise/json.pure.ts';
+import type { Json } from '../normalise/json.pure.ts';
 import {
   normaliseCharge,
   normaliseCreditNote,
@@ -142,6 +142,8 @@ export function readCreditNote(object: Json, event: StripeEvent, knowledge: Know
   if (amount === 0) return skip('gives back nothing besides its refund');
   const standing: Standing = isVoid ? { taken: false, finality: 2 } : { taken: true, finality: 1 };
   const at = createdAt ?? event.created;
-  const fact = reversal({ source: 'credit_note', id, amount, at, ...standing }, knowledge);
-  return about(present([invoiceId]), [{ ...fact, payment: `invoice:${invoiceId}` }]);
+  return about(
+    [invoiceId],
+    [reversal({ source: 'credit_note', id, amount, at, ...standing }, knowledge)],
+  );
 }

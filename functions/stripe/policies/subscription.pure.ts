@@ -7,6 +7,7 @@ import {
   type SubscriptionItem,
 } from '../normalise/subscription.pure.ts';
 import {
+  assertCountable,
   fail,
   microseconds,
   tell,
@@ -55,6 +56,17 @@ function beforeOf(object: Json, event: StripeEvent, prices: Prices): Pick<StateF
   return { before: contentOf(normalisePrevious(object, previous), prices) };
 }
 
+/** A short name of a content: tells apart the few states that one subscription has in one second. */
+function digestOf(parts: readonly unknown[]): string {
+  let [low, high] = [0xdeadbeef, 0x41c6ce57];
+  for (const char of parts.join(',')) {
+    const code = char.codePointAt(0) ?? 0;
+    low = Math.imul(low ^ code, 2654435761);
+    high = Math.imul(high ^ code, 1597334677);
+  }
+  return ((high >>> 11) * 2 ** 32 + (low >>> 0)).toString(36);
+}
+
 const phases: ReadonlyMap<string, StateFact['phase']> = new Map([
   ['customer.subscription.created', 'created'],
   ['customer.subscription.deleted', 'deleted'],
@@ -74,23 +86,25 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
   if (!priceIds.some((price) => prices.has(price)))
     return fail(
       'unknown_price',
-      `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Give the plan's price its rowloom_ metadata.`,
+      `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
       priceIds,
     );
 
   const phase = phases.get(event.type) ?? 'updated';
   const endedAt = subscription.endedAt ?? (phase === 'deleted' ? event.created : null);
-  const fingerprint = [priceId, ...Object.values(content), endedAt].join(',');
+  const digest = digestOf([priceId, ...Object.values(content), endedAt]);
   const price = prices.get(priceId ?? '');
+  const terms = price ? termsOf(price) : null;
+  if (terms) assertCountable(terms, content.quantity);
   const fact: StateFact = {
     kind: 'state',
-    key: `state:${id}:${event.created}:${phase}:${fingerprint}`,
+    key: `state:${id}:${event.created}:${phase}:${digest}`,
     atUs: microseconds(event.created),
     decidedAtMs,
     subscription: id,
     phase,
     ...content,
-    terms: price ? termsOf(price) : null,
+    terms,
     endedAt,
     customer,
     graceDays,

@@ -16,6 +16,7 @@ import {
   paid,
   paymentFailed,
   pro,
+  prorated,
   refund,
   second,
   starter,
@@ -127,7 +128,20 @@ describe('what entitles', () => {
     ).toBe('pro');
   });
 
-  test('a free invoice is never taken back', () => {
+  test('nothing when a change that cost nothing came after what was taken back', () => {
+    const free = prorated('in_2', pro, 5, { since, quantity: 1, charge: -300 });
+    const back = refund('re_1', 'in_1', 7900, 6);
+    expect(entitledAt([...bought, free], 7)).toBe('pro');
+    expect(entitledAt([...bought, free, back], 7)).toBeNull();
+    expect(entitledAt([...bought, back, { ...free, atUs: back.atUs + 1e6 }], 7)).toBeNull();
+    expect(entitledAt([...bought, free, back, paid('in_3', pro, 30)], 31)).toBe('pro');
+    const next = prorated('in_4', pro, 30, { since: 30, charge: 0 });
+    expect(entitledAt([...bought, back, next], 31)).toBe('pro');
+  });
+
+  test('a free invoice is never taken back; one of a cent is', () => {
+    const cent = [paid('in_1', pro, 0, { total: 1 }), refund('re', 'in_1', 1, 1)];
+    expect(entitledAt(cent, 2)).toBeNull();
     const free = [paid('in_1', pro, 0, { total: 0 }), refund('re', 'in_1', 5, 1)];
     expect(entitledAt(free, 2)).toBe('pro');
   });

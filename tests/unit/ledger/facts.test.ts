@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   isKnown,
+  isSameState,
   isTie,
   joinFacts,
   monthPosition,
@@ -175,7 +176,17 @@ describe('the place of a fact', () => {
     ];
     expect(keysOf(facts.toReversed())).toEqual(['hold:b:1', 'allowance:1', 'hold:a:1']);
     expect(positionOf(hold('b', 1, 1))).toBe('01798848000.60.000000.hold:b:1');
+    expect(positionOf(state('active', starter, 1, { phase: 'created', key: 'k' }))).toBe(
+      '01798848000.10.000000.sub_1.k',
+    );
+    expect(positionOf(signup(1))).toBe('0');
     expect(monthPosition(stripeUs(1) + 7)).toBe('01798848000.30.000007');
+  });
+
+  test("a subscription's first plan stands before the one that it was changed to at once", () => {
+    const first = paid('in_b', starter, 1, { reason: 'create' });
+    const second = paid('in_a', pro, 1, { reason: 'update' });
+    expect(keysOf([second, first])).toEqual([first.key, second.key]);
   });
 
   test('two that differ by the key alone stand by the key', () => {
@@ -253,6 +264,42 @@ describe('updates of one second', () => {
     }
   });
 
+  const reading = (key: string, content: Partial<StateFact>, decidedAtMs = 0): StateFact => ({
+    ...update(key, content),
+    isRead: true,
+    decidedAtMs,
+  });
+
+  test('a state that was read then stands last, unless an update told later found just this', () => {
+    const one = { quantity: 1 };
+    const two = { ...update('b', { quantity: 2 }, one), decidedAtMs: 5 };
+    const before = reading('c~1', one, 4);
+    const after = reading('c~2', one, 5);
+    const other = reading('c~3', { quantity: 7 }, 4);
+    expect(orders([two, before])).toEqual([
+      ['c~1', 'b'],
+      ['c~1', 'b'],
+    ]);
+    expect(orders([two, after])).toEqual([
+      ['b', 'c~2'],
+      ['b', 'c~2'],
+    ]);
+    expect(orders([two, before, other, after])).toEqual([
+      ['c~1', 'b', 'c~2', 'c~3'],
+      ['c~1', 'b', 'c~2', 'c~3'],
+    ]);
+  });
+
+  test('there and back and there again ends as it was read last', () => {
+    const there = { ...update('a', { quantity: 2 }, { quantity: 1 }), decidedAtMs: 9 };
+    const back = { ...update('b', { quantity: 1 }, { quantity: 2 }), decidedAtMs: 9 };
+    const reads = [2, 1, 2].map((quantity, i) => reading(`c~${i}`, { quantity }, i));
+    expect(orders([there, back, ...reads])).toEqual([
+      ['a', 'b', 'c~0', 'c~1', 'c~2'],
+      ['a', 'b', 'c~0', 'c~1', 'c~2'],
+    ]);
+  });
+
   test('a circle of three is broken, not lost', () => {
     const circle = [
       update('a', { quantity: 1 }, { quantity: 3 }),
@@ -291,6 +338,24 @@ describe('updates of one second', () => {
     expect(orders([first, other, second])).toEqual([
       ['z', 'a', 'b'],
       ['z', 'a', 'b'],
+    ]);
+  });
+
+  test('what was read is no tie; what says the same is the same state', () => {
+    const sent = update('a', { quantity: 2 });
+    const read = update('b', { quantity: 3, isRead: true });
+    expect([isTie(sent, read), isTie(read, sent)]).toEqual([false, false]);
+    expect(isSameState(sent, { ...read, quantity: 2, atUs: 0 })).toBe(true);
+    expect(isSameState(sent, read)).toBe(false);
+  });
+
+  test('the next is looked for anew after each', () => {
+    const first = update('a', { quantity: 2 }, { quantity: 1 });
+    const second = update('c', { quantity: 3 }, { quantity: 2 });
+    const third = update('b', { quantity: 4 }, { quantity: 3 });
+    expect(orders([first, second, third])).toEqual([
+      ['a', 'c', 'b'],
+      ['a', 'c', 'b'],
     ]);
   });
 

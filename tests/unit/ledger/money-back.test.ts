@@ -167,13 +167,13 @@ describe("a charge's own word on what was refunded", () => {
     expect(leftAt(two, 3)).toEqual({ cs_1: 500 });
   });
 
-  test('the greatest of two charges of one payment', () => {
+  test('of two charges that paid together counts together', () => {
     const facts = [
       bought,
       chargeRefunded('ch_1', 'cs_1', 600, 1),
-      chargeRefunded('ch_2', 'cs_1', 400, 2),
+      chargeRefunded('ch_2', 'cs_1', 200, 2),
     ];
-    expect(leftAt(facts, 3)).toEqual({ cs_1: 200 });
+    expect(leftAt(facts, 3)).toEqual({ cs_1: 100 });
   });
 });
 

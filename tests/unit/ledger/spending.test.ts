@@ -225,7 +225,7 @@ describe('the trace of a fold', () => {
       kind: 'plan',
       subscription: 'sub_1',
       payment: 'invoice:in_1',
-      opened: '01798761600.20.000000.01798761600.invoice:in_1',
+      opened: '01798761600.20.000000.01798761600.1.invoice:in_1',
       granted: 1000,
       remaining: 1000,
       isExpired: false,

@@ -124,7 +124,6 @@ describe('what an event lacks is asked of Stripe', () => {
 describe('where Stripe does not answer', () => {
   test.each<[string, string, Json]>([
     ['the lines of an invoice', 'invoice.paid', manyLines],
-    ['a subscription', 'invoice.paid', invoice([addOn])],
     ['items', 'customer.subscription.updated', subscription],
   ])('an event that lacks %s is to be tried again', async (_name, type, object) => {
     const { event, fetched, lines } = await after(type, object, down);
@@ -135,6 +134,11 @@ describe('where Stripe does not answer', () => {
       },
     });
     expect(lines).toMatchObject([{ event: 'stripe_not_asked', eventId: event.id }]);
+  });
+
+  test('an invoice of unknown prices says which, and is tried again', async () => {
+    const { reading } = await after('invoice.paid', invoice([addOn]), down);
+    expect(reading).toMatchObject({ fail: { code: 'unknown_price' } });
   });
 
   test('a session of packs happened when its event was made', async () => {

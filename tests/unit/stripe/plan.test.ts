@@ -263,13 +263,6 @@ describe('the form of an invoice', () => {
     const next = line({ price: 'price_starter', amount: 0, proration: true });
     expect(planOf([old, next]).terms.plan).toBe('starter');
     expect(planOf([next, old]).terms.plan).toBe('starter');
-    const proration_details = { credited_items: { invoice: 'in_old', invoice_line_items: ['il'] } };
-    const older = [
-      { ...olderLine({ price: 'price_growth', amount: 0, proration: true }), proration_details },
-      olderLine({ price: 'price_starter', amount: 0, proration: true }),
-    ];
-    const fact = factOf(readOf('invoice.paid', olderInvoice(older))) as PlanFact;
-    expect(fact.terms.plan).toBe('starter');
   });
 
   test('a proration that only gives back is a change like any other', () => {

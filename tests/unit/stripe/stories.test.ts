@@ -102,7 +102,7 @@ const expected: Record<string, string[]> = {
   creditNoteWithRefund: [first, 'day 1: taken 900 by refund'],
   creditNoteToBalance: [first, 'day 1: taken 900 by credit_note'],
   creditNoteOutOfBand: [first, 'day 1: taken 900 by credit_note'],
-  creditNoteBeforePayment: [first, renewed],
+  creditNoteBeforePayment: [first, 'day 30: cycle full starter×1 1900 of 1500'],
   disputePrevented: [first],
   disputeWon: [first, 'day 1: kept 1900 by dispute'],
   fraudWarning: ['day 0: pack small×1 500 for 1500', 'day 1: taken 1500 by refund'],

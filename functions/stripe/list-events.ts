@@ -1,0 +1,80 @@
+import type { Ctx } from '../deps.ts';
+import { DomainError } from '../errors.ts';
+import { isoOrNull, isoTime } from '../shared/time.pure.ts';
+
+export type EventStatus = 'pending' | 'completed' | 'skipped' | 'failed';
+
+type EventRow = {
+  event_id: string;
+  type: string;
+  status: EventStatus;
+  attempts: number;
+  error_code: string | null;
+  error: string | null;
+  user_id: string | null;
+  stripe_created_at: string;
+  received_at: string;
+  processed_at: string | null;
+  next_attempt_at: string | null;
+};
+
+const columns = `event_id, type, status, attempts, error_code, error, user_id,
+  stripe_created_at, received_at, processed_at, next_attempt_at`;
+
+const eventView = (row: EventRow) => ({
+  eventId: row.event_id,
+  type: row.type,
+  status: row.status,
+  attempts: row.attempts,
+  errorCode: row.error_code,
+  error: row.error,
+  userId: row.user_id,
+  stripeCreatedAt: isoTime(row.stripe_created_at),
+  receivedAt: isoTime(row.received_at),
+  processedAt: isoOrNull(row.processed_at),
+  nextAttemptAt: isoOrNull(row.next_attempt_at),
+});
+
+/**
+ * The inbox, newest received first. The cursor is receipt (microseconds since 1970, so that no digit is
+ * lost) and id of the last event of the page before: `1790000000123456~evt_1`.
+ */
+export async function listEvents(
+  ctx: Ctx,
+  input: {
+    status?: EventStatus | undefined;
+    limit: number;
+    cursor?: { receivedUs: string; eventId: string } | undefined;
+  },
+) {
+  const rows = await ctx.db.rows<EventRow & { received_us: string }>(
+    `select ${columns}, (extract(epoch from received_at) * 1000000)::bigint::text as received_us
+      from stripe_events
+      where ($1::text is null or status = $1)
+        and ($2::bigint is null or (received_at, event_id)
+          < (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3::text))
+      order by received_at desc, event_id desc limit $4`,
+    [
+      input.status ?? null,
+      input.cursor?.receivedUs ?? null,
+      input.cursor?.eventId ?? null,
+      input.limit + 1,
+    ],
+  );
+  const page = rows.slice(0, input.limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(eventView),
+    nextCursor: rows.length > input.limit && last ? `${last.received_us}~${last.event_id}` : null,
+  };
+}
+
+/** One event with its payload as Stripe sent it; `not_found` for one that never came. */
+export async function readStoredEvent(ctx: Ctx, input: { eventId: string }) {
+  const [row] = await ctx.db.rows<EventRow & { api_version: string | null; payload: unknown }>(
+    `select ${columns}, api_version, payload from stripe_events where event_id = $1`,
+    [input.eventId],
+  );
+  if (!row) throw new DomainError('not_found', 'There is no such event.');
+  return { ...eventView(row), apiVersion: row.api_version, payload: row.payload };
+}
