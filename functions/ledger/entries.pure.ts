@@ -130,7 +130,8 @@ export function entriesOf(timeline: Timeline, folded: Folded, told: readonly Fac
   const isExplained = explains(steps, moves);
   const cause = causes.find(isTold) ?? causes[0];
   const isMoved = Object.keys(moves.movements).length > 0;
-  const whole = !isMoved && isSaidAgain(timeline, cause?.fact) ? [] : [entry(0, cause, moves)];
+  const isOld = isKnown.has(cause?.key ?? '') || isSaidAgain(timeline, cause?.fact);
+  const whole = !isMoved && isOld ? [] : [entry(0, cause, moves)];
   const each = steps.map((step, i) =>
     entry(i, step, { lots: kindsOf(step.moves), movements: movementsOf(step.moves) }),
   );
