@@ -14,7 +14,7 @@ import { JobFixture } from '../support/job-fixture.ts';
  * `CHAOS_RUNS=5000` for a long look; `CHAOS_SEED=…`, or the seed of a failure, plays the same plans
  * again (what runs beside each other may still meet in another order).
  */
-const defaultRuns = 150;
+const defaultRuns = 300;
 const runs = Number(process.env['CHAOS_RUNS'] ?? defaultRuns);
 const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 

@@ -65,7 +65,7 @@ onlyLinux('npm run dev -- --ephemeral --json', () => {
     const pids = descendants(npm.pid);
     npm.child.kill('SIGTERM');
     await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([]);
-    expect(pids.flatMap(runFolders)).toEqual([]);
+    await expect.poll(() => pids.flatMap(runFolders), { timeout: 10_000 }).toEqual([]);
   });
 
   it('refuses unknown flags with 2 and a port that is taken with 1', async () => {
