@@ -7,7 +7,10 @@ import { standingOf, type Subscription } from './subscriptions.pure.ts';
 import type { StoredLot, Timeline } from './timeline.pure.ts';
 
 /** Whether what comes back to a lot depends on history. */
-function isEncumbered({ books }: Folded, lot: Lot): boolean {
+function isEncumbered(
+  { books }: Folded,
+  lot: Pick<Lot, 'payment' | 'subscription' | 'isExpired'>,
+): boolean {
   const payment = lot.payment === null ? undefined : books.payments.get(lot.payment);
   const account = lot.subscription === null ? undefined : books.accounts.get(lot.subscription);
   return (payment?.shortfall ?? 0) > 0 || (!lot.isExpired && (account?.caps.length ?? 0) > 0);
@@ -18,7 +21,7 @@ const lotRows = (stored: readonly StoredLot[], folded: Folded) => {
   return folded.books.lots
     .map(({ cut: _cut, lapsed: _lapsed, ...lot }) => ({
       ...lot,
-      isEncumbered: isEncumbered(folded, { ...lot, cut: _cut, lapsed: _lapsed }),
+      isEncumbered: isEncumbered(folded, lot),
     }))
     .filter((lot) => {
       const known = before.get(lot.key);
@@ -129,5 +132,5 @@ export function differenceOf(timeline: Timeline, facts: readonly Fact[], options
     foldVersion,
     subscriptions: [...folded.subscriptions.all.values()].map(subscriptionRow),
   };
-  return { books, folded, amount: moves.amount, isDifferent, isExplained };
+  return { books, folded, isDifferent, isExplained };
 }

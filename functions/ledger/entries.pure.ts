@@ -7,7 +7,7 @@ import type { Timeline } from './timeline.pure.ts';
 export const lotKinds = ['plan', 'bonus', 'purchased'] as const;
 type ByKind = Record<(typeof lotKinds)[number], number>;
 
-type Moves = { lots: ByKind; movements: Record<string, number>; amount: number };
+type Moves = { lots: ByKind; movements: Record<string, number> };
 
 /** What the entries have to move yet: they have brought the lots to what is stored. */
 export function movesBetween({ lots: stored, moved }: Timeline, folded: readonly Lot[]): Moves {
@@ -27,7 +27,7 @@ export function movesBetween({ lots: stored, moved }: Timeline, folded: readonly
     before.delete(lot.key);
   }
   for (const [key, remaining] of before) add(key, kindsByKey.get(key) ?? 'bonus', -remaining);
-  return { lots, movements, amount: lots.plan + lots.bonus + lots.purchased };
+  return { lots, movements };
 }
 
 const stateSource = (subscription: string, plan: string | null): EntrySource => ({
@@ -95,7 +95,7 @@ function explains(steps: readonly Step[], { movements }: Moves): boolean {
  */
 export function entriesOf(timeline: Timeline, folded: Folded, told: readonly Fact[], moves: Moves) {
   const isKnown = new Set(timeline.facts.map(({ key }) => key));
-  const entry = (nth: number, cause: Step | undefined, moved: Omit<Moves, 'amount'>) => {
+  const entry = (nth: number, cause: Step | undefined, moved: Moves) => {
     const { kind, sourceType, sourceId, details } = (cause && sourceOf(cause)) ?? {
       kind: 'correction',
       sourceType: 'refold',

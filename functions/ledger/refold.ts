@@ -52,7 +52,7 @@ export type Telling = (timeline: Timeline) => readonly Fact[];
 /**
  * Folds a user's facts with what is told now, and posts the difference against the version that it read.
  * `post` writes the books, alone or with what made them necessary; when they have changed meanwhile it
- * says so, and all begins anew. `force` posts even if nothing is new.
+ * says so, and all begins anew.
  */
 export async function refold<Outcome>(
   ctx: Ctx,
@@ -60,7 +60,6 @@ export async function refold<Outcome>(
     userId: string;
     tell: Telling;
     timeline?: Timeline | undefined;
-    force?: boolean;
     post: (books: Books | null, timeline: Timeline) => Promise<Outcome | Conflict>;
   },
 ): Promise<{ outcome: Outcome; posted: Posted }> {
@@ -70,8 +69,7 @@ export async function refold<Outcome>(
     timeline ??= await readTimeline(ctx, input.userId);
     const { facts, told } = learn(timeline.facts, input.tell(timeline));
     const difference = differenceOf(timeline, facts, { nowUs: nowUsOf(ctx), told });
-    const isNeeded =
-      told.length > 0 || timeline.isStale || difference.isDifferent || input.force === true;
+    const isNeeded = told.length > 0 || timeline.isStale || difference.isDifferent;
     const outcome = await input.post(isNeeded ? difference.books : null, timeline);
     if (!isConflict(outcome)) return { outcome, posted: { ...difference, timeline } };
     timeline = outcome.conflict;
@@ -88,16 +86,14 @@ export async function refoldUser(
   input: {
     userId: string;
     tell?: Telling;
-    force?: boolean;
     /** When the next free month falls due, microseconds since 1970. */
     allowanceDueUs?: (timeline: Timeline) => number | undefined;
   },
 ): Promise<Posted> {
-  const { userId, tell = () => [], force = false, allowanceDueUs = () => undefined } = input;
+  const { userId, tell = () => [], allowanceDueUs = () => undefined } = input;
   const { posted } = await refold(ctx, {
     userId,
     tell,
-    force,
     post: async (books, timeline) => {
       if (!books) return 'posted';
       const p = { ...books, allowanceDueUs: allowanceDueUs(timeline) ?? null };
