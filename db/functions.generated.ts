@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_dc824b1acf';
+export const functionsSchema = 'rowloom_7833bcee3e';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits'];
 export type Functions = {
