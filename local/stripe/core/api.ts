@@ -113,9 +113,7 @@ function answer(c: Context<Env>, world: World, idempotency: Idempotency, found: 
   try {
     checkPaths(raw['expand']);
     const done = found.run(world, ids, raw);
-    const copy = structuredClone(done.answer);
-    expand(world.store, copy, done.expand);
-    const body = JSON.stringify(copy, null, 2);
+    const body = JSON.stringify(expand(world.store, done.answer, done.expand), null, 2);
     keep(200, body);
     return c.body(body, 200, key === undefined ? headers : { ...headers, 'Idempotency-Key': key });
   } catch (error) {

@@ -9,13 +9,15 @@ type Hash = Record<string, unknown>;
 const references: Record<string, (keyof Tables | keyof typeof others)[]> = {
   product: ['default_price'],
   price: ['product'],
-  'checkout.session': ['customer', 'invoice', 'payment_intent', 'subscription'],
+  'checkout.session': ['customer', 'invoice', 'payment_intent', 'payment_link', 'subscription'],
   'checkout.session.discounts': ['coupon', 'promotion_code'],
   discount: ['customer', 'promotion_code'],
   'discount.source': ['coupon'],
   promotion_code: ['customer'],
   'promotion_code.promotion': ['coupon'],
-  customer_balance_transaction: ['invoice'],
+  credit_note: ['customer', 'customer_balance_transaction', 'invoice'],
+  'credit_note.refunds': ['refund'],
+  customer_balance_transaction: ['checkout_session', 'credit_note', 'customer', 'invoice'],
   subscription: ['customer', 'discounts', 'latest_invoice', 'schedule'],
   subscription_schedule: ['customer', 'subscription'],
   invoice: ['customer', 'discounts'],
@@ -28,12 +30,20 @@ const references: Record<string, (keyof Tables | keyof typeof others)[]> = {
   'invoice_payment.payment': ['payment_intent'],
   payment_intent: ['customer', 'latest_charge'],
   charge: ['balance_transaction', 'customer', 'payment_intent'],
-  refund: ['balance_transaction', 'charge', 'failure_balance_transaction', 'payment_intent'],
+  refund: [
+    'balance_transaction',
+    'charge',
+    'customer',
+    'failure_balance_transaction',
+    'payment_intent',
+  ],
   dispute: ['charge', 'payment_intent'],
+  'radar.early_fraud_warning': ['charge', 'payment_intent'],
   'billing_portal.session': ['configuration'],
 };
 /** Fields that are not called as the kind that they refer to. */
 const others = {
+  checkout_session: 'checkout.session',
   configuration: 'billing_portal.configuration',
   default_price: 'price',
   discounts: 'discount',
@@ -57,11 +67,8 @@ const includable: Record<string, Record<string, (store: Store, id: string) => un
     subscriptions: (store, id) =>
       listOf(
         store
-          .all('subscription')
-          .filter(
-            (one) =>
-              one.customer === id && !['canceled', 'incomplete_expired'].includes(one.status),
-          ),
+          .of('subscription', 'customer', id)
+          .filter((one) => !['canceled', 'incomplete_expired'].includes(one.status)),
         {},
         `/v1/customers/${id}/subscriptions`,
       ),
@@ -69,7 +76,7 @@ const includable: Record<string, Record<string, (store: Store, id: string) => un
   invoice: {
     payments: (store, id) =>
       listOf(
-        store.all('invoice_payment').filter((one) => one.invoice === id),
+        store.of('invoice_payment', 'invoice', id),
         {},
         `/v1/invoice_payments?invoice=${id}`,
       ),
@@ -77,7 +84,7 @@ const includable: Record<string, Record<string, (store: Store, id: string) => un
   charge: {
     refunds: (store, id) =>
       listOf(
-        store.all('refund').filter((one) => one.charge === id),
+        store.of('refund', 'charge', id),
         {},
         `/v1/charges/${id}/refunds`,
       ),
@@ -107,29 +114,29 @@ const refusal = (path: string): Error =>
   );
 
 /**
- * Fills in the expansions that a request asks for, in a copy that the caller owns.
+ * The answer with the expansions that a request asks for; what is kept is not touched, and only what
+ * lies on the way is copied.
  * @throws Problem for a property that cannot be expanded or a path deeper than four.
  */
-export function expand(store: Store, answer: Hash, paths: string[]): void {
-  for (const path of paths) {
+export function expand(store: Store, answer: Hash, paths: string[]): Hash {
+  return paths.reduce((whole, path) => {
     const parts = path.split('.');
     if (parts.length > 4 + (parts[0] === 'data' ? 1 : 0))
       throw invalid(`You cannot expand more than 4 levels of a property. Property: ${path}`);
-    walk({ store, path }, answer, parts, String(answer['object']));
-  }
+    return walk({ store, path }, whole, parts, String(whole['object']));
+  }, answer);
 }
 
 type Ask = { store: Store; path: string };
 
-function walk(ask: Ask, here: Hash, parts: string[], place: string): void {
+function walk(ask: Ask, here: Hash, parts: string[], place: string): Hash {
   const [name, ...rest] = parts;
-  if (name === undefined) return;
-  const isList = here['object'] === 'list';
+  if (name === undefined) return here;
   const value = resolve(ask, here, name, place, rest.length > 0);
-  here[name] = value;
-  const within = isList ? '' : `${place}.${name}`;
-  for (const each of Array.isArray(value) ? value : [value])
-    if (isHash(each) && rest.length > 0) walk(ask, each, rest, placeOf(each, within));
+  const within = here['object'] === 'list' ? '' : `${place}.${name}`;
+  const deeper = (each: unknown): unknown =>
+    isHash(each) && rest.length > 0 ? walk(ask, each, rest, placeOf(each, within)) : each;
+  return { ...here, [name]: Array.isArray(value) ? value.map(deeper) : deeper(value) };
 }
 
 const placeOf = (value: Hash, otherwise: string): string =>
@@ -140,14 +147,14 @@ function resolve(ask: Ask, here: Hash, name: string, place: string, isOnTheWay: 
   const known = includable[place] ?? {};
   const include = Object.hasOwn(known, name) ? known[name] : undefined;
   const value = here[name];
-  if (include && !isHash(value)) return structuredClone(include(ask.store, String(here['id'])));
+  if (include && !isHash(value)) return include(ask.store, String(here['id']));
   const field = references[place]?.find((one) => one === name);
   const kind =
     field && (field in others ? others[field as keyof typeof others] : (field as keyof Tables));
   if (kind) {
     const fill = (id: unknown): unknown => {
       if (typeof id !== 'string') return id;
-      return structuredClone(ask.store.find(kind, id)) ?? { id, object: kind, deleted: true };
+      return ask.store.find(kind, id) ?? { id, object: kind, deleted: true };
     };
     return Array.isArray(value) ? value.map(fill) : fill(value);
   }

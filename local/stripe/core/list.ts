@@ -1,4 +1,5 @@
 import { invalid, missing } from './problem.ts';
+import type { Table } from './table.ts';
 import type { List, Thing } from './types.ts';
 
 type Page = {
@@ -31,14 +32,7 @@ export function listOf<T extends Thing>(things: T[], page: Page, url: string): L
 
 /** The same for things that are already in the order of the answer (line items). */
 export function listInOrder<T extends Thing>(things: T[], page: Page, url: string): List<T> {
-  const limit = page.limit ?? 10;
-  if (limit < 1 || limit > 100)
-    throw invalid(`Invalid integer: limit must be between 1 and 100`, {
-      code: 'parameter_invalid_integer',
-      param: 'limit',
-    });
-  if (page.starting_after !== undefined && page.ending_before !== undefined)
-    throw invalid('You may only specify one of these parameters: starting_after, ending_before.');
+  const limit = readLimit(page);
   if (page.ending_before !== undefined) {
     const end = at(things, page.ending_before, 'ending_before');
     const start = Math.max(0, end - limit);
@@ -48,6 +42,46 @@ export function listInOrder<T extends Thing>(things: T[], page: Page, url: strin
     page.starting_after === undefined ? 0 : at(things, page.starting_after, 'starting_after') + 1;
   const data = things.slice(start, start + limit);
   return { object: 'list', data, has_more: start + limit < things.length, url };
+}
+
+function readLimit(page: Page): number {
+  const limit = page.limit ?? 10;
+  if (limit < 1 || limit > 100)
+    throw invalid(`Invalid integer: limit must be between 1 and 100`, {
+      code: 'parameter_invalid_integer',
+      param: 'limit',
+    });
+  if (page.starting_after !== undefined && page.ending_before !== undefined)
+    throw invalid('You may only specify one of these parameters: starting_after, ending_before.');
+  return limit;
+}
+
+/** The page of a whole table, newest first, of what passes `test`: reads no further than it must. */
+export function pageOf<T extends Thing>(
+  table: Table,
+  test: (thing: T) => boolean,
+  page: Page,
+  url: string,
+): List<T> {
+  const limit = readLimit(page);
+  const { starting_after: after, ending_before: before } = page;
+  const place = (id: string, param: string): number => {
+    const found = table.get(id);
+    if (!found || !test(found as T)) throw missing(table.slots[0]?.object ?? 'object', id, param);
+    return table.placeOf(id) ?? 0;
+  };
+  const isUp = before !== undefined;
+  let at = table.slots.length - 1;
+  if (after !== undefined) at = place(after, 'starting_after') - 1;
+  if (isUp) at = place(before, 'ending_before') + 1;
+  const data: T[] = [];
+  for (; at >= 0 && at < table.slots.length && data.length <= limit; at += isUp ? 1 : -1) {
+    const one = table.slots[at] as T | undefined;
+    if (one && test(one)) data.push(one);
+  }
+  const has_more = data.length > limit;
+  const shown = data.slice(0, limit);
+  return { object: 'list', data: isUp ? shown.reverse() : shown, has_more, url };
 }
 
 /** Whether a moment lies in `created`, a moment or a range; no range holds every moment. */

@@ -1,4 +1,4 @@
-import { isWithin, listOf, type Moments } from './list.ts';
+import { isWithin, listOf, pageOf, type Moments } from './list.ts';
 import { page, type Rule } from './params.ts';
 import { missing } from './problem.ts';
 import { route, type Route } from './route.ts';
@@ -39,16 +39,18 @@ export function reads<K extends keyof Tables, S extends Rules>(
     }),
     route('GET', path, { ...page, ...filters }, ({ world, id, params }) => {
       const wanted = Object.entries(params).filter(([name]) => Object.hasOwn(filters, name));
-      const things = world.store
-        .all(kind)
-        .filter(
-          (one) =>
-            !('deleted' in one) &&
-            isBelow(one, id) &&
-            !isHidden(one, params) &&
-            wanted.every(([name, value]) => test(one, name, value)),
-        );
-      return listOf(things, params as { limit?: number }, path.replace(`:${parent}`, id));
+      const passes = (one: Tables[K]): boolean =>
+        !('deleted' in one) &&
+        isBelow(one, id) &&
+        !isHidden(one, params) &&
+        wanted.every(([name, value]) => test(one, name, value));
+      const url = path.replace(`:${parent}`, id);
+      const table = world.store.table(kind);
+      const owners = [...wanted, [parent, id] as const];
+      const [link, owner] = owners.find(([name]) => table.hasLink(name)) ?? [];
+      if (link === undefined) return pageOf(table, passes, params as { limit?: number }, url);
+      const things = world.store.of(kind, link, String(owner)).filter(passes);
+      return listOf(things, params as { limit?: number }, url);
     }),
   ];
 }

@@ -1,6 +1,7 @@
 import templates from '../objects.json' with { type: 'json' };
 import { newId } from './ids.ts';
 import { missing } from './problem.ts';
+import { Table, type Links } from './table.ts';
 import type * as T from './types.ts';
 import type { LineDraft } from '../resources/invoice-lines.ts';
 import type { NewSubscription } from '../resources/subscriptions.ts';
@@ -98,13 +99,33 @@ const names: Partial<Record<keyof Tables, string>> = {
   webhook_endpoint: 'webhook endpoint',
 };
 
+const by = (...names: string[]): Links =>
+  Object.fromEntries(names.map((name) => [name, (thing: T.Thing) => thing[name]]));
+
+/** Ids that an object has from the first and never changes, by which many are looked up. */
+const links: Partial<Record<keyof Tables, Links>> = {
+  charge: by('customer', 'payment_intent'),
+  credit_note: by('customer', 'invoice'),
+  customer_balance_transaction: by('customer'),
+  dispute: by('charge', 'payment_intent'),
+  invoice: {
+    ...by('customer'),
+    subscription: (one) => (one as T.Thing & T.Invoice).parent?.subscription_details?.subscription,
+  },
+  invoice_payment: by('invoice'),
+  line_item: by('invoice'),
+  'radar.early_fraud_warning': by('charge', 'payment_intent'),
+  refund: by('charge', 'payment_intent'),
+  subscription: by('customer'),
+};
+
 /** A hash by id in which no id is special, `constructor` neither. */
 const dictionary = <T>(from: Record<string, T> = {}): Record<string, T> =>
   Object.assign(Object.create(null) as Record<string, T>, from);
 
 /** Everything the stand-in knows, in the order in which it came to be. */
 export class Store {
-  #tables = new Map<keyof Tables, Map<string, T.Thing>>();
+  #tables = new Map<keyof Tables, Table>();
   notes: Notes = {
     afterRetries: 'cancel',
     cards: dictionary(),
@@ -119,10 +140,18 @@ export class Store {
     trialsTold: dictionary(),
   };
 
-  #table(kind: keyof Tables): Map<string, T.Thing> {
-    const table = this.#tables.get(kind) ?? new Map<string, T.Thing>();
-    this.#tables.set(kind, table);
+  #table(kind: keyof Tables): Table {
+    let table = this.#tables.get(kind);
+    if (!table) {
+      table = new Table(links[kind] ?? {});
+      this.#tables.set(kind, table);
+    }
     return table;
+  }
+
+  /** For reading lists a page at a time. */
+  table(kind: keyof Tables): Table {
+    return this.#table(kind);
   }
 
   /** An object of the current shape: template first, then a fresh id, the time, and `fields`. */
@@ -165,7 +194,12 @@ export class Store {
 
   /** All objects of the kind, oldest first. */
   all<K extends keyof Tables>(kind: K): Tables[K][] {
-    return [...this.#table(kind).values()] as Tables[K][];
+    return this.#table(kind).all() as Tables[K][];
+  }
+
+  /** Those that belong to another object, oldest first: `of('refund', 'charge', 'ch_…')`. */
+  of<K extends keyof Tables>(kind: K, link: string, owner: string): Tables[K][] {
+    return this.#table(kind).linked(link, owner) as Tables[K][];
   }
 
   /** Those that are played here, not told of from outside. */
@@ -180,7 +214,7 @@ export class Store {
   save(): Saved {
     const tables = [...this.#tables].map(([kind, table]): [string, T.Thing[]] => [
       kind,
-      [...table.values()],
+      table.all(),
     ]);
     return { tables: Object.fromEntries(tables), notes: this.notes };
   }
@@ -192,7 +226,7 @@ export class Store {
     ]);
     this.notes = { ...this.notes, ...(Object.fromEntries(kept) as Notes) };
     for (const [kind, things] of Object.entries(saved.tables))
-      this.#tables.set(kind as keyof Tables, new Map(things.map((thing) => [thing.id, thing])));
+      for (const thing of things) this.#table(kind as keyof Tables).set(thing.id, thing);
     // A subscription's item and a session's line show the price as it is, not as it was.
     const holders = [this.all('item'), this.all('subscription').flatMap((one) => one.items.data)];
     for (const holder of holders.flat())

@@ -7,7 +7,7 @@ import { money } from '../resources/invoice-lines.ts';
 import { escapeHtml, htmlPage } from './html.ts';
 
 function render(world: World, invoice: Invoice): string {
-  const lines = world.store.all('line_item').filter((line) => line.invoice === invoice.id);
+  const lines = world.store.of('line_item', 'invoice', invoice.id);
   const rows = lines.map(
     (line) =>
       `<tr><td>${escapeHtml(line.description ?? '')}</td><td>${money(line.amount, invoice.currency)}</td></tr>`,

@@ -16,8 +16,8 @@ const day = (seconds: number): string => new Date(seconds * 1000).toISOString().
 
 const subscriptionsOf = (world: World, session: PortalSession): Subscription[] =>
   world.store
-    .all('subscription')
-    .filter((one) => one.customer === session.customer && one.ended_at === null);
+    .of('subscription', 'customer', session.customer ?? '')
+    .filter((one) => one.ended_at === null);
 
 function renderOne(world: World, session: PortalSession, one: Subscription): string {
   const configuration = world.store.need('billing_portal.configuration', session.configuration);

@@ -78,8 +78,8 @@ const update = route('POST', '/v1/customers/:customer', rules, ({ world, id, par
 /** Deleting a customer ends its subscriptions at once. */
 const remove = route('DELETE', '/v1/customers/:customer', {}, ({ world, id }) => {
   const customer = needCustomer(world, id);
-  for (const subscription of world.store.all('subscription'))
-    if (subscription.customer === id && subscription.ended_at === null)
+  for (const subscription of world.store.of('subscription', 'customer', id))
+    if (subscription.ended_at === null)
       endSubscription(world, subscription, 'cancellation_requested');
   world.emit('customer.deleted', customer);
   world.store.notes.cards[id] = 'none';

@@ -69,8 +69,8 @@ function checkPromotion(world: World, one: PromotionCode, by: Redeemer, param: s
     minimum_amount_currency: leastCurrency,
   } = one.restrictions;
   const hasPaid = world.store
-    .all('charge')
-    .some((charge) => charge.paid && charge.customer !== null && charge.customer === by.customer);
+    .of('charge', 'customer', by.customer ?? '')
+    .some((charge) => charge.paid);
   if (isFirst && hasPaid)
     throw invalid(
       'This promotion code cannot be redeemed because the associated customer has prior transactions.',
@@ -164,7 +164,7 @@ export function setDiscounts(world: World, subscription: Subscription, ids: stri
 /** Discounts of a subscription that its next invoice takes; `once` not beside another draft. */
 export function discountsFor(world: World, subscription: Subscription): TotalDiscount[] {
   const drafts = world.store
-    .all('invoice')
+    .of('invoice', 'subscription', subscription.id)
     .filter((one) => one.status === 'draft')
     .flatMap((one) => one.discounts);
   return subscription.discounts

@@ -44,11 +44,8 @@ function moveFunds(world: World, dispute: Dispute, sign: 1 | -1, part = dispute.
 /** Whether another dispute can follow a charge's earlier ones: a bank withdraws one to correct it. */
 const isDisputable = (world: World, charge: Charge): boolean =>
   world.store
-    .all('dispute')
-    .every(
-      (one) =>
-        one.charge !== charge.id || ['prevented', 'warning_closed', 'won'].includes(one.status),
-    );
+    .of('dispute', 'charge', charge.id)
+    .every((one) => ['prevented', 'warning_closed', 'won'].includes(one.status));
 
 /**
  * Opens a dispute on a charge: an inquiry takes no money, a chargeback does at once, and one that is

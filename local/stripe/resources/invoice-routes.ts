@@ -73,7 +73,7 @@ export const invoiceRoutes: Route[] = [
   }),
   route('GET', '/v1/invoices/:invoice/lines', page, ({ world, id, params }) => {
     const told = world.store.need('invoice', id).lines.data;
-    const lines = world.store.all('line_item').filter((line) => line.invoice === id);
+    const lines = world.store.of('line_item', 'invoice', id);
     return listInOrder(lines.length > 0 ? lines : told, params, `/v1/invoices/${id}/lines`);
   }),
   ...reads(

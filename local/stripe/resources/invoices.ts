@@ -153,7 +153,7 @@ export function voidInvoice(world: World, invoice: Invoice): void {
   invoice.status_transitions['voided_at'] = world.clock.now();
   world.emit('invoice.voided', invoice);
   unapplyBalance(world, invoice);
-  for (const one of world.store.all('subscription'))
+  for (const one of world.store.of('subscription', 'customer', invoice.customer))
     if (isPendingFor(world, one, invoice)) dropPendingUpdate(world, one);
 }
 
@@ -168,8 +168,8 @@ export function giveUpInvoice(world: World, invoice: Invoice): void {
 
 /** Cancels what an invoice still waits for. */
 export function closePayments(world: World, invoice: Invoice): void {
-  for (const payment of world.store.all('invoice_payment')) {
-    if (payment.invoice !== invoice.id || payment.status !== 'open') continue;
+  for (const payment of world.store.of('invoice_payment', 'invoice', invoice.id)) {
+    if (payment.status !== 'open') continue;
     payment.status = 'canceled';
     payment.status_transitions['canceled_at'] = world.clock.now();
     const intent = world.store.need('payment_intent', payment.payment.payment_intent);

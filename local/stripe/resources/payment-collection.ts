@@ -59,8 +59,8 @@ const subscriptionOf = (world: World, invoice: Invoice): Subscription | undefine
 /** The open payment of an invoice, with its intent. */
 export function paymentOf(world: World, invoice: Invoice) {
   const payment = world.store
-    .all('invoice_payment')
-    .find((one) => one.invoice === invoice.id && one.status === 'open');
+    .of('invoice_payment', 'invoice', invoice.id)
+    .find((one) => one.status === 'open');
   const intent = payment && world.store.need('payment_intent', payment.payment.payment_intent);
   return payment && intent ? { payment, intent } : undefined;
 }

@@ -33,8 +33,8 @@ function chargeOf(world: World, params: NewRefund): Charge {
 /** A dispute that holds the money, or has taken it, leaves nothing to refund. */
 const isChargedBack = (world: World, charge: Charge): boolean =>
   world.store
-    .all('dispute')
-    .some((one) => one.charge === charge.id && !one.is_charge_refundable && one.status !== 'won');
+    .of('dispute', 'charge', charge.id)
+    .some((one) => !one.is_charge_refundable && one.status !== 'won');
 
 function checkAmount(world: World, charge: Charge, amount: number): void {
   if (charge.status !== 'succeeded')

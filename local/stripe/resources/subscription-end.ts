@@ -26,9 +26,8 @@ export function endSubscription(world: World, subscription: Subscription, reason
 
 /** Unpaid invoices stay as they are and can still be paid, but no longer by themselves. */
 function stopCollection(world: World, subscription: Subscription): void {
-  for (const invoice of world.store.all('invoice')) {
-    const isOurs = invoice.parent?.subscription_details?.subscription === subscription.id;
-    if (!isOurs || (invoice.status !== 'draft' && invoice.status !== 'open')) continue;
+  for (const invoice of world.store.of('invoice', 'subscription', subscription.id)) {
+    if (invoice.status !== 'draft' && invoice.status !== 'open') continue;
     world.change('invoice.updated', invoice, (one) => {
       one.auto_advance = false;
       one.automatically_finalizes_at = null;
