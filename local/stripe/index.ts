@@ -12,6 +12,7 @@ import { checkoutPages } from './hosted/checkout-page.ts';
 import { invoicePages } from './hosted/invoice-page.ts';
 import { portalPages } from './hosted/portal-page.ts';
 import { localRoutes } from './local-routes.ts';
+import { fill, type Filling } from './fill.ts';
 import { routes } from './routes.ts';
 import { Keeper, readState, restore } from './state.ts';
 import { tell, type Told } from './tell.ts';
@@ -43,6 +44,8 @@ export type StripeStandIn = Service & {
   advanceTo: (seconds: number) => number;
   /** Tells an event as if Stripe had: see `tell.ts`. @throws Problem for objects that are not kept. */
   tell: (told: Told) => void;
+  /** Makes customers with a past, without events: see `fill.ts`. */
+  fill: (filling: Filling) => { customers: number; steps: number };
   /** The stand-in's time in unix seconds. */
   now: () => number;
   /** The same in milliseconds. */
@@ -106,6 +109,10 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
     tell: (told) => {
       tell(world, told);
       keeper.touch();
+    },
+    fill: (filling) => {
+      keeper.touch();
+      return fill(world, filling);
     },
     now: () => world.clock.now(),
     nowMs: () => world.clock.nowMs(),

@@ -2,10 +2,14 @@ import { randomBytes } from 'node:crypto';
 
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
+const pool = { bytes: randomBytes(8192), used: 0 };
+
 /** `length` random characters of base 62. */
 export function random(length: number): string {
+  if (pool.used + length > pool.bytes.length)
+    Object.assign(pool, { bytes: randomBytes(8192), used: 0 });
   let out = '';
-  for (const byte of randomBytes(length)) out += letters[byte % 62] ?? '0';
+  for (const byte of pool.bytes.subarray(pool.used, (pool.used += length))) out += letters[byte % 62] ?? '0';
   return out;
 }
 

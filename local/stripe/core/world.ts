@@ -16,6 +16,7 @@ export class World {
   cause: Cause = { id: null, idempotency_key: null };
   /** Told of every event once it is stored. */
   onEvent: (event: StripeEvent) => void = () => undefined;
+  #isSilent = false;
   #held: { type: string; object: Thing; previous: Record<string, unknown> | undefined }[] | null =
     null;
 
@@ -27,6 +28,7 @@ export class World {
 
   /** Stores an event with the object as it is at this moment, and lets it be delivered. */
   emit(type: string, object: Thing, previous?: Record<string, unknown>): void {
+    if (this.#isSilent) return;
     const snapshot = structuredClone(object);
     if (this.#held) {
       this.#held.push({ type, object: snapshot, previous });
@@ -40,6 +42,16 @@ export class World {
       type,
     });
     this.onEvent(event);
+  }
+
+  /** Runs `play` without an event. */
+  silently(play: () => void): void {
+    this.#isSilent = true;
+    try {
+      play();
+    } finally {
+      this.#isSilent = false;
+    }
   }
 
   /**
@@ -63,6 +75,10 @@ export class World {
 
   /** Changes an object and emits each type with its `previous_attributes`; without a change, nothing. */
   change<O extends Thing>(types: string | string[], object: O, edit: (object: O) => void): O {
+    if (this.#isSilent) {
+      edit(object);
+      return object;
+    }
     const before = structuredClone(object);
     edit(object);
     const previous = differences(before, object);

@@ -33,7 +33,7 @@ function endCardlessTrial(world: World, subscription: Subscription): boolean {
  * Begins the next period: the subscription moves first, with a draft invoice that finalizes an hour
  * later. Source: https://docs.stripe.com/billing/subscriptions/webhooks
  */
-function renew(world: World, subscription: Subscription): Invoice | undefined {
+export function renew(world: World, subscription: Subscription): Invoice | undefined {
   if (subscription.status === 'trialing' && endCardlessTrial(world, subscription)) return undefined;
   const recurring = subscription.items.data[0]?.price.recurring;
   if (!recurring) return undefined;

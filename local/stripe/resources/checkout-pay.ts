@@ -68,11 +68,13 @@ function intentOf(world: World, session: Session): PaymentIntent {
       : world.store.need('payment_intent', id);
   intent.amount = session.amount_total ?? 0;
   if (session.mode === 'payment') session.payment_intent = intent.id;
+  world.store.replace('checkout.session', session.id, session);
   return intent;
 }
 
 function complete(world: World, session: Session, status: Session['payment_status']): void {
   Object.assign(session, { payment_status: status, status: 'complete', url: null });
+  world.store.replace('checkout.session', session.id, session);
   world.emit('checkout.session.completed', session);
 }
 

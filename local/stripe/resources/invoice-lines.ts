@@ -19,9 +19,13 @@ export type LineDraft = {
   credits?: { debit: string; invoice: string | null; line: string };
 };
 
+const formats = new Map<string, Intl.NumberFormat>();
+
 /** $20.00, ¥2,000: in a zero-decimal currency the smallest unit is the whole one. */
 export function money(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat('en-US', { style: 'currency', currency });
+  const format =
+    formats.get(currency) ?? new Intl.NumberFormat('en-US', { style: 'currency', currency });
+  formats.set(currency, format);
   return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 

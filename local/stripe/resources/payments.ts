@@ -39,9 +39,8 @@ function createCharge(world: World, intent: PaymentIntent, fields: Partial<Charg
     ...fields,
   });
   // A guest is known by what the checkout page asked.
-  const guest = () =>
-    store.all('checkout.session').find((one) => one.payment_intent === intent.id);
-  const payer = customer ?? guest()?.customer_details;
+  const [guest] = store.of('checkout.session', 'payment_intent', intent.id);
+  const payer = customer ?? guest?.customer_details;
   if (payer) Object.assign(charge.billing_details, pick(payer, ['email', 'name']));
   if (charge.status !== 'failed') charge['receipt_url'] = `${world.base}/receipts/${charge.id}`;
   intent.latest_charge = charge.id;
