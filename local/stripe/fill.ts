@@ -137,11 +137,18 @@ function actsOf(world: World, plan: Plan, person: Person, price: Price, span: Sp
       plan.refundEvery,
       after(2),
       onCharge(({ id, amount }) =>
-        createRefund(world, { charge: id, amount: index % 3 === 0 ? amount : Math.ceil(amount / 4) }),
+        createRefund(world, {
+          charge: id,
+          amount: index % 3 === 0 ? amount : Math.ceil(amount / 4),
+        }),
       ),
     );
   // So late that nobody has lost it for want of an answer yet.
-  add(plan.disputeEvery, Math.max(after(3), now - 2 * daySeconds), onCharge((charge) => openDispute(world, charge, { kind: 'chargeback' })));
+  add(
+    plan.disputeEvery,
+    Math.max(after(3), now - 2 * daySeconds),
+    onCharge((charge) => openDispute(world, charge, { kind: 'chargeback' })),
+  );
   if (!isDisputed && subscriptionEnds(plan, index))
     acts.push({
       at: after(4),

@@ -6,6 +6,7 @@ import { Problem } from './core/problem.ts';
 import type { StripeEvent } from './core/types.ts';
 import type { World } from './core/world.ts';
 import { renewNow } from './resources/billing-cycle.ts';
+import { rareRoutes } from './rare-routes.ts';
 import { storyRoutes } from './story-routes.ts';
 import { localBody } from './local-body.ts';
 import { playUntil } from './timeline.ts';
@@ -120,6 +121,7 @@ export function localRoutes(world: World, deliveries: Deliveries, faults: Faults
       return c.json({ drained: true });
     })
     .route('/', storyRoutes(world))
+    .route('/', rareRoutes(world, deliveries))
     .route('/', faults.routes())
     .all('*', (c) => c.json({ error: `no such switch: ${c.req.method} ${c.req.path}` }, 404));
 }

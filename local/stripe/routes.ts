@@ -14,6 +14,7 @@ import { productRoutes } from './resources/products.ts';
 import { refundRoutes } from './resources/refunds.ts';
 import { scheduleRoutes } from './resources/schedule-routes.ts';
 import { subscriptionRoutes } from './resources/subscription-routes.ts';
+import { taxRoutes } from './resources/taxes.ts';
 import { webhookEndpointRoutes } from './resources/webhook-endpoints.ts';
 
 /** Every route of the API that the stand-in knows. */
@@ -31,6 +32,7 @@ export const routes: Route[] = [
   ...disputeRoutes,
   ...balanceRoutes,
   ...toldRoutes,
+  ...taxRoutes,
   ...portalRoutes,
   ...eventRoutes,
   ...webhookEndpointRoutes,

@@ -5,7 +5,6 @@ import { settleSession } from './resources/checkout-pay.ts';
 import { closeDispute, escalateDispute, openDispute } from './resources/disputes.ts';
 import { given } from './resources/metadata.ts';
 import { settleRefund } from './resources/refunds.ts';
-import { fill, filling } from './fill.ts';
 import { localBody } from './local-body.ts';
 import { isTold, tell } from './tell.ts';
 
@@ -70,7 +69,6 @@ const closed = z
 export const storyRoutes = (world: World): Hono =>
   new Hono()
     .post('/tell', async (c) => c.json({ event: tell(world, await localBody(c, told)) }, 201))
-    .post('/fill', async (c) => c.json(fill(world, await localBody(c, filling)), 201))
     .post('/checkout/:session/settle', async (c) => {
       const session = world.store.need('checkout.session', c.req.param('session'));
       const { outcome } = await localBody(c, settled);

@@ -2,7 +2,7 @@ import { hourSeconds, minuteSeconds } from './clock.ts';
 import type { Faults } from '../../support/faults.ts';
 import { sleep } from '../../support/http.ts';
 import { signPayload } from './sign.ts';
-import type { StripeEvent } from './types.ts';
+import type { StripeEvent, WebhookEndpoint } from './types.ts';
 import type { World } from './world.ts';
 
 /** One try: `status` is what the endpoint answered, or null if it did not. `at` is in ms. */
@@ -62,6 +62,17 @@ export class Deliveries {
       );
     event.pending_webhooks = matching.length;
     for (const { id, url } of matching) this.#start(event, id, url);
+  }
+
+  /** Sends an event to one endpoint, whatever types that asked for. */
+  dispatchTo(event: StripeEvent, { id, url }: WebhookEndpoint): void {
+    this.#start(event, id, url);
+  }
+
+  /** Posts a text as it stands, signed, once; gives what the endpoint answered. */
+  post({ id, url }: WebhookEndpoint, payload: string): Promise<Attempt> {
+    const secret = this.#world.store.notes.secrets[id] ?? '';
+    return this.#call({ at: Date.now(), payload, secret, url });
   }
 
   #start(event: StripeEvent, endpoint: string, url: string): void {
@@ -137,9 +148,18 @@ export class Deliveries {
     const event = this.#world.store.find('event', delivery.event);
     const secret = this.#world.store.notes.secrets[delivery.endpoint];
     if (!event || secret === undefined) return { at, status: null, error: 'endpoint deleted' };
-    const payload = JSON.stringify(event, null, 2);
+    return this.#call({ at, payload: JSON.stringify(event, null, 2), secret, url: delivery.url });
+  }
+
+  async #call(given: {
+    at: number;
+    payload: string;
+    secret: string;
+    url: string;
+  }): Promise<Attempt> {
+    const { at, payload, secret, url } = given;
     try {
-      const answer = await fetch(delivery.url, {
+      const answer = await fetch(url, {
         method: 'POST',
         body: payload,
         redirect: 'manual',

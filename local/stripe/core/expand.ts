@@ -75,19 +75,11 @@ const includable: Record<string, Record<string, (store: Store, id: string) => un
   },
   invoice: {
     payments: (store, id) =>
-      listOf(
-        store.of('invoice_payment', 'invoice', id),
-        {},
-        `/v1/invoice_payments?invoice=${id}`,
-      ),
+      listOf(store.of('invoice_payment', 'invoice', id), {}, `/v1/invoice_payments?invoice=${id}`),
   },
   charge: {
     refunds: (store, id) =>
-      listOf(
-        store.of('refund', 'charge', id),
-        {},
-        `/v1/charges/${id}/refunds`,
-      ),
+      listOf(store.of('refund', 'charge', id), {}, `/v1/charges/${id}/refunds`),
   },
 };
 

@@ -9,7 +9,8 @@ export function random(length: number): string {
   if (pool.used + length > pool.bytes.length)
     Object.assign(pool, { bytes: randomBytes(8192), used: 0 });
   let out = '';
-  for (const byte of pool.bytes.subarray(pool.used, (pool.used += length))) out += letters[byte % 62] ?? '0';
+  for (const byte of pool.bytes.subarray(pool.used, (pool.used += length)))
+    out += letters[byte % 62] ?? '0';
   return out;
 }
 

@@ -54,6 +54,8 @@ export type SessionNote = {
     NewSubscription,
     'billingMode' | 'description' | 'metadata' | 'trialEnd' | 'trialSettings'
   >;
+  /** What the page's e-mail field begins with; whoever pays may change it. */
+  prefilledEmail?: string;
   /** An asynchronous payment on its way; settled at this unix second. */
   settlesAt: number | null;
 };
@@ -68,6 +70,13 @@ type Notes = {
   refundsBegin: Record<string, 'pending' | 'requires_action'>;
   /** The coupon of each discount as it was redeemed: it outlives the coupon's deletion. */
   redeemed: Record<string, T.Coupon>;
+  /** How tax fails when the next invoice of a customer is to be finalized. */
+  finalizationFails: Record<string, 'failed' | 'requires_location_inputs'>;
+  /** The account's settings of Stripe Tax. */
+  taxSettings: {
+    status: 'active' | 'pending';
+    behavior: 'exclusive' | 'inclusive' | 'inferred_by_currency' | null;
+  };
   /** The flat rate wherever automatic tax was asked for, in percent. */
   taxPercent: number;
   /** The open invoice of each subscription's pending update. */
@@ -139,6 +148,7 @@ export class Store {
     afterRetries: 'cancel',
     cards: dictionary(),
     drafts: dictionary(),
+    finalizationFails: dictionary(),
     refundsBegin: dictionary(),
     pendingInvoices: dictionary(),
     planted: dictionary(),
@@ -146,6 +156,7 @@ export class Store {
     secrets: dictionary(),
     sessions: dictionary(),
     taxPercent: 0,
+    taxSettings: { behavior: 'exclusive', status: 'active' },
     trialsTold: dictionary(),
   };
 

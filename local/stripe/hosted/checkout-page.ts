@@ -3,7 +3,7 @@ import { Problem } from '../core/problem.ts';
 import type { Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { press, successUrl, type Press } from '../resources/checkout-pay.ts';
-import { linesOf } from '../resources/checkout-totals.ts';
+import { linesOf, noteOf } from '../resources/checkout-totals.ts';
 import { money } from '../resources/invoice-lines.ts';
 import { escapeHtml, htmlPage } from './html.ts';
 
@@ -19,7 +19,7 @@ function render(world: World, session: Session, alert: string | null): string {
   const field =
     typeof email === 'string'
       ? `<p class="note">${escapeHtml(email)}</p>`
-      : '<label>E-mail<input type="email" name="email" value="buyer@example.com" required></label>';
+      : `<label>E-mail<input type="email" name="email" value="${escapeHtml(noteOf(world, session).prefilledEmail ?? 'buyer@example.com')}" required></label>`;
   return htmlPage(
     'Checkout (local)',
     `<h1>Checkout</h1>

@@ -8,6 +8,7 @@ import {
   keepInPortal,
   offered,
   switchInPortal,
+  takesCodes,
 } from '../resources/portal-actions.ts';
 import { periodOf } from '../resources/subscriptions.ts';
 import { escapeHtml, htmlPage } from './html.ts';
@@ -39,7 +40,7 @@ function renderOne(world: World, session: PortalSession, one: Subscription): str
       : `ends on ${day(one.cancel_at)}`;
   return `<form method="post"><h1>${escapeHtml(name)}</h1><p class="note">${one.status}, ${until}</p>
 <input type="hidden" name="subscription" value="${one.id}">
-${options.length > 0 ? `<label>Switch to<select name="price">${options.join('')}</select></label><button class="main" name="action" value="switch">Switch plan</button>` : ''}
+${options.length > 0 ? `<label>Switch to<select name="price">${options.join('')}</select></label>${takesCodes(configuration) ? '<label>Promotion code<input name="promotion_code"></label>' : ''}<button class="main" name="action" value="switch">Switch plan</button>` : ''}
 ${button}</form>`;
 }
 
@@ -59,11 +60,12 @@ function act(world: World, session: PortalSession, fields: Record<string, unknow
   if (!one)
     throw new Problem(404, { type: 'invalid_request_error', message: 'No such subscription.' });
   const configuration = world.store.need('billing_portal.configuration', session.configuration);
-  const { action, price } = fields;
+  const { action, price, promotion_code: typed } = fields;
+  const code = typeof typed === 'string' && typed !== '' ? typed : null;
   if (action === 'cancel') cancelInPortal(world, configuration, one);
   else if (action === 'keep') keepInPortal(world, one);
   else if (action === 'switch' && typeof price === 'string')
-    switchInPortal(world, configuration, one, price);
+    switchInPortal(world, configuration, one, { priceId: price, code });
   else
     throw new Problem(422, {
       type: 'invalid_request_error',
@@ -90,7 +92,7 @@ async function post(world: World, c: Context): Promise<Response> {
 
 /**
  * The page behind a portal session's url. `POST action=cancel|keep|switch`, with `subscription` and
- * for a switch `price`; with `Accept: application/json` it answers `{subscription}`.
+ * for a switch `price` and perhaps `promotion_code`; with `Accept: application/json` it answers `{subscription}`.
  */
 export const portalPages = (world: World): Hono =>
   new Hono()

@@ -1,6 +1,7 @@
 import { daySeconds, hourSeconds } from '../core/clock.ts';
 import type { Invoice, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { failsToFinalize } from './finalization.ts';
 import { collectInvoice } from './payment-collection.ts';
 import { draftInvoice, finalizeInvoice, giveUpInvoice, voidInvoice } from './invoices.ts';
 import { dropPendingUpdate, pendingInvoice } from './pending-update.ts';
@@ -63,6 +64,7 @@ export function renew(world: World, subscription: Subscription): Invoice | undef
 
 /** Opens a renewal's draft and tries to pay it, or does what a paused collection says. */
 export function finalizeAndCollect(world: World, invoice: Invoice): void {
+  if (failsToFinalize(world, invoice)) return;
   const id = invoice.parent?.subscription_details?.subscription;
   const paused = id === undefined ? null : world.store.find('subscription', id)?.pause_collection;
   finalizeInvoice(world, invoice);

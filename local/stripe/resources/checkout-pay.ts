@@ -33,7 +33,8 @@ const buyersPlace = { ...noAddress, country: 'US', postal_code: '94107' };
 /** Makes the customer that Checkout makes, unless it sells to a guest, or updates the one it knows. */
 function settleCustomer(world: World, session: Session, buyer: Buyer, card: Card): void {
   const email = session.customer_details?.['email'];
-  const known = typeof email === 'string' ? email : (buyer.email ?? 'buyer@example.com');
+  const typed = buyer.email ?? noteOf(world, session).prefilledEmail ?? 'buyer@example.com';
+  const known = typeof email === 'string' ? email : typed;
   const details = detailsOf(known, buyer.name);
   const isLocated = session.automatic_tax.enabled;
   session.customer_details = details && { ...details, ...(isLocated && { address: buyersPlace }) };

@@ -3,8 +3,8 @@ import type { SessionNote } from '../core/store.ts';
 import type { LineItem, Session } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { findCoupon, termsOf, type Redeemer } from './discounts.ts';
-import { isInclusive, totalsOf } from './invoice-totals.ts';
-import { taxOf } from './taxes.ts';
+import { totalsOf } from './invoice-totals.ts';
+import { isInclusive, taxOf } from './taxes.ts';
 
 export const noteOf = (world: World, session: Session): SessionNote => {
   const note = world.store.notes.sessions[session.id];
@@ -46,7 +46,7 @@ export function setTotals(world: World, session: Session): void {
   const due = lines.map(({ price, quantity }) => ({
     amount: trialEnd !== null && price.recurring ? 0 : (price.unit_amount ?? 0) * quantity,
     isDiscountable: true,
-    isInclusive: isInclusive(price),
+    isInclusive: isInclusive(world, price),
   }));
   session.amount_subtotal = due.reduce((sum, { amount }) => sum + amount, 0);
   const totals = totalsOf(

@@ -7,9 +7,10 @@ import type { NewSession } from './checkout-params.ts';
 import { setTotals } from './checkout-totals.ts';
 import { needCustomer, noAddress } from './customers.ts';
 import { given, mergeMetadata, pick } from './metadata.ts';
+import { readPrice } from './subscription-plan.ts';
 import { checkItems } from './subscriptions.ts';
 import { readTrial } from './trials.ts';
-import { automaticTax } from './taxes.ts';
+import { automaticTax, checkTax } from './taxes.ts';
 
 function checkUrl(url: string | undefined, param: string): void {
   if (url !== undefined && !/^https?:\/\/\S+$/i.test(url))
@@ -64,12 +65,7 @@ function readLines(world: World, params: NewSession): Line[] {
   if (params.line_items.length === 0) throw missingParameter('line_items');
   const lines = params.line_items.map((item, index): Line => {
     const param = `line_items[${index}]`;
-    const price = world.store.need('price', item.price, `${param}[price]`);
-    if (!price.active)
-      throw invalid(
-        'The price specified is inactive. This field only accepts active prices.',
-        `${param}[price]`,
-      );
+    const price = readPrice(world, item.price, `${param}[price]`);
     if (item.quantity === undefined) throw missingParameter(`${param}[quantity]`);
     if (item.quantity < 1)
       throw invalid('This value must be greater than or equal to 1.', {
@@ -216,6 +212,11 @@ export function createSession(world: World, params: NewSession): Session {
   const customer = id === undefined ? null : needCustomer(world, id, 'customer');
   checkExtras(params, customer);
   const lines = readLines(world, params);
+  checkTax(
+    world,
+    params.automatic_tax?.enabled,
+    lines.map(({ price }) => price),
+  );
   const currency = lines[0]?.price.currency ?? null;
   if (params.currency !== undefined && params.currency.toLowerCase() !== currency)
     throw invalid(

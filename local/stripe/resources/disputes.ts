@@ -7,6 +7,7 @@ import { route, type Route } from '../core/route.ts';
 import type { Charge, Dispute } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { addBalanceEntry } from './balance.ts';
+import { closeWarnings } from './fraud-warnings.ts';
 import type { Due } from './billing-cycle.ts';
 import { given, mergeMetadata } from './metadata.ts';
 import { createRefund } from './refunds.ts';
@@ -81,6 +82,7 @@ export function openDispute(
   if (isChargeback) moveFunds(world, dispute, -1);
   world.emit('charge.dispute.created', dispute);
   if (isChargeback) world.emit('charge.dispute.funds_withdrawn', dispute);
+  closeWarnings(world, charge);
   if (kind === 'resolution') createRefund(world, { amount: dispute.amount, charge: charge.id });
   return dispute;
 }

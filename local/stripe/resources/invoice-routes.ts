@@ -7,6 +7,7 @@ import { route, type Route } from '../core/route.ts';
 import type { Invoice } from '../core/types.ts';
 import { isProcessing, payInvoice } from './payment-collection.ts';
 import { finalizeAndCollect } from './billing-cycle.ts';
+import { failsToFinalize, finalizationProblem } from './finalization.ts';
 import { needCustomer } from './customers.ts';
 import { finalizeInvoice, giveUpInvoice, voidInvoice } from './invoices.ts';
 import { mergeMetadata } from './metadata.ts';
@@ -55,6 +56,7 @@ export const invoiceRoutes: Route[] = [
       const invoice = needStatus(world.store.need('invoice', id), ['draft'], 'finalize');
       needCustomer(world, invoice.customer);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
+      if (failsToFinalize(world, invoice)) throw finalizationProblem(invoice);
       (invoice.auto_advance ? finalizeAndCollect : finalizeInvoice)(world, invoice);
       return invoice;
     },

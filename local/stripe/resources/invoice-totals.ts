@@ -1,4 +1,4 @@
-import type { InvoiceLine, Price } from '../core/types.ts';
+import type { InvoiceLine } from '../core/types.ts';
 
 /** What a line bills before discounts and tax; an inclusive price holds its tax already. */
 type TotalLine = { amount: number; isDiscountable: boolean; isInclusive: boolean };
@@ -103,6 +103,3 @@ const taxesByBehavior = (
 /** Discounts in the form in which they stand among pretax credits. */
 export const pretaxCredits = (amounts: { amount: number; discount: string }[]) =>
   amounts.map((one) => ({ ...one, type: 'discount' as const }));
-
-/** Whether a price holds its tax; `unspecified` does not. */
-export const isInclusive = (price: Price): boolean => price.tax_behavior === 'inclusive';

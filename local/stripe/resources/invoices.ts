@@ -2,11 +2,12 @@ import type { BillingReason, Invoice, Period, Subscription } from '../core/types
 import type { World } from '../core/world.ts';
 import { applyBalance, unapplyBalance } from './customer-balance.ts';
 import { discountsFor, setDiscounts, useUpDiscounts } from './discounts.ts';
+import { forgetFailure } from './finalization.ts';
 import { addLine, type LineDraft } from './invoice-lines.ts';
-import { isInclusive, pretaxCredits, totalsOf } from './invoice-totals.ts';
+import { pretaxCredits, totalsOf } from './invoice-totals.ts';
 import { createIntent } from './payments.ts';
 import { dropPendingUpdate, isPendingFor } from './pending-update.ts';
-import { automaticTax, taxOf } from './taxes.ts';
+import { automaticTax, isInclusive, taxOf } from './taxes.ts';
 
 type InvoiceDraft = {
   customer: string;
@@ -33,7 +34,7 @@ export function draftInvoice(world: World, draft: InvoiceDraft): Invoice {
     draft.lines.map((line) => ({
       amount: line.amount,
       isDiscountable: !line.isProration,
-      isInclusive: isInclusive(line.price),
+      isInclusive: isInclusive(world, line.price),
     })),
     subscription ? discountsFor(world, subscription) : [],
     taxOf(world, isTaxed),
@@ -113,6 +114,7 @@ const reasons: Record<string, string> = {
 export function finalizeInvoice(world: World, invoice: Invoice): void {
   const { store, clock } = world;
   const customer = store.need('customer', invoice.customer);
+  forgetFailure(invoice);
   applyBalance(world, invoice);
   const page = `${world.base}/invoices/${invoice.id}`;
   Object.assign(invoice, {

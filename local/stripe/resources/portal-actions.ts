@@ -1,6 +1,7 @@
 import { invalid } from '../core/problem.ts';
 import type { PortalConfiguration, Price, Subscription } from '../core/types.ts';
 import type { World } from '../core/world.ts';
+import { findCode } from './coupons.ts';
 import { scheduleSwitch } from './schedules.ts';
 import { endSubscription } from './subscription-end.ts';
 import { updateSubscription } from './subscription-update.ts';
@@ -51,12 +52,16 @@ export function offered(world: World, configuration: PortalConfiguration): Price
     .filter((price): price is Price => price?.active === true);
 }
 
+export const takesCodes = ({ features }: PortalConfiguration): boolean =>
+  features.subscription_update.enabled &&
+  features.subscription_update.default_allowed_updates.includes('promotion_code');
+
 /** Switches to another price: now, or at the period's end where the configuration says so. */
 export function switchInPortal(
   world: World,
   configuration: PortalConfiguration,
   one: Subscription,
-  priceId: string,
+  { priceId, code }: { priceId: string; code: string | null },
 ): void {
   const feature = configuration.features.subscription_update;
   const price = offered(world, configuration).find(({ id }) => id === priceId);
@@ -68,6 +73,11 @@ export function switchInPortal(
       (type === 'decreasing_item_amount' && isCheaper) ||
       (type === 'shortening_interval' && isShorter(price, item.price)),
   );
+  const promotion = code === null ? null : findCode(world, code);
+  if (promotion && !takesCodes(configuration))
+    throw invalid('This portal takes no promotion codes.');
+  if (promotion && isLater)
+    throw invalid('This stand-in plays no promotion code for a later switch.');
   if (isLater) {
     scheduleSwitch(world, one, price);
     return;
@@ -79,6 +89,7 @@ export function switchInPortal(
     billing_cycle_anchor: { type: isReset ? 'now' : 'unchanged' },
     items: [{ id: item.id, price: price.id }],
     proration_behavior: feature.proration_behavior as 'none',
+    ...(promotion && { discounts: [{ promotion_code: promotion.id }] }),
     ...(endsTrial && { trial_end: 'now' as const }),
   });
 }

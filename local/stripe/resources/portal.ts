@@ -24,7 +24,7 @@ const features = hash({
   }),
   subscription_update: hash({
     billing_cycle_anchor: oneOf('now', 'unchanged'),
-    default_allowed_updates: list(oneOf('price')),
+    default_allowed_updates: list(oneOf('price', 'promotion_code')),
     enabled: bool,
     products: list(
       hash({

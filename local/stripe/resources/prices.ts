@@ -131,6 +131,12 @@ const update = route(
   ({ world, id, params }) => {
     const price = world.store.need('price', id);
     const { metadata: meta, transfer_lookup_key: mayTransfer, ...fields } = params;
+    // Source: github.com/stripe/stripe-python/issues/658
+    if (params.active === false && world.store.find('product', price.product)?.default_price === id)
+      throw invalid(
+        'This price cannot be archived because it is the default price of its product.',
+        'active',
+      );
     if (params.tax_behavior !== undefined && price.tax_behavior !== 'unspecified')
       throw invalid(
         'The tax_behavior of a price cannot change once it is specified.',

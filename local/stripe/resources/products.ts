@@ -31,11 +31,11 @@ const create = route(
 const update = route(
   'POST',
   '/v1/products/:product',
-  { ...rules, name: str, default_price: str },
+  { ...rules, name: str, default_price: strOrUnset },
   ({ world, id, params }) => {
     const product = world.store.need('product', id);
     const { default_price: price } = params;
-    if (price !== undefined && world.store.need('price', price, 'default_price').product !== id)
+    if (price != null && world.store.need('price', price, 'default_price').product !== id)
       throw invalid(`The price ${price} belongs to another product.`, 'default_price');
     const { metadata: meta, ...fields } = params;
     return world.change('product.updated', product, (one) => {

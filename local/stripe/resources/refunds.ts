@@ -5,6 +5,7 @@ import { route, type Route } from '../core/route.ts';
 import type { BalanceTransaction, Charge, Meta, Refund } from '../core/types.ts';
 import type { World } from '../core/world.ts';
 import { addBalanceEntry } from './balance.ts';
+import { closeWarnings } from './fraud-warnings.ts';
 import { money } from './invoice-lines.ts';
 import { mergeMetadata } from './metadata.ts';
 import { isByCard } from './payments.ts';
@@ -133,6 +134,7 @@ export function createRefund(world: World, params: NewRefund): Refund {
     moveRefunded(world, charge, amount, 'charge.refunded');
     // The bank's reference arrives a moment later; that is what Stripe's `refund.updated` tells.
     if (refund.status === 'succeeded') world.change(updatedTypes, refund, addReference);
+    closeWarnings(world, charge);
   });
   return refund;
 }

@@ -40,6 +40,12 @@ export function readPrice(world: World, id: string, param: string): Price {
     throw invalid('The price specified is inactive. This field only accepts active prices.', {
       param,
     });
+  // Archiving a product leaves its prices active. Source: github.com/stripe/stripe-node/issues/2131
+  if (world.store.find('product', price.product)?.active === false)
+    throw invalid(
+      `Price \`${id}\` is not available to be purchased because its product is not active.`,
+      { param },
+    );
   return price;
 }
 

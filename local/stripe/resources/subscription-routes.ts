@@ -24,6 +24,7 @@ import {
 } from './subscriptions.ts';
 import { cancellationDetails, updateRules } from './subscription-params.ts';
 import { readPrice } from './subscription-plan.ts';
+import { checkTax } from './taxes.ts';
 import { readTrial } from './trials.ts';
 import { endings, updateSubscription } from './subscription-update.ts';
 
@@ -62,6 +63,11 @@ const create = route(
     const customer = needCustomer(world, params.customer, 'customer');
     const now = world.clock.now();
     const items = readItems(world, params.items);
+    checkTax(
+      world,
+      params.automatic_tax?.enabled,
+      items.map(({ price }) => price),
+    );
     const trialEnd = readTrial(params, now);
     const redeemer = {
       amount: priceOf(items),

@@ -3,7 +3,7 @@ import { reads } from '../core/reads.ts';
 import type { Route } from '../core/route.ts';
 
 /**
- * Objects that no call makes here: they exist where `/_local/tell` told of them, tax rates also where
+ * Objects that no call makes here: they exist where `/_local` told of them or made them, tax rates where
  * tax was computed. Source: https://docs.stripe.com/api/credit_notes, /radar/early_fraud_warnings
  */
 export const toldRoutes: Route[] = [
