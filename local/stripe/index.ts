@@ -12,11 +12,11 @@ import { checkoutPages } from './hosted/checkout-page.ts';
 import { invoicePages } from './hosted/invoice-page.ts';
 import { portalPages } from './hosted/portal-page.ts';
 import { localRoutes } from './local-routes.ts';
-import { fill, type Filling } from './fill.ts';
+import { makePast, type Past } from './past.ts';
 import { routes } from './routes.ts';
 import { Keeper, readState, restore } from './state.ts';
 import { tell, type Told } from './tell.ts';
-import { playUntil } from './timeline.ts';
+import { playDue, playUntil } from './timeline.ts';
 
 export { signPayload } from './core/sign.ts';
 
@@ -44,8 +44,8 @@ export type StripeStandIn = Service & {
   advanceTo: (seconds: number) => number;
   /** Tells an event as if Stripe had: see `tell.ts`. @throws Problem for objects that are not kept. */
   tell: (told: Told) => void;
-  /** Makes customers with a past, without events: see `fill.ts`. */
-  fill: (filling: Filling) => { customers: number; steps: number };
+  /** Makes customers with a past, without events: see `past.ts`. */
+  makePast: (past: Past) => { customers: number; steps: number };
   /** The stand-in's time in unix seconds. */
   now: () => number;
   /** The same in milliseconds. */
@@ -75,12 +75,16 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
     deliveries.dispatch(event);
     if (!world.store.notes.planted[event.id]) options.observe?.(event);
   };
+  const changed = (): void => {
+    world.quietUntil = 0;
+    keeper.touch();
+  };
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
     // Whoever reads an object learns from `Date` when it was so.
     c.header('date', new Date(world.clock.nowMs()).toUTCString());
-    if (c.req.method !== 'GET') keeper.touch();
+    if (c.req.method !== 'GET') changed();
   });
   app.route('/_local', localRoutes(world, deliveries, faults));
   app.route('/', checkoutPages(world));
@@ -96,7 +100,7 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   if (options.taxPercent !== undefined) world.store.notes.taxPercent = options.taxPercent;
   const tick = setInterval(() => {
     try {
-      if (playUntil(world, world.clock.now()) > 0) keeper.touch();
+      if (playDue(world) > 0) keeper.touch();
     } catch (error) {
       console.error('The Stripe stand-in cannot play what fell due:', error);
     }
@@ -108,11 +112,11 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
     advanceTo: (seconds) => playUntil(world, seconds),
     tell: (told) => {
       tell(world, told);
-      keeper.touch();
+      changed();
     },
-    fill: (filling) => {
-      keeper.touch();
-      return fill(world, filling);
+    makePast: (past) => {
+      changed();
+      return makePast(world, past);
     },
     now: () => world.clock.now(),
     nowMs: () => world.clock.nowMs(),

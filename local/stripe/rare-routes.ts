@@ -2,9 +2,9 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Deliveries } from './core/deliveries.ts';
 import type { World } from './core/world.ts';
-import { fill, filling } from './fill.ts';
 import { localBody } from './local-body.ts';
 import { fraudTypes, warnOfFraud } from './resources/fraud-warnings.ts';
+import { makePast, pastRules } from './past.ts';
 import { openLinkedSession, opening } from './resources/payment-links.ts';
 import { sendThin, thin } from './thin-events.ts';
 
@@ -20,7 +20,7 @@ const taxSettings = z.strictObject({
 /** `/_local`: what comes from outside of the API, and a past for a benchmark. Bodies are JSON. */
 export const rareRoutes = (world: World, deliveries: Deliveries): Hono =>
   new Hono()
-    .post('/fill', async (c) => c.json(fill(world, await localBody(c, filling)), 201))
+    .post('/past', async (c) => c.json(makePast(world, await localBody(c, pastRules)), 201))
     .post('/payment-link-session', async (c) => {
       const session = openLinkedSession(world, await localBody(c, opening));
       return c.json({ session }, 201);

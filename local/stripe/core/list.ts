@@ -60,10 +60,11 @@ function readLimit(page: Page): number {
 export function pageOf<T extends Thing>(
   table: Table,
   test: (thing: T) => boolean,
-  page: Page,
+  page: Page & { created?: Moments },
   url: string,
 ): List<T> {
   const limit = readLimit(page);
+  const [first, last] = table.span(...endsOf(page.created));
   const { starting_after: after, ending_before: before } = page;
   const place = (id: string, param: string): number => {
     const found = table.get(id);
@@ -71,17 +72,24 @@ export function pageOf<T extends Thing>(
     return table.placeOf(id) ?? 0;
   };
   const isUp = before !== undefined;
-  let at = table.slots.length - 1;
-  if (after !== undefined) at = place(after, 'starting_after') - 1;
-  if (isUp) at = place(before, 'ending_before') + 1;
+  let at = last;
+  if (after !== undefined) at = Math.min(last, place(after, 'starting_after') - 1);
+  if (isUp) at = Math.max(first, place(before, 'ending_before') + 1);
   const data: T[] = [];
-  for (; at >= 0 && at < table.slots.length && data.length <= limit; at += isUp ? 1 : -1) {
+  for (; at >= first && at <= last && data.length <= limit; at += isUp ? 1 : -1) {
     const one = table.slots[at] as T | undefined;
     if (one && test(one)) data.push(one);
   }
   const has_more = data.length > limit;
   const shown = data.slice(0, limit);
   return { object: 'list', data: isUp ? shown.reverse() : shown, has_more, url };
+}
+
+/** The whole seconds that a range goes from and to. */
+function endsOf(range: Moments = {}): [from: number, to: number] {
+  if (typeof range === 'number') return [range, range];
+  const { gt = -Infinity, gte = -Infinity, lt = Infinity, lte = Infinity } = range;
+  return [Math.max(gt + 1, gte), Math.min(lt - 1, lte)];
 }
 
 /** Whether a moment lies in `created`, a moment or a range; no range holds every moment. */

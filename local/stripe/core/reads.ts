@@ -54,7 +54,7 @@ export function reads<K extends keyof Tables, S extends Rules>(
       const url = path.replace(`:${parent}`, id);
       const table = world.store.table(kind);
       const link = [...wanted, [parent, id] as const].find(([name]) => table.hasLink(name));
-      if (!link) return pageOf(table, passes, params as { limit?: number }, url);
+      if (!link) return pageOf(table, passes, params as { created?: Moments }, url);
       const things = world.store.of(kind, link[0], ownerIn(link[1])).filter(passes);
       return listOf(things, params as { limit?: number }, url);
     }),

@@ -222,7 +222,8 @@ export class Store {
 
   /** Those that are played here, not told of from outside. */
   played<K extends keyof Tables>(kind: K): Tables[K][] {
-    return this.all(kind).filter(({ id }) => !this.notes.planted[id]);
+    const { planted } = this.notes;
+    return this.#table(kind).slots.filter((one) => one && !planted[one.id]) as Tables[K][];
   }
 
   counts(): Record<string, number> {

@@ -7,6 +7,10 @@ export type Links = Record<string, (thing: Thing) => unknown>;
 export class Table {
   /** A removed one leaves a hole, so that places stay as they are. */
   readonly slots: (Thing | undefined)[] = [];
+  /** When each slot's object came to be, in unix seconds. */
+  #times: number[] = [];
+  /** Whether the slots are in the order of their times: not where a past was told of later. */
+  #isOrdered = true;
   #places = new Map<string, number>();
   #links: Links;
   #linked = new Map<string, Set<number>>();
@@ -33,6 +37,7 @@ export class Table {
     const place = this.#places.get(id) ?? this.slots.length;
     this.#places.set(id, place);
     this.slots[place] = thing;
+    this.#keepTime(place, thing);
     for (const [name, read] of Object.entries(this.#links)) {
       const owner = read(thing);
       if (typeof owner !== 'string') continue;
@@ -41,6 +46,34 @@ export class Table {
       if (places) places.add(place);
       else this.#linked.set(key, new Set([place]));
     }
+  }
+
+  #keepTime(place: number, { created }: Thing): void {
+    const times = this.#times;
+    times[place] = created ?? times[place] ?? times[place - 1] ?? 0;
+    const [before = -Infinity, at, after = Infinity] = [
+      times[place - 1],
+      times[place],
+      times[place + 1],
+    ];
+    if (at < before || at > after) this.#isOrdered = false;
+  }
+
+  /** The first place whose object came to be at `time` or after it; in a table that is in order. */
+  #placeAt(time: number): number {
+    let [low, high] = [0, this.#times.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#times[middle] ?? 0) < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The first and the last place where there may be objects from between two unix seconds. */
+  span(from: number, to: number): [first: number, last: number] {
+    if (!this.#isOrdered) return [0, this.slots.length - 1];
+    return [this.#placeAt(from), this.#placeAt(to + 1) - 1];
   }
 
   delete(id: string): void {

@@ -13,6 +13,8 @@ export class World {
   readonly apiVersion: string;
   /** Where the stand-in listens, for hosted pages. */
   base = '';
+  /** Nothing falls due before this unix second, unless something changes first. */
+  quietUntil = 0;
   cause: Cause = { id: null, idempotency_key: null };
   /** Told of every event once it is stored. */
   onEvent: (event: StripeEvent) => void = () => undefined;

@@ -17,8 +17,8 @@ import { endSubscription } from './resources/subscription-end.ts';
 const marks = z.record(z.string(), z.string()).default({});
 const every = (customers: number) => z.int().min(0).default(customers);
 
-/** What `/_local/fill` takes; `{user}` in a mark stands for the customer's user. 0 as `…Every` is never. */
-export const filling = z
+/** What `/_local/past` takes; `{user}` in a mark stands for the customer's user. 0 as `…Every` is never. */
+export const pastRules = z
   .strictObject({
     /** How many, where `users` names none. */
     customers: z.int().min(1).max(100_000).optional(),
@@ -53,9 +53,10 @@ export const filling = z
     ({ pack, packEvery }) => pack !== undefined || packEvery === 4 || packEvery === 0,
     '"packEvery" needs a "pack"',
   );
-export type Filling = z.input<typeof filling>;
-type Plan = z.output<typeof filling>;
+export type Past = z.input<typeof pastRules>;
+type Plan = z.output<typeof pastRules>;
 type Person = { index: number; user: string; email: string };
+const monthly = { interval: 'month', interval_count: 1 } as const;
 /** What happens at a unix second. */
 type Act = { at: number; run: () => void };
 
@@ -106,18 +107,16 @@ function subscribe(world: World, person: Person, plan: Plan): Subscription {
 }
 
 /** All that one customer does until `now`. */
-function actsOf(world: World, plan: Plan, person: Person, price: Price, span: Span): Act[] {
-  const { recurring } = price;
-  if (!recurring) return [];
+function actsOf(world: World, plan: Plan, person: Person, { first, step, now }: Span): Act[] {
   const { index } = person;
-  const { start, now } = { start: span.first + Math.floor(index * span.step), now: span.now };
+  const start = first + Math.floor(index * step);
   let subscription: Subscription | undefined;
   let invoice: Invoice | undefined;
   const acts: Act[] = [
     { at: start, run: () => void (subscription = subscribe(world, person, plan)) },
   ];
   for (let month = 1; month < plan.invoices; month += 1) {
-    const at = addIntervals(start, recurring, month);
+    const at = addIntervals(start, monthly, month);
     acts.push(
       { at, run: () => void (invoice = subscription && renew(world, subscription)) },
       { at: at + hourSeconds, run: () => invoice && finalizeAndCollect(world, invoice) },
@@ -172,10 +171,9 @@ type Span = { first: number; step: number; now: number };
 /** Subscriptions begin within three weeks, so long ago that each has just its invoices until now. */
 function spanOf(world: World, price: Price, plan: Plan, count: number): Span {
   const now = world.clock.now();
-  const recurring = { interval: 'month', interval_count: 1 } as const;
   if (price.recurring?.interval !== 'month' || price.recurring.interval_count !== 1)
     throw invalid('plan must be a monthly price.', 'plan');
-  const first = addIntervals(now, recurring, -plan.invoices) + 3 * daySeconds + 3 * hourSeconds;
+  const first = addIntervals(now, monthly, -plan.invoices) + 3 * daySeconds + 3 * hourSeconds;
   return { first, step: (21 * daySeconds) / count, now };
 }
 
@@ -184,8 +182,8 @@ function spanOf(world: World, price: Price, plan: Plan, count: number): Span {
  * in the order of time as everything is, but without events. Meant for a stand-in that has sold nothing
  * yet: lists are in the order in which things came to be.
  */
-export function fill(world: World, given: Filling): { customers: number; steps: number } {
-  const plan = filling.parse(given);
+export function makePast(world: World, given: Past): { customers: number; steps: number } {
+  const plan = pastRules.parse(given);
   const price = world.store.need('price', plan.plan, 'plan');
   if (plan.pack !== undefined) world.store.need('price', plan.pack, 'pack');
   const users =
@@ -193,7 +191,7 @@ export function fill(world: World, given: Filling): { customers: number; steps: 
   const span = spanOf(world, price, plan, users.length);
   const acts = users
     .flatMap((user, index) =>
-      actsOf(world, plan, { index, user, email: `user${index}@example.com` }, price, span),
+      actsOf(world, plan, { index, user, email: `user${index}@example.com` }, span),
     )
     .sort((a, b) => a.at - b.at);
   world.silently(() => {
