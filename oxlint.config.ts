@@ -61,6 +61,7 @@ export const rooms: Record<string, Ban[]> = {
   billing: [http],
   jobs: [http, payments],
   users: [http],
+  notices: [http],
   processing: [http],
   providers: [http],
   shared: [http],

@@ -10,6 +10,7 @@ import {
   json,
   jsonb,
   pgTable,
+  pgView,
   primaryKey,
   text,
   timestamp,
@@ -65,7 +66,8 @@ export const users = pgTable(
   (t) => [
     unique('users_external_id_key').on(t.externalId),
     unique('users_stripe_customer_id_key').on(t.stripeCustomerId),
-    index('users_email_lower_idx').on(sql`lower(${t.email})`),
+    // Of "C", where only ASCII has two cases: elsewhere KELVIN SIGN is a k.
+    index('users_email_ascii_lower_idx').on(sql`lower(${t.email} collate "C")`),
     index('users_stale_idx')
       .on(t.staleSince)
       .where(sql`${t.staleSince} is not null`),
@@ -90,6 +92,62 @@ export const users = pgTable(
   ],
 );
 
+/** Every Stripe customer that pays for an account, those that were deleted too. */
+export const stripeCustomers = pgTable(
+  'stripe_customers',
+  {
+    customerId: text('customer_id').primaryKey(),
+    userId: uuid('user_id').notNull(),
+    /** Whoever pays chose the account, and nothing of ours says that it is theirs: see docs/whose-it-is.md. */
+    isChosen: boolean('is_chosen').notNull().default(false),
+    deletedAt: instant('deleted_at'),
+  },
+  (t) => [
+    foreignKey({
+      name: 'stripe_customers_user_fk',
+      columns: [t.userId],
+      foreignColumns: [users.id],
+    }),
+    index('stripe_customers_user_idx').on(t.userId),
+  ],
+);
+
+/** What an operator has to look at, until somebody closes it. */
+export const notices = pgTable(
+  'notices',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: instant('at').notNull().defaultNow(),
+    kind: text('kind').notNull(),
+    userId: uuid('user_id'),
+    /** What it is about: `charge`, `subscription`, `user`, …, and its id. */
+    subjectType: text('subject_type').notNull(),
+    subjectId: text('subject_id').notNull(),
+    detail: text('detail').notNull(),
+    closedAt: instant('closed_at'),
+    closedReason: text('closed_reason'),
+  },
+  (t) => [
+    foreignKey({ name: 'notices_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
+    /** One open notice of a kind about one thing. */
+    uniqueIndex('notices_open_key')
+      .on(t.kind, t.subjectType, t.subjectId)
+      .where(sql`${t.closedAt} is null`),
+    index('notices_subject_idx').on(t.subjectId),
+    check(
+      'notices_kind_known',
+      sql`${t.kind} in ('duplicate_subscription','unlinked_payment','fraud_warning','renamed_price','provider_refused','reconcile_difference','audit_difference','account_suspended')`,
+    ),
+    check('notices_closed_has_reason', sql`(${t.closedAt} is null) = (${t.closedReason} is null)`),
+  ],
+);
+
+/** Until when something that runs again and again has been done: `reconcile`, `webhook_payloads`. */
+export const watermarks = pgTable('watermarks', {
+  name: text('name').primaryKey(),
+  at: instant('at').notNull(),
+});
+
 /** What happened, each fact once, joined from all its tellings: the books are a function of these. */
 export const creditFacts = pgTable(
   'credit_facts',
@@ -108,7 +166,7 @@ export const creditFacts = pgTable(
     index('credit_facts_user_idx').on(t.userId, t.position),
     check(
       'credit_facts_kind_known',
-      sql`${t.kind} in ('signup','state','invoice','plan','pack','reversal','allowance','adjustment','suspension','hold','release')`,
+      sql`${t.kind} in ('signup','customer','state','invoice','plan','pack','reversal','allowance','adjustment','suspension','hold','release')`,
     ),
   ],
 );
@@ -211,16 +269,23 @@ export const stripeEvents = pgTable(
     attempts: integer('attempts').notNull().default(0),
     errorCode: text('error_code'),
     error: text('error'),
-    /** As text: nothing asks for its parts, and it is half of all that an event writes. */
-    payload: json('payload').notNull(),
+    /**
+     * As text: nothing asks for its parts, and it is half of all that an event writes. Null once its
+     * retention is over.
+     */
+    payload: json('payload'),
+    /** The id of what it is about: what is tried again is read from Stripe anew. */
+    objectId: text('object_id'),
     apiVersion: text('api_version'),
     userId: uuid('user_id'),
     stripeCreatedAt: instant('stripe_created_at').notNull(),
     receivedAt: instant('received_at').notNull().defaultNow(),
     processedAt: instant('processed_at'),
     nextAttemptAt: instant('next_attempt_at'),
-    /** Ids and lower-case e-mail of the user who is not there yet: their arrival makes the event due. */
+    /** Ids, prices and lower-case e-mail whose arrival makes the event due. */
     waitingFor: text('waiting_for').array(),
+    /** Why an operator closed it. */
+    dismissedReason: text('dismissed_reason'),
   },
   (t) => [
     foreignKey({ name: 'stripe_events_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
@@ -240,6 +305,10 @@ export const stripeEvents = pgTable(
     check(
       'stripe_events_failed_has_error',
       sql`${t.status} <> 'failed' or ${t.errorCode} is not null`,
+    ),
+    check(
+      'stripe_events_dismissed_has_reason',
+      sql`(${t.status} = 'dismissed') = (${t.dismissedReason} is not null)`,
     ),
   ],
 );
@@ -314,23 +383,43 @@ export const stripePrices = pgTable(
     grantsMonthly: boolean('grants_monthly').notNull().default(false),
     amountCents: bigint('amount_cents', { mode: 'number' }).notNull(),
     currency: text('currency').notNull(),
-    /** Stripe's time of the last event applied. */
+    /** Stripe's time of what is known: what was said before it is no news. */
     stripeEventAt: instant('stripe_event_at'),
-    /** When the price was made in Stripe: of those of one key that are active, the newest is on sale. */
+    /** When the price was made in Stripe. */
     stripeCreatedAt: instant('stripe_created_at'),
+    /** Not archived in Stripe. */
     active: boolean('active').notNull().default(true),
+    /** Offered to everybody (`rowloom_listed`); a private price only carries its key. */
+    listed: boolean('listed').notNull().default(false),
     position: integer('position').notNull().default(0),
   },
   (t) => [
-    /** One price on sale per key; older prices stay readable for the subscriptions that hold them. */
-    uniqueIndex('stripe_prices_on_sale_key')
-      .on(t.kind, t.key)
-      .where(sql`${t.active}`),
+    index('stripe_prices_key_idx').on(t.kind, t.key),
     check('stripe_prices_kind_known', sql`${t.kind} in ('plan','pack')`),
     check('stripe_prices_pack_is_counted', sql`${t.kind} = 'plan' or ${t.credits} is not null`),
     check('stripe_prices_credits_not_negative', sql`${t.credits} >= 0 and ${t.trialCredits} >= 0`),
   ],
 );
+
+/**
+ * Of the prices of a key that are active and listed the newest; those before it stay readable for the
+ * subscriptions that hold them, and come back when it is archived.
+ */
+export const pricesOnSale = pgView('prices_on_sale', {
+  priceId: text('price_id').notNull(),
+  kind: text('kind').notNull(),
+  key: text('key').notNull(),
+}).as(sql`
+  select distinct on (kind, key) price_id, kind, key from stripe_prices where active and listed
+    order by kind, key, stripe_created_at desc nulls last, price_id desc`);
+
+/** The names of products as people see them. */
+export const stripeProducts = pgTable('stripe_products', {
+  productId: text('product_id').primaryKey(),
+  name: text('name').notNull(),
+  /** As of a price. */
+  stripeEventAt: instant('stripe_event_at').notNull(),
+});
 
 /** One CSV on its way: created → uploading → (awaiting_credits) → running → an end. */
 export const jobs = pgTable(

@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_7833bcee3e';
+export const functionsSchema = 'rowloom_264f86be81';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits'];
 export type Functions = {
@@ -11,6 +11,7 @@ export type Functions = {
   chunk_lease: { takes: { p_job: string; p_attempt: number; p_index: number; p_token: string; p_seconds: number }; gives: unknown };
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
+  customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
   events_wake: { takes: { p_refs: readonly string[] }; gives: number };
   job_advance: { takes: { p_job: string; p_succeeded: number; p_failed: number }; gives: string | null };
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
@@ -35,13 +36,13 @@ export type Functions = {
   ledger_read: { takes: { p_user: string }; gives: unknown };
   ledger_release: { takes: { p_user: string; p_job: string; p_run: number; p_credits: number; p_rows: number }; gives: void };
   ledger_step: { takes: { p_user: string; p_fact: object; p_step?: object | null }; gives: string | null };
+  notices_raise: { takes: { p_user: string; p_notices: object }; gives: void };
   own_position: { takes: { p_newest: string; p_key: string }; gives: string | null };
   position_us: { takes: { p_position: string }; gives: unknown };
   stripe_event_apply: { takes: { p: object; p_user: string }; gives: void };
   stripe_event_post: { takes: { p: object; p_payload: string }; gives: unknown };
   stripe_event_post_fold: { takes: { p: object; p_user: string; p_books?: object | null; p_payload?: string | null }; gives: unknown };
   stripe_event_put: { takes: { e: object; p_payload: string; p_status: string; p_user?: string | null; p_code?: string | null; p_detail?: string | null; p_waits?: readonly string[] | null }; gives: boolean };
-  stripe_locate: { takes: { p_identity: object; p_fact?: string | null }; gives: unknown };
   subscription_put: { takes: { p_user: string; p_state: object; p_paid: object; p_position: string }; gives: void };
   user_ensure: { takes: { p: object }; gives: unknown };
   user_find: { takes: { p_ref: string }; gives: string | null };

@@ -25,8 +25,11 @@ async function makeCustomer(ctx: Ctx, buyer: Buyer, gone: string | null): Promis
     isDone: ({ deleted }) => deleted !== true,
   });
   const [row] = await ctx.db.rows<{ id: string }>(
-    `update users set stripe_customer_id = coalesce(nullif(stripe_customer_id, $3), $2) where id = $1
-     returning stripe_customer_id as id`,
+    `with linked as (
+       update users set stripe_customer_id = coalesce(nullif(stripe_customer_id, $3), $2) where id = $1
+         returning id, stripe_customer_id
+     )
+     select stripe_customer_id as id, rowloom.customer_put(stripe_customer_id, id, false) from linked`,
     [userId, now.id, gone],
   );
   return row?.id ?? now.id;

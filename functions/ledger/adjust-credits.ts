@@ -5,7 +5,8 @@ import type { AdjustmentFact } from './facts.pure.ts';
 import { findUser } from './find-user.ts';
 import { latestUs } from './difference.pure.ts';
 import { fold } from './fold.pure.ts';
-import { nowUsOf, ownTimeUs, refoldUser } from './refold.ts';
+import { nowUsOf } from './refold.ts';
+import { tellOnce } from './tell-once.ts';
 
 export type Adjustment = {
   /** Our id or the external one. */
@@ -15,16 +16,14 @@ export type Adjustment = {
   idempotencyKey?: string | undefined;
 };
 
-type Known = { userId: string; fact: AdjustmentFact; entry: EntryRow };
-
-/** The correction that was posted under a key, whoever it was for. */
-async function knownUnder(ctx: Ctx, key: string): Promise<Known | undefined> {
-  const [known] = await ctx.db.rows<Known>(
-    `select f.user_id as "userId", f.body as fact, to_jsonb(e) as entry
-      from credit_facts f join credit_entries e on e.idempotency_key = f.key where f.key = $1`,
+/** The entry of a correction. */
+async function entryUnder(ctx: Ctx, key: string): Promise<EntryRow> {
+  const [row] = await ctx.db.rows<{ entry: EntryRow }>(
+    'select to_jsonb(e) as entry from credit_entries e where e.idempotency_key = $1',
     [key],
   );
-  return known;
+  if (!row) throw new Error('The correction was not posted.');
+  return row.entry;
 }
 
 const isBalanceOf = (balance: number): boolean => balance >= 0 && Number.isSafeInteger(balance);
@@ -54,31 +53,18 @@ export async function adjustCredits(ctx: Ctx, input: Adjustment) {
   const { amount, reason } = input;
   const userId = await findUser(ctx, input.user);
   const key = `admin:${input.idempotencyKey ?? crypto.randomUUID()}`;
-  let known = await knownUnder(ctx, key);
-  let replayed = known !== undefined;
-  if (!known) {
-    await refoldUser(ctx, {
-      userId,
-      tell: (timeline) => {
-        replayed = timeline.facts.some((fact) => fact.key === key);
-        if (replayed) return [];
-        // What is stored may be behind: a job's end may have left credits to the fold.
-        const { books } = fold(timeline.facts, latestUs(timeline.facts, nowUsOf(ctx)));
-        assertBalance(books.balance, amount);
-        const decidedAtMs = ctx.now().getTime();
-        const atUs = ownTimeUs(ctx, timeline);
-        return [{ kind: 'adjustment', key, atUs, decidedAtMs, credits: amount, reason }];
-      },
-    });
-    known = await knownUnder(ctx, key);
-  }
-  if (!known) throw new Error('The correction was not posted.');
-  const { fact, entry } = known;
-  if (known.userId !== userId || fact.credits !== amount || fact.reason !== reason)
-    throw new DomainError(
-      'idempotency_key_reused',
-      'This Idempotency-Key belongs to another request.',
-    );
+  const { replayed } = await tellOnce<AdjustmentFact>(ctx, {
+    userId,
+    key,
+    make: (told, { facts }) => {
+      // What is stored may be behind: a job's end may have left credits to the fold.
+      const { books } = fold(facts, latestUs(facts, nowUsOf(ctx)));
+      assertBalance(books.balance, amount);
+      return { kind: 'adjustment', ...told, credits: amount, reason };
+    },
+    isSame: (known) => known.credits === amount && known.reason === reason,
+  });
+  const entry = await entryUnder(ctx, key);
   ctx.log('credits_adjusted', { userId, entryId: String(entry.id), amount, replayed });
   return { userId, entry: entryView(entry), balance: entry.balance_after, replayed };
 }

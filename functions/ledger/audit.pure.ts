@@ -1,6 +1,6 @@
 import { differenceOf } from './difference.pure.ts';
 import type { StoredLot, Timeline } from './timeline.pure.ts';
-import { canonical } from './facts.pure.ts';
+import { canonical } from '../shared/canonical.pure.ts';
 import { foldVersion } from './fold.pure.ts';
 
 /** A user's books as `rowloom.books_read` gives them. */

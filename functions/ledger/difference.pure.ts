@@ -3,6 +3,7 @@ import { positionOf, type Fact } from './facts.pure.ts';
 import { entriesOf, type lotKinds, movesBetween } from './entries.pure.ts';
 import { fold, foldVersion, type Folded } from './fold.pure.ts';
 import { unlimitedCredits } from './step.pure.ts';
+import { noticesOf } from './notices.pure.ts';
 import { standingOf, type Subscription } from './subscriptions.pure.ts';
 import type { StoredLot, Timeline } from './timeline.pure.ts';
 
@@ -131,6 +132,8 @@ export function differenceOf(timeline: Timeline, facts: readonly Fact[], options
     suspended: folded.suspended,
     foldVersion,
     subscriptions: [...folded.subscriptions.all.values()].map(subscriptionRow),
+    customer: folded.payers.chosen,
+    notices: noticesOf(folded, timeline),
   };
   return { books, folded, isDifferent, isExplained };
 }

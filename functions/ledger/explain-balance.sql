@@ -7,6 +7,7 @@ language sql stable as $$
     select array_agg(lower(n)) || array_agg(n) as plain, array_agg(lower(to_jsonb(n)::text)) as quoted
       from users u, lateral (
         select unnest(array[u.id::text, u.external_id, u.stripe_customer_id, u.email]) as n
+        union select customer_id from stripe_customers where user_id = u.id
         union select stripe_subscription_id from subscriptions where user_id = u.id) told
       where u.id = p_user and n <> ''
   ), open as (
@@ -26,15 +27,17 @@ language sql stable as $$
   ), told as (
     select found.*, row_number() over (order by stripe_created_at, event_id) as nth
       from found, lateral (
-        select coalesce((rowloom.user_resolve(jsonb_build_object(
-          'userIds', to_jsonb(array_remove(array[object #>> '{metadata,user_id}', object ->> 'client_reference_id',
+        select rowloom.user_resolve(jsonb_build_object(
+          'userIds', to_jsonb(array_remove(array[object #>> '{metadata,user_id}',
             object #>> '{parent,subscription_details,metadata,user_id}',
             object #>> '{subscription_details,metadata,user_id}'], null)),
+          'references', to_jsonb(array_remove(array[object ->> 'client_reference_id'], null)),
           'subscriptionId', coalesce(object #>> '{parent,subscription_details,subscription}',
             object ->> 'subscription', case when object ->> 'object' = 'subscription' then object ->> 'id' end),
           'customerId', object ->> 'customer',
-          'email', coalesce(object #>> '{customer_details,email}', object ->> 'customer_email'))) ->> 'userId')::uuid,
-          payer) as owner) who
+          'email', coalesce(object #>> '{customer_details,email}', object ->> 'customer_email'))) as w) who,
+        lateral (select coalesce((w ->> 'userId')::uuid, (w -> 'references' ->> 0)::uuid,
+          case when jsonb_array_length(w -> 'emails') = 1 then (w -> 'emails' ->> 0)::uuid end, payer) as owner) whose
       where owner is null or owner = p_user
       order by nth limit 101
   )

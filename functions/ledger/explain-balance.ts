@@ -61,7 +61,9 @@ export async function explainBalance(
   const { externalId, ...credits } = account;
   const nowUs = nowUsOf(ctx);
   const { folded, books } = differenceOf(timeline, timeline.facts, { nowUs, told: [] });
-  const { suspended, shortfall, steps } = folded;
+  const { suspended, shortfall } = folded;
+  // Whose customers are has no time, and moves nothing.
+  const steps = folded.steps.filter(({ fact }) => fact?.kind !== 'customer');
   const plan = entitled(standingsOf(folded), nowUs);
 
   const page = stepPage(steps, input.limit, before?.step);

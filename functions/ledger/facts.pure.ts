@@ -1,3 +1,6 @@
+import { canonical } from '../shared/canonical.pure.ts';
+import { chained, isUpdate } from './state-order.pure.ts';
+
 /**
  * What happened to a user, learned from Stripe's objects or from ourselves. A fact is the same whichever
  * event told it; learning it again joins. The books are `fold(facts, now)`, see `fold.pure.ts`.
@@ -27,6 +30,17 @@ type Told = {
   differs?: true;
 };
 
+/** Who pays: see payers.pure.ts. */
+type Paid = {
+  /** Of Stripe; null: a guest. */
+  customer?: string | null;
+  /** Whoever pays chose the account, by a reference or an e-mail address: nothing of ours says that it is theirs. */
+  isChosen?: true;
+};
+
+/** A customer that pays for this account. */
+export type CustomerFact = Told & Paid & { kind: 'customer'; customer: string };
+
 export type SignupFact = Told & { kind: 'signup'; credits: number };
 
 /** A free month's bonus: granted if there is no plan at its time. */
@@ -34,6 +48,7 @@ export type AllowanceFact = Told & { kind: 'allowance'; credits: number };
 
 /** A subscription as it was from `atUs` on. */
 export type StateFact = Told & {
+  isChosen?: true;
   kind: 'state';
   subscription: string;
   /** Within one second: created < updated < deleted. */
@@ -69,38 +84,40 @@ export type StateContent = {
 };
 
 /** A paid invoice with a line of a plan. */
-export type PlanFact = Told & {
-  kind: 'plan';
-  invoice: string;
-  subscription: string;
-  /** Why the invoice was made, for the entry's kind. */
-  reason: 'create' | 'cycle' | 'update';
-  /** `full`: a period bought; `proration`: a change within one; `trial`: a line of zero of a priced plan. */
-  form: 'full' | 'proration' | 'trial';
-  terms: PlanTerms;
-  quantity: number;
-  /** Of the plan's line, unix seconds; a proration begins with the change. */
-  periodStart: number;
-  periodEnd: number;
-  /** What the plan lines charge in sum, and what the whole invoice came to: minor units. */
-  charge: number;
-  total: number;
-  mode: RenewalMode;
-  /** Nobody said when it was paid: the event's time stands in, and is not held against its period. */
-  isTimeGuessed?: true;
-};
+export type PlanFact = Told &
+  Paid & {
+    kind: 'plan';
+    invoice: string;
+    subscription: string;
+    /** Why the invoice was made, for the entry's kind. */
+    reason: 'create' | 'cycle' | 'update';
+    /** `full`: a period bought; `proration`: a change within one; `trial`: a line of zero of a priced plan. */
+    form: 'full' | 'proration' | 'trial';
+    terms: PlanTerms;
+    quantity: number;
+    /** Of the plan's line, unix seconds; a proration begins with the change. */
+    periodStart: number;
+    periodEnd: number;
+    /** What the plan lines charge in sum, and what the whole invoice came to: minor units. */
+    charge: number;
+    total: number;
+    mode: RenewalMode;
+    /** Nobody said when it was paid: the event's time stands in, and is not held against its period. */
+    isTimeGuessed?: true;
+  };
 
 /** A paid checkout session of packs. */
-export type PackFact = Told & {
-  kind: 'pack';
-  session: string;
-  pack: string;
-  quantity: number;
-  /** Of all its packs together. */
-  credits: number;
-  /** Minor units. */
-  total: number;
-};
+export type PackFact = Told &
+  Paid & {
+    kind: 'pack';
+    session: string;
+    pack: string;
+    quantity: number;
+    /** Of all its packs together. */
+    credits: number;
+    /** Minor units. */
+    total: number;
+  };
 
 /** Money that goes back, or a charge's own word on how much of it did (`charge`). */
 export type ReversalFact = Told & {
@@ -117,12 +134,13 @@ export type ReversalFact = Told & {
 };
 
 /** An invoice whose payment failed (`open`), or that will not be paid any more. */
-export type InvoiceFact = Told & {
-  kind: 'invoice';
-  invoice: string;
-  subscription: string;
-  state: 'open' | 'closed';
-};
+export type InvoiceFact = Told &
+  Paid & {
+    kind: 'invoice';
+    invoice: string;
+    subscription: string;
+    state: 'open' | 'closed';
+  };
 
 /** An operator's correction: bonus credits, or credits taken back. */
 export type AdjustmentFact = Told & { kind: 'adjustment'; credits: number; reason: string };
@@ -149,6 +167,7 @@ export type ReleaseFact = Told & {
 
 export type Fact =
   | SignupFact
+  | CustomerFact
   | StateFact
   | InvoiceFact
   | PlanFact
@@ -183,9 +202,10 @@ const rankOf = (fact: Fact): string => {
   }
 };
 
-/** Where a fact stands in its user's timeline: text that sorts by byte. Sign-up stands first. */
+/** Where a fact stands in its user's timeline: text that sorts by byte. Sign-up stands first, then customers. */
 export function positionOf(fact: Fact): string {
   if (fact.kind === 'signup') return '0';
+  if (fact.kind === 'customer') return `0.${fact.key}`;
   return `${positionAt(fact.atUs, rankOf(fact))}.${tieOf(fact)}`;
 }
 
@@ -202,16 +222,8 @@ const positionAt = (atUs: number, rank: string): string =>
 /** Where a month that falls due at `atUs` stands: after plans, before packs. */
 export const monthPosition = (atUs: number): string => positionAt(atUs, '30');
 
-/** What says the same happening in the same way is the same text. */
-export const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-
-/** Everything of a fact but its time, who decided it when, and how final it is. */
-function numbersOf(fact: Fact): string {
+/** Everything of a fact but its time, who decided it when, whose it is, and how final it is. */
+function numbersOf({ isChosen: _isChosen, ...fact }: Fact & { isChosen?: true }): string {
   const { atUs: _at, decidedAtMs: _decided, differs: _differs, ...rest } = fact;
   if (rest.kind === 'state') return canonical({ ...rest, before: undefined });
   if (rest.kind === 'plan') return canonical({ ...rest, isTimeGuessed: undefined });
@@ -253,81 +265,15 @@ export function joinFacts(a: Fact, b: Fact): Fact {
     atUs: Math.min(a.atUs, b.atUs),
     ...(differs && { differs }),
   };
-  // One telling that knows the time is enough.
+  // One telling that knows the time, or whose it is, is enough.
   if (joined.kind === 'plan' && !('isTimeGuessed' in second)) delete joined.isTimeGuessed;
+  if ('isChosen' in joined && !('isChosen' in second)) delete joined.isChosen;
   return joined;
 }
 
 /** Whether a telling adds nothing to what is known. */
 export const isKnown = (known: Fact, told: Fact): boolean =>
   canonical(joinFacts(known, told)) === canonical(known);
-
-const contentOf = (state: StateFact): StateContent => ({
-  status: state.status,
-  priceId: state.terms?.priceId ?? null,
-  quantity: state.quantity,
-  periodStart: state.periodStart,
-  periodEnd: state.periodEnd,
-  cancelAt: state.cancelAt,
-  trialEnd: state.trialEnd,
-});
-
-/** Whether two states say the same of a subscription. */
-export const isSameState = (a: StateFact, b: StateFact): boolean =>
-  canonical(contentOf(a)) === canonical(contentOf(b));
-
-/** Whether `state` can be what `next` says was there before it. */
-function precedes(state: StateFact, next: StateFact): boolean {
-  if (!next.before) return false;
-  const content: Partial<StateContent> = contentOf(state);
-  return Object.entries(next.before).every(
-    ([name, value]) => content[name as keyof StateContent] === value,
-  );
-}
-
-/** Updates of one second in the order that their `before` tells; what it does not tell, the key does. */
-function chained(states: StateFact[]): StateFact[] {
-  const rest = states.filter(({ isRead }) => !isRead);
-  const ordered: StateFact[] = [];
-  while (rest.length > 0) {
-    const first = rest.findIndex(
-      (state) =>
-        !rest.some((other) => other !== state && precedes(other, state) && !precedes(state, other)),
-    );
-    ordered.push(...rest.splice(Math.max(first, 0), 1));
-  }
-  for (const read of states.filter(({ isRead }) => isRead))
-    ordered.splice(placeOf(read, ordered), 0, read);
-  return ordered;
-}
-
-/**
- * Where a state that was read stands among the updates of its second: after what had been told by then,
- * before the first that says that it found just this, else last. There and back again says nothing.
- */
-function placeOf(read: StateFact, states: StateFact[]): number {
-  const sent = states.filter(({ isRead }) => !isRead);
-  const [first, last] = [sent[0], sent.at(-1)];
-  const isCircle = first && last && precedes(last, first);
-  const isTold = (state: StateFact) => state.isRead ?? state.decidedAtMs <= read.decidedAtMs;
-  const told = states.findLastIndex(isTold);
-  const next = states.findIndex((state, i) => i > told && precedes(read, state));
-  return isCircle || next < 0 ? states.length : next;
-}
-
-const isUpdate = (fact: Fact | undefined): fact is StateFact =>
-  fact?.kind === 'state' && fact.phase === 'updated';
-
-/** Whether two updates of one second do not tell which came first: then Stripe is asked what is. */
-export const isTie = (a: StateFact, b: StateFact): boolean =>
-  isUpdate(a) &&
-  isUpdate(b) &&
-  !a.isRead &&
-  !b.isRead &&
-  a.key !== b.key &&
-  a.subscription === b.subscription &&
-  a.atUs === b.atUs &&
-  precedes(a, b) === precedes(b, a);
 
 /** A user's facts in the one order in which they are folded. */
 export function timelineOf(facts: readonly Fact[]): Fact[] {

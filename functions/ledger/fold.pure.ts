@@ -11,7 +11,16 @@ import {
   type ReleaseFact,
   type ReversalFact,
 } from './facts.pure.ts';
-import { applyPlan, applyState, grantMonth, nextMonthAt, type PlanDid } from './plans.pure.ts';
+import {
+  applyPlan,
+  applyState,
+  grantMonth,
+  nextMonthAt,
+  creditsOutside,
+  type PlanDid,
+} from './plans.pure.ts';
+import { payersOf, type Payers } from './payers.pure.ts';
+import { Suspensions, type Suspended } from './suspensions.pure.ts';
 import { standingOf, Subscriptions, type Subscription } from './subscriptions.pure.ts';
 
 /** Raise it with every change of meaning: an audit then shows whose books would change. */
@@ -38,12 +47,11 @@ export type Step = {
   balance: number;
 };
 
-export type Suspended = { sinceUs: number; reason: string };
-
 export type Folded = {
   books: Books;
   steps: Step[];
   subscriptions: Subscriptions;
+  payers: Payers;
   suspended: Suspended | null;
   /** Every credit that was taken back or used and is not there. */
   shortfall: number;
@@ -63,12 +71,11 @@ class Fold {
   readonly steps: Step[] = [];
   readonly #takenBack = new Map<string, TakenBack>();
   readonly #failedRefunds = new Map<string, number>();
-  readonly #disputes: ReversalFact[] = [];
-  readonly #unlimitedAndUsed = new Set<string>();
-  #ordered: Suspended | null = null;
-  #orderedUs = -Infinity;
+  readonly #suspensions = new Suspensions();
+  readonly payers: Payers;
 
   constructor(timeline: readonly Fact[]) {
+    this.payers = payersOf(timeline);
     for (const fact of timeline)
       if (fact.kind === 'reversal' && fact.source === 'refund' && !fact.taken)
         this.#failedRefunds.set(
@@ -90,13 +97,16 @@ class Fold {
     this.grantMonthsBefore(position);
     const did = this.#apply(fact, position);
     this.#record({ position, atUs: fact.atUs, key: fact.key, fact, did });
-    if (fact.kind === 'state')
+    if (fact.kind === 'state' && !this.payers.isOutside(fact))
       this.#grantMonth(this.subscriptions.of(fact.subscription), fact.atUs);
   }
 
   #apply(fact: Fact, opened: string): Did {
     const { books } = this;
+    if (this.payers.isOutside(fact)) return this.#outside(fact, opened);
     switch (fact.kind) {
+      case 'customer':
+        return { rule: 'noted' };
       case 'signup':
         books.open({ key: fact.key, kind: 'bonus', subscription: null, opened }, fact.credits);
         return { rule: 'granted', credits: fact.credits };
@@ -116,8 +126,7 @@ class Fold {
       case 'adjustment':
         return this.#adjust(fact.key, fact.credits, opened);
       case 'suspension':
-        this.#orderedUs = fact.atUs;
-        this.#ordered = fact.action === 'lift' ? null : { sinceUs: fact.atUs, reason: fact.reason };
+        this.#suspensions.order(fact);
         return { rule: 'noted' };
       case 'hold':
         return this.#hold(fact);
@@ -135,15 +144,27 @@ class Fold {
     return did;
   }
 
-  #pack(fact: PackFact, opened: string): Did {
+  /** Paid by somebody else: credits beside what the account has, and nothing of it is touched. */
+  #outside(fact: Fact, opened: string): Did {
+    if (fact.kind !== 'plan' && fact.kind !== 'pack') return { rule: 'noted' };
+    this.#suspensions.payOutside(fact.key);
+    if (fact.kind === 'pack') return this.#pack(fact, opened);
+    const credits = creditsOutside(fact);
+    this.#open(fact, credits, opened);
+    return { rule: 'outside', plan: fact.terms.plan, credits };
+  }
+
+  /** Opens a lot of its own for a payment. */
+  #open(fact: PlanFact | PackFact, credits: number, opened: string): void {
     const payment = this.books.pay(fact.key, fact.total, this.#moneyTaken(fact.key));
-    payment.bought = fact.credits;
-    this.books.open(
-      { key: fact.key, kind: 'purchased', subscription: null, opened },
-      fact.credits,
-      payment,
-    );
+    const lot = { key: fact.key, kind: 'purchased', subscription: null, opened } as const;
+    payment.bought = credits;
+    this.books.open(lot, credits, payment);
     this.books.clawBack(payment);
+  }
+
+  #pack(fact: PackFact, opened: string): Did {
+    this.#open(fact, fact.credits, opened);
     return { rule: 'granted', credits: fact.credits };
   }
 
@@ -161,7 +182,7 @@ class Fold {
     if (fact.source === 'charge') money.charge += fact.amount;
     else if (fact.source === 'refund') money.refunds += fact.amount;
     else money.rest += fact.amount;
-    if (fact.source === 'dispute') this.#disputes.push(fact);
+    if (fact.source === 'dispute') this.#suspensions.dispute(fact);
     const payment = this.books.payments.get(fact.payment);
     if (!payment) return { rule: 'noted' };
     payment.taken = this.#moneyTaken(fact.payment);
@@ -192,7 +213,7 @@ class Fold {
     for (const subscription of this.subscriptions.all.values()) {
       const isUsed = entitledBy(standingOf(subscription), fact.atUs)?.credits === null;
       if (isUsed && subscription.newest)
-        this.#unlimitedAndUsed.add(subscription.newest.payment.key);
+        this.#suspensions.useUnlimited(subscription.newest.payment.key);
     }
     const { uncovered } = this.books.hold(fact.key, fact.credits, isUsage);
     return { rule: 'held', credits: fact.credits, uncovered, isUsage };
@@ -243,14 +264,8 @@ class Fold {
     return shortfall;
   }
 
-  /** By an operator's word, or by a dispute of what was used up, until it is won or lifted. */
   suspended(): Suspended | null {
-    if (this.#ordered) return this.#ordered;
-    const dispute = this.#disputes.find(
-      ({ atUs, payment }) =>
-        atUs > this.#orderedUs && (this.shortfall() > 0 || this.#unlimitedAndUsed.has(payment)),
-    );
-    return dispute ? { sinceUs: dispute.atUs, reason: `dispute ${dispute.reversal}` } : null;
+    return this.#suspensions.present(this.books.payments.values(), this.books.uncovered);
   }
 }
 
@@ -263,9 +278,9 @@ export function fold(facts: readonly Fact[], nowUs: number): Folded {
   const run = new Fold(timeline);
   for (const fact of timeline) run.apply(fact);
   run.grantMonthsBefore(monthPosition(nowUs + 1));
-  const { books, steps, subscriptions } = run;
+  const { books, steps, subscriptions, payers } = run;
   const [suspended, shortfall, nextDueUs] = [run.suspended(), run.shortfall(), run.nextDueUs()];
-  return { books, steps, subscriptions, suspended, shortfall, nextDueUs };
+  return { books, steps, subscriptions, payers, suspended, shortfall, nextDueUs };
 }
 
 /** What entitles at the end of a timeline. */

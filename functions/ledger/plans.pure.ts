@@ -8,6 +8,7 @@ import { isTakenBack, standingOf, type Subscription, type Yearly } from './subsc
 export type PlanDid =
   | { rule: 'reset'; plan: string; credits: number | null; expired: number }
   | { rule: 'trial' | 'left_unlimited' | 'month'; plan: string; credits: number; expired: number }
+  | { rule: 'outside'; plan: string; credits: number }
   | { rule: 'cap'; plan: string; cut: number; restored: number; added: number }
   | { rule: 'period_over' | 'superseded' | 'trial_extended' | 'none'; plan: string };
 
@@ -173,6 +174,18 @@ export function applyPlan(
   const left = isFirst && terms.credits !== null && paidUnlimited(account, periodEnd);
   if (left) return leaveUnlimited(books, subscription, fact, left, opened);
   return change(books, subscription, fact, payment, opened);
+}
+
+/**
+ * What a plan that is somebody else's comes to: the credits of all its months, for a period that was bought. A
+ * trial would be credits for nothing, again and again.
+ */
+export function creditsOutside(fact: PlanFact): number {
+  const { terms, quantity, form, periodStart, periodEnd, isTimeGuessed, atUs } = fact;
+  const isOver = !isTimeGuessed && atUs >= periodEnd * 1e6;
+  if (form !== 'full' || isOver || terms.credits === null) return 0;
+  const months = terms.grantsMonthly ? Math.min(12, monthsUntil(periodStart, periodEnd)) : 1;
+  return level(terms, quantity) * months;
 }
 
 /** The first zero line of a subscription; a later one extends the trial and changes nothing. */

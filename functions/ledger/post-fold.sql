@@ -2,7 +2,8 @@
 -- changed them since it read version p ->> 'version'.
 -- p {userId, version, facts: [{key, kind, atUs, position, body}], lots: [changed or new], goneLots: [keys],
 --   holds: [all], entries: [{…}], totals: {plan, bonus, purchased, held, shortfall}, newestPosition,
---   nextDueUs, suspended: {sinceUs, reason} | null, foldVersion, subscriptions: [{…}], allowanceDueUs?}
+--   nextDueUs, suspended: {sinceUs, reason} | null, foldVersion, subscriptions: [{…}], customer: chosen for want of
+--   another | null, notices: [{…}], allowanceDueUs?}
 -- → posted | conflict; raises fact_of_another_user when a fact's key is somebody else's
 create function rowloom.ledger_post_fold(p jsonb) returns text
 language plpgsql as $$
@@ -83,11 +84,18 @@ begin
       allowance_due_at = coalesce(to_timestamp((p ->> 'allowanceDueUs')::bigint / 1000000.0), allowance_due_at),
       suspended_at = to_timestamp((p -> 'suspended' ->> 'sinceUs')::bigint / 1000000.0),
       suspended_reason = p -> 'suspended' ->> 'reason',
+      stripe_customer_id = coalesce((
+        select c.customer_id from stripe_customers c
+          where c.customer_id = p ->> 'customer' and c.user_id = v_user and c.deleted_at is null
+            and (u.stripe_customer_id is null or exists (
+              select 1 from stripe_customers o where o.customer_id = u.stripe_customer_id and o.is_chosen))),
+        u.stripe_customer_id),
       fold_version = (p ->> 'foldVersion')::integer,
       credits_plan = (t ->> 'plan')::bigint, credits_bonus = (t ->> 'bonus')::bigint,
       credits_purchased = (t ->> 'purchased')::bigint, credits_held = (t ->> 'held')::bigint,
       credits_balance = (t ->> 'plan')::bigint + (t ->> 'bonus')::bigint + (t ->> 'purchased')::bigint,
       credits_shortfall = (t ->> 'shortfall')::bigint
     where id = v_user;
+  if jsonb_array_length(p -> 'notices') > 0 then perform rowloom.notices_raise(v_user, p -> 'notices'); end if;
   return 'posted';
 end $$;

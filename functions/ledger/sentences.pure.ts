@@ -43,6 +43,8 @@ function sayPlan(fact: PlanFact, did: Did): string {
       return `Invoice ${invoice} of ${plan} ${period} was paid after that: no credits.`;
     case 'superseded':
       return `Invoice ${invoice} of ${plan} ${period} is older than the newest that is paid: nothing changed.`;
+    case 'outside':
+      return `${bought}by somebody else, ${some(did.credits)} added and nothing else changed.`;
     case 'cap':
       return bought + sayCap(did);
     default:
@@ -141,6 +143,8 @@ export function sayStep(step: Step): string {
   const { fact, did } = step;
   if (!fact) return sayMonth(step);
   switch (fact.kind) {
+    case 'customer':
+      return `Stripe customer ${fact.customer} pays for this account.`;
     case 'signup':
       return `Sign-up: ${some(fact.credits, 'bonus credit')} added.`;
     case 'allowance':
@@ -177,6 +181,8 @@ export function objectIdsOf({ fact, key }: Step): string[] {
   const ofPayment = (payment: string): string => payment.slice(payment.indexOf(':') + 1);
   if (!fact) return key.split(':').slice(1, 3);
   switch (fact.kind) {
+    case 'customer':
+      return [fact.customer];
     case 'state':
       return [fact.subscription];
     case 'invoice':

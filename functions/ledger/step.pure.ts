@@ -125,6 +125,7 @@ function stateStep(fact: StateFact, position: string): LedgerStep | null {
 /** A fact as one step of SQL; null: what it does depends on history, so that only the fold can say. */
 export function stepOf(fact: Fact): LedgerStep | null {
   const position = positionOf(fact);
+  if ('isChosen' in fact) return null;
   switch (fact.kind) {
     case 'plan':
       return planStep(fact, position);

@@ -1,14 +1,16 @@
-import Stripe from 'stripe';
 import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { stepOf } from '../ledger/step.pure.ts';
 import { timelineAnswer } from '../ledger/timeline-answer.ts';
-import { applyByFold, type Facts, type InboxRow, type Stored } from './apply-reading.ts';
+import { applyByFold, type InboxRow, type Stored } from './apply-reading.ts';
+import { bringPayment } from './bring-payment.ts';
 import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
 import { fetchMissing } from './fetch-missing.ts';
 import { read } from './read-event.pure.ts';
 import { fail, type Reading, type StripeEvent } from './reading.pure.ts';
+import { whoAnswer } from './who-answer.ts';
+import { asChosen, claimOf, type Claim, type Who } from './whose.pure.ts';
 
 export type Received = {
   eventId: string;
@@ -40,6 +42,7 @@ const answer = z.discriminatedUnion('outcome', [
     payment: z.string().nullable(),
     timeline: timelineAnswer,
   }),
+  z.strictObject({ outcome: z.literal('unclaimed'), who: whoAnswer }),
 ]);
 type Outcome = z.infer<typeof answer>;
 
@@ -67,18 +70,24 @@ const verdictOf = (reading: Reading) => {
   return 'fail' in reading ? { status: 'failed', ...reading.fail } : undefined;
 };
 
+/** What is decided about an event, and whose it is where somebody chose that. */
+type Decided = { reading: Reading; claim?: Claim; isBrought?: true };
+
 /** Stores the event and what it says in one round trip, if that needs no fold. */
-function post(ctx: Ctx, row: InboxRow, reading: Reading, version: number): Promise<Outcome> {
+function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number): Promise<Outcome> {
+  const { reading, claim } = decided;
   const verdict = verdictOf(reading);
-  const { identity, facts, links, changes } =
-    'facts' in reading ? reading : { identity: null, facts: [], links: [], changes: [] };
+  const { facts, links, changes, notices } =
+    'facts' in reading ? reading : { facts: [], links: [], changes: [], notices: [] };
   const [fact] = facts;
   const p = {
     event: row.event,
     catalogueVersion: version,
-    identity,
+    identity: 'identity' in reading ? reading.identity : null,
+    claim,
     links,
     changes,
+    notices,
     ...(verdict && { verdict }),
     // Several facts at once, and what depends on history, are the fold's.
     ...(fact && { fact, step: facts.length === 1 ? stepOf(fact) : null }),
@@ -86,48 +95,40 @@ function post(ctx: Ctx, row: InboxRow, reading: Reading, version: number): Promi
   return ctx.db.call('stripe_event_post', { p, p_payload: row.payload }, answer);
 }
 
-/** Since "basil" only InvoicePayment says which invoice a payment intent paid. */
-async function withInvoices(ctx: Ctx, reading: Facts): Promise<Facts | undefined> {
-  const { identity, links } = reading;
-  const paymentIntent = identity?.refs?.find((ref) => ref.startsWith('pi_'));
-  if (!identity || paymentIntent === undefined) return undefined;
-  try {
-    const { data } = await ctx.stripe.invoicePayments.list({
-      payment: { type: 'payment_intent', payment_intent: paymentIntent },
-      limit: 10,
-    });
-    const invoices = data.map(({ invoice }) =>
-      typeof invoice === 'string' ? invoice : invoice.id,
-    );
-    if (invoices.length === 0) return undefined;
-    const found = invoices.flatMap((id) => [
-      { ref: id, payment: `invoice:${id}` },
-      { ref: paymentIntent, payment: `invoice:${id}` },
-    ]);
-    const refs = [...(identity.refs ?? []), ...invoices];
-    return { ...reading, identity: { ...identity, refs }, links: [...links, ...found] };
-  } catch (error) {
-    if (!(error instanceof Stripe.errors.StripeError)) throw error;
-    ctx.log('stripe_not_asked', { error: error.type });
-    return undefined;
-  }
+/** Nothing of ours says whose it is: whoever it is by the payer's words, or why it is nobody's. */
+async function decideWhose(ctx: Ctx, { reading, isBrought }: Decided, who: Who): Promise<Decided> {
+  if (!('identity' in reading)) return { reading };
+  const refs = reading.identity?.refs;
+  const isToBring = refs && who.userId === null && !isBrought;
+  const brought = isToBring ? await bringPayment(ctx, refs) : undefined;
+  if (brought === 'told') return { reading, isBrought: true };
+  const claim = brought ?? claimOf(reading, who);
+  if (!('userId' in claim)) return { reading: claim };
+  const isToMark = claim.isChosen && 'facts' in reading;
+  return { reading: isToMark ? asChosen(reading) : reading, claim };
 }
 
-/** So often a catalogue may change under one event. */
-const mostCatalogues = 5;
+/** So often the catalogue, or whose it is, may change under one event. */
+const mostTries = 8;
 
-/** Decides by the catalogue as it is: one that has changed since it was read is read anew. */
+/** Decides by the catalogue as it is, one that has changed since it was read is read anew; then, whose it is. */
 async function decideAndPost(ctx: Ctx, row: InboxRow, event: StripeEvent) {
   let catalogue = await readCatalogue(ctx);
-  for (let tries = 1; tries <= mostCatalogues; tries += 1) {
+  let decided: Decided | undefined;
+  for (let tries = 1; tries <= mostTries; tries += 1) {
     const knowledge = knowledgeOf(ctx, catalogue);
-    const asked = await fetchMissing(ctx, event, knowledge);
-    const reading: Reading = 'fail' in asked ? asked : read(asked.event, knowledge);
-    const outcome = await post(ctx, row, reading, catalogue.version);
-    if (outcome.outcome !== 'stale_catalogue')
-      return { reading, outcome, version: catalogue.version };
-    catalogue = outcome.catalogue;
-    rememberCatalogue(ctx, catalogue);
+    if (!decided) {
+      const asked = await fetchMissing(ctx, event, knowledge);
+      decided = { reading: 'fail' in asked ? asked : read(asked.event, knowledge) };
+    }
+    const outcome = await post(ctx, row, decided, catalogue.version);
+    if (outcome.outcome === 'unclaimed') {
+      decided = await decideWhose(ctx, decided, outcome.who);
+    } else if (outcome.outcome === 'stale_catalogue') {
+      decided = undefined;
+      catalogue = outcome.catalogue;
+      rememberCatalogue(ctx, catalogue);
+    } else return { ...decided, outcome };
   }
   throw new DomainError('service_unavailable', 'The catalogue is changing; try again shortly.', {
     extra: { part: 'catalogue' },
@@ -152,7 +153,7 @@ async function keepRefused(
   if (refusal === undefined) throw error;
   const reading = fail('unreadable', `The database does not take what it says (${refusal}).`);
   const { version } = await readCatalogue(ctx);
-  const outcome = await post(ctx, row, reading, version);
+  const outcome = await post(ctx, row, { reading }, version);
   if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw error;
   return received(ctx, event, outcome);
 }
@@ -172,19 +173,11 @@ export async function applyEvent(ctx: Ctx, event: StripeEvent): Promise<Received
 }
 
 async function apply(ctx: Ctx, event: StripeEvent, row: InboxRow): Promise<Received> {
-  const decided = await decideAndPost(ctx, row, event);
-  const { version } = decided;
-  let { reading, outcome } = decided;
-  if (outcome.outcome === 'stored' && outcome.code === 'unknown_payment' && 'facts' in reading) {
-    const known = await withInvoices(ctx, reading);
-    const again = known && (await post(ctx, row, known, version));
-    if (known && again?.outcome !== 'stale_catalogue')
-      [reading, outcome] = [known, again ?? outcome];
-  }
+  const { reading, claim, outcome } = await decideAndPost(ctx, row, event);
   if (outcome.outcome !== 'refold') return received(ctx, event, outcome);
   if (!('facts' in reading)) throw new Error('Only facts are folded.');
   const { payment, timeline } = outcome;
-  const folded = await applyByFold(ctx, { reading, payment, timeline, row });
+  const folded = await applyByFold(ctx, { reading, payment, claim, timeline, row });
   return received(ctx, event, folded.outcome);
 }
 

@@ -3,12 +3,15 @@ import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { differenceOf } from '../ledger/difference.pure.ts';
 import type { Timeline } from '../ledger/timeline.pure.ts';
-import { isSameState, isTie, timelineOf, type Fact, type StateFact } from '../ledger/facts.pure.ts';
-import { learn, nowUsOf, refold, type Posted } from '../ledger/refold.ts';
+import { timelineOf, type Fact, type StateFact } from '../ledger/facts.pure.ts';
+import { isSameState, isTie } from '../ledger/state-order.pure.ts';
+import { learn, nowUsOf, readTimeline, refold, type Posted } from '../ledger/refold.ts';
 import { timelineAnswer } from '../ledger/timeline-answer.ts';
 import { knowledgeOf, readCatalogue } from './catalogue.ts';
 import { read } from './read-event.pure.ts';
 import type { Reading, StripeEvent } from './reading.pure.ts';
+import { whoAnswer } from './who-answer.ts';
+import { asChosen, claimOf, type Claim } from './whose.pure.ts';
 
 export type Facts = Extract<Reading, { facts: Fact[] }>;
 
@@ -84,10 +87,16 @@ async function tieBreakers(ctx: Ctx, timeline: Timeline, facts: readonly Fact[])
 /** Folds a user's facts with those of a reading and writes the difference; `row` is stored with it. */
 export async function applyByFold(
   ctx: Ctx,
-  input: { reading: Facts; payment: string | null; timeline: Timeline; row?: InboxRow },
+  input: {
+    reading: Facts;
+    payment: string | null;
+    claim?: Claim | undefined;
+    timeline: Timeline;
+    row?: InboxRow;
+  },
 ): Promise<{ outcome: Stored | { outcome: 'duplicate' }; posted: Posted }> {
-  const { reading, timeline, row } = input;
-  const { identity, links, changes } = reading;
+  const { reading, claim, timeline, row } = input;
+  const { identity, links, changes, notices } = reading;
   const facts = factsOf(reading, input.payment);
   const all = [...facts, ...(await tieBreakers(ctx, timeline, facts))];
   return refold<Stored | { outcome: 'duplicate' }>(ctx, {
@@ -98,7 +107,7 @@ export async function applyByFold(
       const answer = await ctx.db.call(
         'stripe_event_post_fold',
         {
-          p: { identity, links, changes, ...(row && { event: row.event }) },
+          p: { identity, claim, links, changes, notices, ...(row && { event: row.event }) },
           p_user: timeline.userId,
           p_books: books,
           ...(row && { p_payload: row.payload }),
@@ -110,18 +119,21 @@ export async function applyByFold(
   });
 }
 
-const located = z.union([
-  z.strictObject({ userId: z.string(), payment: z.string().nullable(), timeline: timelineAnswer }),
-  z.object({ userId: z.null(), code: z.string(), detail: z.string() }),
-]);
+type Whose = { reading: Facts; claim: Claim; payment: string | null };
 
-/** Whose a reading is; a code for nobody's. */
-const locate = (ctx: Ctx, { identity, facts }: Facts) =>
-  ctx.db.call(
-    'stripe_locate',
+/** Whose a reading is, and what it comes to for that account; or why it is nobody's. */
+async function whoseIs(ctx: Ctx, reading: Facts): Promise<Whose | Reading> {
+  const { identity, facts } = reading;
+  const who = await ctx.db.call(
+    'user_resolve',
     { p_identity: identity ?? {}, ...(facts[0] && { p_fact: facts[0].key }) },
-    located,
+    whoAnswer,
   );
+  const claim = claimOf(reading, who);
+  if (!('userId' in claim)) return claim;
+  const told = claim.isChosen ? asChosen(reading) : reading;
+  return { reading: told, claim, payment: who.userId === null ? null : who.payment };
+}
 
 /** A state that was read is a fact of its own, by the moment of our clock: what is read later is newer. */
 const asRead = (ctx: Ctx, fact: Fact): Fact =>
@@ -169,16 +181,21 @@ export async function applyReading(
   if ('fail' in reading) return { status: 'failed', code: reading.fail.code, ...nothing };
   // The catalogue is nobody's.
   if (reading.identity === null) return { status: 'completed', code: null, ...nothing };
-  const whose = await locate(ctx, reading);
-  if (whose.userId === null) return { status: 'failed', code: whose.code, ...nothing };
-  const { timeline, payment, userId } = whose;
-  const read = factsOf(reading, payment).map((fact) => asRead(ctx, fact));
+  const whose = await whoseIs(ctx, reading);
+  if (!('claim' in whose)) return applyReading(ctx, whose, { dryRun });
+  const { claim, payment } = whose;
+  const { userId } = claim;
+  const timeline = await readTimeline(ctx, userId);
+  const read = factsOf(whose.reading, payment).map((fact) => asRead(ctx, fact));
   const facts = newsOf(timeline, read);
   const learned = learn(timeline.facts, facts);
-  if (learned.told.length === 0) return { status: 'completed', code: null, ...nothing, userId };
+  const isLinked = reading.links.length > 0 && !dryRun;
+  if (learned.told.length === 0 && !isLinked)
+    return { status: 'completed', code: null, ...nothing, userId };
   const difference = dryRun
     ? differenceOf(timeline, learned.facts, { nowUs: nowUsOf(ctx), told: learned.told })
-    : (await applyByFold(ctx, { reading: { ...reading, facts }, payment, timeline })).posted;
+    : (await applyByFold(ctx, { reading: { ...whose.reading, facts }, payment, claim, timeline }))
+        .posted;
   const entries = difference.books.entries.map(({ idempotencyKey, kind, ...entry }) => ({
     idempotencyKey,
     kind,

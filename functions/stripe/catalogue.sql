@@ -47,7 +47,16 @@ begin
         update stripe_prices set name = e ->> 'name'
           where product_id = e ->> 'productId' and name <> e ->> 'name';
       when 'customer_deleted' then
+        -- What it paid for stays whose it was; the next purchase makes a new one.
+        insert into stripe_customers as c (customer_id, user_id, deleted_at)
+          select e ->> 'customerId', u.id, clock_timestamp() from users u
+            where u.stripe_customer_id = e ->> 'customerId' or u.id = rowloom.user_find(e ->> 'userId')
+            order by u.stripe_customer_id = e ->> 'customerId' desc nulls last limit 1
+          on conflict (customer_id) do update set deleted_at = coalesce(c.deleted_at, excluded.deleted_at);
+        update stripe_customers set deleted_at = coalesce(deleted_at, clock_timestamp())
+          where customer_id = e ->> 'customerId';
         update users set stripe_customer_id = null where stripe_customer_id = e ->> 'customerId';
+        v_refs := v_refs || (e ->> 'customerId');
     end case;
   end loop;
   return v_refs;

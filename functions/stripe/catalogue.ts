@@ -36,10 +36,17 @@ export const rememberCatalogue = (ctx: Ctx, catalogue: Catalogue): void => {
   known.set(ctx.db, catalogue);
 };
 
+/** Stripe's keys say which mode they are of: `sk_live_…`, `rk_test_…`. */
+function livemodeOf(key: string): boolean | null {
+  const mode = /^[sr]k_(live|test)_/.exec(key)?.[1];
+  return mode === undefined ? null : mode === 'live';
+}
+
 /** What policies know at this moment. */
 export const knowledgeOf = (ctx: Ctx, { prices }: Catalogue): Knowledge => ({
   prices: new Map(prices.map((price) => [price.priceId, price])),
   mode: ctx.config.creditRenewal,
   graceDays: ctx.config.pastDueGraceDays,
   decidedAtMs: ctx.now().getTime(),
+  livemode: livemodeOf(ctx.config.stripe.secretKey),
 });

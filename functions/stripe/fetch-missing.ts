@@ -30,6 +30,10 @@ async function completed(ctx: Ctx, object: Json, lack: Lack): Promise<Json> {
       const refunds = stripe.refunds.list({ charge: lack.chargeId, limit: 100 });
       return { ...object, refunds: complete(await refunds.autoPagingToArray({ limit: 10_000 })) };
     }
+    case 'session_lines': {
+      const lines = stripe.checkout.sessions.listLineItems(lack.sessionId, { limit: 100 });
+      return { ...object, line_items: complete(await lines.autoPagingToArray({ limit: 1000 })) };
+    }
     case 'subscription': {
       const subscription = await stripe.subscriptions.retrieve(lack.subscriptionId);
       const parent = asObject(object['parent']);
@@ -48,7 +52,10 @@ async function completed(ctx: Ctx, object: Json, lack: Lack): Promise<Json> {
 
 /** What comes with later events too, or only says why something is not known; lines do not. */
 const canWait = ({ lack }: Lack): boolean =>
-  lack === 'payment_time' || lack === 'refunds' || lack === 'subscription';
+  lack === 'payment_time' ||
+  lack === 'refunds' ||
+  lack === 'subscription' ||
+  lack === 'session_lines';
 
 const withObject = (event: StripeEvent, object: Json): StripeEvent => ({
   ...event,

@@ -19,27 +19,55 @@ begin
           and not exists (select 1 from credit_facts f where f.key = r.payment);
   end if;
   if p_user is not null and v_customer is not null then
-    update users set stripe_customer_id = v_customer
-      where id = p_user and stripe_customer_id is null
-        and not exists (select 1 from users o where o.stripe_customer_id = v_customer);
-    if found then v_refs := v_refs || v_customer; end if;
+    v_refs := v_refs || rowloom.customer_put(v_customer, p_user, coalesce((p -> 'claim' ->> 'isChosen')::boolean, false));
   end if;
+  if jsonb_array_length(p -> 'notices') > 0 then perform rowloom.notices_raise(p_user, p -> 'notices'); end if;
   if jsonb_array_length(p -> 'changes') > 0 then
     v_refs := v_refs || rowloom.catalogue_apply(p -> 'changes');
   end if;
   if cardinality(v_refs) > 0 then perform rowloom.events_wake(v_refs); end if;
 end $$;
 
+-- Remembers that a customer pays for an account; gives what waited for it. What somebody chose gives way to what
+-- we know. That a customer is the account's own is a fact without a time: others who choose the account are outside.
+create function rowloom.customer_put(p_customer text, p_user uuid, p_is_chosen boolean) returns text[]
+language plpgsql as $$
+declare
+  c stripe_customers%rowtype;
+  v_key text := 'customer:' || p_customer;
+begin
+  select * into c from stripe_customers where customer_id = p_customer;
+  if found and (p_is_chosen or not c.is_chosen) then return '{}'; end if;
+  insert into stripe_customers as s (customer_id, user_id, is_chosen) values (p_customer, p_user, p_is_chosen)
+    on conflict (customer_id) do update set is_chosen = false where s.is_chosen and not excluded.is_chosen
+    returning * into c;
+  if not found then return '{}'; end if;
+  if not c.is_chosen then
+    insert into credit_facts as f (key, user_id, kind, at, position, body)
+      values (v_key, c.user_id, 'customer', 'epoch', '0.' || v_key, jsonb_build_object('kind', 'customer',
+        'key', v_key, 'atUs', 0, 'decidedAtMs', 0, 'customer', p_customer))
+      on conflict (key) do update set at = excluded.at, body = excluded.body;
+    update users set version = version + 1, stale_since = case when exists (
+          select 1 from credit_facts f where f.user_id = c.user_id and f.body ? 'isChosen')
+        then clock_timestamp() else stale_since end
+      where id = c.user_id;
+  end if;
+  update users set stripe_customer_id = p_customer
+    where id = c.user_id and stripe_customer_id is null and c.deleted_at is null;
+  return array[p_customer];
+end $$;
+
 -- Stores an event that needs no fold: skipped, failed, or one fact that stands after all that is known.
--- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion, identity, fact?, step?, links, changes}
+-- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion, identity, fact?, step?, links, changes, notices,
+--   claim?: {userId, isChosen}: whose it is by claimOf}
 -- → {outcome: stored, status, code, userId, jobsAwait, eventsDue} | {outcome: duplicate} | {outcome: stale_catalogue, catalogue}
---   | {outcome: refold, payment, timeline}: nothing is written, see ledger_read
+--   | {outcome: refold, payment, timeline} | {outcome: unclaimed, who}, as user_resolve: nothing is written
 create function rowloom.stripe_event_post(p jsonb, p_payload text) returns json
 language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   e jsonb := p -> 'event';
   v jsonb := p -> 'verdict';
-  w jsonb;
+  w jsonb := p -> 'claim';
   v_status text;
   v_version bigint;
   v_waits text[];
@@ -53,12 +81,16 @@ begin
   if (p ->> 'catalogueVersion')::bigint is distinct from v_version then
     return json_build_object('outcome', 'stale_catalogue', 'catalogue', rowloom.catalogue_read());
   end if;
-  if v is null and jsonb_typeof(p -> 'identity') = 'object' then
-    w := rowloom.user_resolve(p -> 'identity', p -> 'fact' ->> 'key');
+  if jsonb_typeof(p -> 'identity') = 'object' then
+    if w is null then
+      w := rowloom.user_resolve(p -> 'identity', p -> 'fact' ->> 'key');
+      if w ->> 'userId' is null or (v is null and (w ->> 'isChosen')::boolean) then
+        return json_build_object('outcome', 'unclaimed', 'who', w);
+      end if;
+    end if;
     v_user := (w ->> 'userId')::uuid;
-    if v_user is null then
-      v := w || '{"status":"failed"}';
-    elsif p ? 'fact' and rowloom.ledger_step(v_user, p -> 'fact', nullif(p -> 'step', 'null')) = 'refold' then
+    if v is null and p ? 'fact'
+        and rowloom.ledger_step(v_user, p -> 'fact', nullif(p -> 'step', 'null')) = 'refold' then
       return json_build_object('outcome', 'refold', 'payment', w ->> 'payment',
         'timeline', rowloom.ledger_read(v_user));
     end if;
@@ -76,15 +108,6 @@ begin
     'eventsDue', v is null and exists (
       select 1 from stripe_events where next_attempt_at <= clock_timestamp()));
 end $$;
-
--- Whose something is, with all that a fold needs of that user. → as user_resolve, and timeline
-create function rowloom.stripe_locate(p_identity jsonb, p_fact text default null) returns json
-language sql stable as $$
-  select case when w.who ->> 'userId' is not null then json_build_object('userId', w.who -> 'userId',
-      'payment', w.who -> 'payment', 'timeline', rowloom.ledger_read((w.who ->> 'userId')::uuid))
-    else w.who::json end
-    from (select rowloom.user_resolve(p_identity, p_fact) as who) w
-$$;
 
 -- Stores an event together with the books that a fold came to because of it. p_books null: the books knew
 -- it all; p without an event: it was read from Stripe, not sent.

@@ -116,8 +116,15 @@ export const isTelling = (type: string): boolean =>
 const readerOf = ({ type }: StripeEvent): Reader | undefined =>
   Object.hasOwn(readers, type) ? readers[type] : undefined;
 
-/** A sale on an account that is only connected to ours. */
-const isElsewhere = ({ payload }: StripeEvent): boolean => asText(payload['account']) !== undefined;
+/** Why an event is not ours by its envelope: a connected account's, or of the other mode than our key. */
+function elsewhere({ payload }: StripeEvent, { livemode }: Knowledge): string | null {
+  if (asText(payload['account']) !== undefined) return 'of a connected account';
+  const isOther = typeof payload['livemode'] === 'boolean' && payload['livemode'] !== livemode;
+  if (livemode === null || !isOther) return null;
+  return livemode
+    ? 'of test mode, and our key is of live mode'
+    : 'of live mode, and our key is of test mode';
+}
 
 /** Reads an event's envelope; undefined when it is none. */
 export function readEvent(payload: unknown): StripeEvent | undefined {
@@ -139,7 +146,8 @@ export const objectOf = (event: StripeEvent): Json =>
 export function read(event: StripeEvent, knowledge: Knowledge): Reading {
   const reader = readerOf(event);
   if (!reader) return skip('not an event that changes anything here');
-  if (isElsewhere(event)) return skip('of a connected account');
+  const reason = elsewhere(event, knowledge);
+  if (reason !== null) return skip(reason);
   if (asSeconds(event.created) === undefined)
     return fail('unreadable', 'The event was created at no time that a fact can have.');
   try {
@@ -152,7 +160,7 @@ export function read(event: StripeEvent, knowledge: Knowledge): Reading {
 
 /** What an event lacks before it can be read, if Stripe has it; see `fetchMissing`. Never throws. */
 export function lackOf(event: StripeEvent, knowledge: Knowledge): Lack | null {
-  if (isElsewhere(event)) return null;
+  if (elsewhere(event, knowledge) !== null) return null;
   try {
     return readerOf(event)?.lackOf?.(objectOf(event), knowledge) ?? null;
   } catch {

@@ -1,4 +1,5 @@
 import type { Fact, PlanTerms, RenewalMode } from '../ledger/facts.pure.ts';
+import type { Notice } from '../notices/notice.pure.ts';
 import { Unreadable } from './normalise/json.pure.ts';
 
 /** A Stripe event as far as we rely on it; `payload` is the whole. */
@@ -34,12 +35,17 @@ export type Knowledge = {
   graceDays: number;
   /** When facts are decided, milliseconds since 1970. */
   decidedAtMs: number;
+  /** Whether our key is of live mode; null: it does not say. */
+  livemode: boolean | null;
 };
 
-/** Who an event is about, most telling first; see `rowloom.user_resolve`. */
+/** Who an event is about, most telling first; see `rowloom.user_resolve` and whose.pure.ts. */
 export type EventIdentity = {
+  /** Of metadata, which only we write. */
   userIds: string[];
   customerId: string | null;
+  /** What whoever pays may choose: a client reference, an e-mail address. */
+  references?: string[];
   email: string | null;
   /** A subscription whose user is known is that user's. */
   subscriptionId?: string | null;
@@ -69,26 +75,44 @@ export type CatalogueChange =
     }
   | { change: 'price_deleted'; priceId: string }
   | { change: 'product'; productId: string; name: string }
-  | { change: 'customer_deleted'; customerId: string };
+  | { change: 'customer_deleted'; customerId: string; userId: string | null };
 
 export type FailureCode =
   | 'missing_metadata'
   | 'unreadable'
   | 'unknown_price'
+  | 'unknown_user'
+  | 'ambiguous_user'
+  | 'unknown_payment'
   | 'stripe_unavailable';
+
+type Failure = { code: FailureCode; detail: string; waitsFor?: string[] };
+
+/**
+ * By our metadata or a price of ours: if nobody is found for it, it waits for somebody. `if_named`: what it sells
+ * is not known, so it is if it names an account.
+ */
+export type IsOurs = boolean | 'if_named';
 
 /** What an event comes to: nothing, nothing until somebody removes the cause, or facts. */
 export type Reading =
   | { skip: string }
-  | { fail: { code: FailureCode; detail: string; waitsFor?: string[] } }
+  | {
+      fail: Failure;
+      /** Whose it would be. What is about nobody we know, and is not ours by itself, is no failure. */
+      identity?: EventIdentity;
+      isOurs?: IsOurs;
+    }
   | {
       /** Null: about nobody, such as the catalogue. */
       identity: EventIdentity | null;
+      isOurs: IsOurs;
       /** A reversal whose `payment` is empty belongs to the payment that `identity.refs` name. */
       facts: Fact[];
       /** Stripe ids by which a payment (the key of its fact) is known. */
       links: { ref: string; payment: string }[];
       changes: CatalogueChange[];
+      notices: Notice[];
     };
 
 /** What an object lacks that Stripe has to be asked for before it can be read. */
@@ -97,6 +121,8 @@ export type Lack =
   /** None of an invoice's lines is a plan: whether its subscription has one tells add-ons from plans. */
   | { lack: 'subscription'; subscriptionId: string }
   | { lack: 'subscription_items'; subscriptionId: string }
+  /** A session says what it sells only when asked. */
+  | { lack: 'session_lines'; sessionId: string }
   | { lack: 'payment_time'; paymentIntentId: string }
   | { lack: 'refunds'; chargeId: string };
 
@@ -106,17 +132,25 @@ export const fail = (code: FailureCode, detail: string, waitsFor?: string[]): Re
   fail: { code, detail, ...(waitsFor && { waitsFor }) },
 });
 
+/** A failure of something that is only ours if it says so itself, or if we know whose it is. */
+export const failFor = (
+  { identity, isOurs }: { identity: EventIdentity; isOurs: IsOurs },
+  failure: Failure,
+): Reading => ({ fail: failure, identity, isOurs });
+
 type Told = {
+  isOurs?: IsOurs;
   facts?: Fact[];
   links?: { ref: string; payment: string }[];
   changes?: CatalogueChange[];
+  notices?: Notice[];
 };
 
 /** What an object says about somebody, or about nobody. */
 export const tell = (
   identity: EventIdentity | null,
-  { facts = [], links = [], changes = [] }: Told = {},
-): Reading => ({ identity, facts, links, changes });
+  { isOurs = true, facts = [], links = [], changes = [], notices = [] }: Told = {},
+): Reading => ({ identity, isOurs, facts, links, changes, notices });
 
 /** Microseconds of Stripe's seconds. */
 export const microseconds = (seconds: number): number => seconds * 1_000_000;

@@ -1,67 +1,3 @@
--- The user by our id or the external one, ours first; null if there is none.
-create function rowloom.user_find(p_ref text) returns uuid
-language plpgsql stable as $$
-declare v_user uuid;
-begin
-  if p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    select id into v_user from users where id = p_ref::uuid;
-  end if;
-  if v_user is null then
-    select id into v_user from users where external_id = p_ref;
-  end if;
-  return v_user;
-end $$;
-
--- Whose an event is: whoever has its fact, got what its payment bought or has its subscription, then by ids
--- (own or external), its Stripe customer, its e-mail. Only a verified e-mail is anybody's, and one that
--- several accounts share is nobody's.
--- p_identity {userIds, customerId, email, subscriptionId?, refs?} → {userId, payment} | {userId: null, code, detail, waitsFor}
-create function rowloom.user_resolve(p_identity jsonb, p_fact text default null) returns jsonb
-language plpgsql stable as $$
-declare
-  v_candidate text;
-  v_user uuid;
-  v_payment text;
-  v_matches uuid[];
-  v_email text := lower(p_identity ->> 'email');
-begin
-  select user_id into v_user from credit_facts where key = p_fact;
-  if jsonb_typeof(p_identity -> 'refs') = 'array' then
-    select f.user_id, r.payment into v_user, v_payment from payment_refs r join credit_facts f on f.key = r.payment
-      where r.ref in (select jsonb_array_elements_text(p_identity -> 'refs')) order by r.payment limit 1;
-    if v_user is null then
-      return jsonb_build_object('userId', null, 'code', 'unknown_payment', 'detail', 'No credits were granted for this payment (yet).',
-        'waitsFor', (p_identity -> 'refs') || coalesce((select jsonb_agg(payment) from payment_refs
-          where ref in (select jsonb_array_elements_text(p_identity -> 'refs'))), '[]'));
-    end if;
-  end if;
-  -- The states and invoices of a subscription belong to one timeline, whatever its metadata says later.
-  if v_user is null then
-    select user_id into v_user from subscriptions where stripe_subscription_id = p_identity ->> 'subscriptionId';
-  end if;
-  if v_user is null then
-    for v_candidate in select jsonb_array_elements_text(p_identity -> 'userIds') loop
-      v_user := coalesce(v_user, rowloom.user_find(v_candidate));
-    end loop;
-  end if;
-  if v_user is null then
-    select id into v_user from users where stripe_customer_id = p_identity ->> 'customerId';
-  end if;
-  if v_user is null and v_email is not null then
-    select array_agg(id) into v_matches from users where lower(email) = v_email and email_verified;
-    if cardinality(v_matches) = 1 then v_user := v_matches[1]; end if;
-  end if;
-  if v_user is not null then
-    return jsonb_build_object('userId', v_user, 'payment', v_payment);
-  end if;
-  return jsonb_build_object('userId', null, 'waitsFor', to_jsonb(array_remove(
-      array(select jsonb_array_elements_text(p_identity -> 'userIds'))
-        || array[v_email, p_identity ->> 'customerId', p_identity ->> 'subscriptionId'], null)))
-    || case when cardinality(v_matches) > 1
-      then '{"code":"ambiguous_user","detail":"Several accounts have this e-mail address; set metadata.user_id."}'
-      else '{"code":"unknown_user","detail":"No account has this user id, Stripe customer or e-mail address."}' end::jsonb;
-end $$;
-
 -- The user of a token: found, claimed by a verified e-mail, or made. A new one is stale: the sign-up
 -- credits are a fact, and come with the fold.
 -- p {externalId, email, emailVerified, signupCredits} → as user_read, and eventsDue: how many Stripe events
@@ -80,7 +16,7 @@ begin
     if v_verified then
       -- An account made before its owner signed up: take it over, the oldest if there are several.
       update users set external_id = p ->> 'externalId', email_verified = true
-        where id = (select id from users where external_id is null and lower(email) = lower(v_email)
+        where id = (select id from users where external_id is null and lower(email collate "C") = lower(v_email collate "C")
                     order by created_at, id limit 1 for update)
           and external_id is null
         returning * into u;
@@ -104,7 +40,7 @@ begin
   if v_isNew then
     -- Events that waited for this person are due at once.
     v_waiting := rowloom.events_wake(
-      array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email) end]);
+      array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email collate "C") end]);
   end if;
   return rowloom.user_read(u.id) || jsonb_build_object('eventsDue', v_waiting);
 end $$;

@@ -70,7 +70,23 @@ describe('indexes', () => {
     ['users_pkey', 'select * from users where id = gen_random_uuid()'],
     ['users_external_id_key', "select * from users where external_id = 'x'"],
     ['users_stripe_customer_id_key', "select * from users where stripe_customer_id = 'x'"],
-    ['users_email_lower_idx', "select * from users where lower(email) = lower('x')"],
+    [
+      'users_email_ascii_lower_idx',
+      `select * from users where lower(email collate "C") = lower('x' collate "C")`,
+    ],
+    ['stripe_customers_pkey', "select * from stripe_customers where customer_id = 'x'"],
+    [
+      'stripe_customers_user_idx',
+      "select * from stripe_customers where user_id = '00000000-0000-0000-0000-000000000000'",
+    ],
+    ['notices_pkey', 'select * from notices order by id desc limit 5'],
+    ['notices_subject_idx', "select * from notices where subject_id = 'x'"],
+    [
+      'notices_open_key',
+      "select * from notices where kind = 'x' and subject_type = 'x' and subject_id = 'x' and closed_at is null",
+    ],
+    ['stripe_products_pkey', "select * from stripe_products where product_id = 'x'"],
+    ['watermarks_pkey', "select * from watermarks where name = 'x'"],
     ['credit_entries_pkey', 'select * from credit_entries where id = 1'],
     [
       'credit_entries_idempotency_key_key',
@@ -129,7 +145,7 @@ describe('indexes', () => {
     ],
     ['stripe_prices_pkey', "select * from stripe_prices where price_id = 'x'"],
     [
-      'stripe_prices_on_sale_key',
+      'stripe_prices_key_idx',
       "select * from stripe_prices where kind = 'pack' and key = 'x' and active",
     ],
     ['jobs_pkey', 'select * from jobs where id = gen_random_uuid()'],

@@ -6,6 +6,8 @@ const tables = [
   'credit_entries',
   'credit_facts',
   'payment_refs',
+  'stripe_customers',
+  'notices',
   'subscriptions',
   'stripe_events',
   'stripe_prices',

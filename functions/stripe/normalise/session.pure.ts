@@ -1,6 +1,7 @@
 import {
   asAmount,
   asIdentity,
+  asList,
   asObject,
   asSeconds,
   asText,
@@ -15,15 +16,19 @@ import {
 export type CheckoutSession = {
   id: string;
   mode: string | null;
+  status: string | null;
   paymentStatus: string | null;
-  /** Who it may be about, most telling first. */
+  /** Whom our metadata names, and whom the payer does (`client_reference_id`). */
   userIds: string[];
+  references: string[];
   customerId: string | null;
   email: string | null;
   pack: string | null;
   priceId: string | null;
   /** Null: what the metadata says is no small whole number. */
   quantity: number | null;
+  /** What it sells; null: the session does not say, Stripe has to be asked. */
+  lines: { priceId: string | null; quantity: number }[] | null;
   /** Minor units. */
   total: number;
   paymentIntentId: string | null;
@@ -68,8 +73,10 @@ export function normaliseSession(session: Json): CheckoutSession {
   return {
     id: need(asText(session['id']), 'The checkout session has no id.'),
     mode: asText(session['mode']) ?? null,
+    status: asText(session['status']) ?? null,
     paymentStatus: asText(session['payment_status']) ?? null,
-    userIds: present([asIdentity(metadata['user_id']), asIdentity(session['client_reference_id'])]),
+    userIds: present([asIdentity(metadata['user_id'])]),
+    references: present([asIdentity(session['client_reference_id'])]),
     customerId: idAt(session, 'customer'),
     email:
       asIdentity(asObject(session['customer_details'])['email']) ??
@@ -78,6 +85,13 @@ export function normaliseSession(session: Json): CheckoutSession {
     pack: asIdentity(metadata['pack']) ?? null,
     priceId: asText(metadata['price_id']) ?? null,
     quantity: quantityOf(metadata),
+    lines:
+      session['line_items'] === undefined
+        ? null
+        : asList(session['line_items']).map((line) => ({
+            priceId: idAt(line, 'price'),
+            quantity: asAmount(line['quantity']) ?? 1,
+          })),
     total,
     invoiceId: idAt(session, 'invoice'),
     ...paymentOf(session),

@@ -9,8 +9,8 @@ export function readCustomer(object: Json): Reading {
   return tell({ userIds: [userId], customerId, email: null });
 }
 
-/** customer.deleted: the next purchase makes a new customer. */
+/** customer.deleted: what it paid for stays whose it was; the next purchase makes a new customer. */
 export function readCustomerDeleted(object: Json): Reading {
-  const { id: customerId } = normaliseCustomer(object);
-  return tell(null, { changes: [{ change: 'customer_deleted', customerId }] });
+  const { id: customerId, userId } = normaliseCustomer(object);
+  return tell(null, { changes: [{ change: 'customer_deleted', customerId, userId }] });
 }

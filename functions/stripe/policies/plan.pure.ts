@@ -8,7 +8,7 @@ import {
 import { present, Unreadable, type Json } from '../normalise/json.pure.ts';
 import {
   assertCountable,
-  fail,
+  failFor,
   microseconds,
   skip,
   tell,
@@ -79,10 +79,13 @@ function readOther(invoice: Invoice, prices: Prices): Reading {
   if (unknown.length === 0) return skip('bills no plan');
   if (itemPriceIds?.some((price) => prices.get(price)?.kind === 'plan'))
     return skip('bills something beside the plan');
-  return fail(
-    'unknown_price',
-    `Invoice ${id} bills prices that are not in the catalogue: ${unknown.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
-    unknown,
+  return failFor(
+    { identity: identityOf(invoice), isOurs: invoice.userId !== null },
+    {
+      code: 'unknown_price',
+      detail: `Invoice ${id} bills prices that are not in the catalogue: ${unknown.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
+      waitsFor: unknown,
+    },
   );
 }
 
@@ -110,6 +113,7 @@ export function readPaidInvoice(object: Json, event: StripeEvent, knowledge: Kno
     decidedAtMs: knowledge.decidedAtMs,
     invoice: id,
     subscription: subscriptionId,
+    customer: invoice.customerId,
     reason: reasonOf(invoice),
     form: formOf(line),
     terms,
@@ -141,11 +145,14 @@ const readUnpaid =
     const invoice = normaliseInvoice(object);
     const { id, subscriptionId, hasMoreLines } = invoice;
     if (subscriptionId === null) return skip('not an invoice of a subscription');
-    if (!hasMoreLines && planLinesOf(invoice, prices).length === 0) return skip('bills no plan');
+    const isPlan = planLinesOf(invoice, prices).length > 0;
+    if (!hasMoreLines && !isPlan) return skip('bills no plan');
     const at = state === 'closed' ? (invoice.closedAt ?? event.created) : event.created;
     const key = state === 'open' ? `failing:${id}` : `closed:${id}`;
-    const told = { key, atUs: microseconds(at), decidedAtMs };
+    const { customerId: customer } = invoice;
+    const told = { key, atUs: microseconds(at), decidedAtMs, customer };
     return tell(identityOf(invoice), {
+      isOurs: isPlan || invoice.userId !== null,
       facts: [{ kind: 'invoice', ...told, invoice: id, subscription: subscriptionId, state }],
     });
   };

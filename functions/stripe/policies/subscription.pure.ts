@@ -8,7 +8,7 @@ import {
 } from '../normalise/subscription.pure.ts';
 import {
   assertCountable,
-  fail,
+  failFor,
   microseconds,
   tell,
   termsOf,
@@ -82,12 +82,17 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
   const subscription = normaliseSubscription(object);
   const { id, customerId: customer } = subscription;
   const { priceId, ...content } = contentOf(subscription, prices);
+  const userIds = present([subscription.userId]);
+  const identity = { userIds, customerId: customer, email: null, subscriptionId: id };
   const priceIds = present(subscription.items.map((item) => item.priceId));
   if (!priceIds.some((price) => prices.has(price)))
-    return fail(
-      'unknown_price',
-      `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
-      priceIds,
+    return failFor(
+      { identity, isOurs: userIds.length > 0 },
+      {
+        code: 'unknown_price',
+        detail: `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
+        waitsFor: priceIds,
+      },
     );
 
   const phase = phases.get(event.type) ?? 'updated';
@@ -110,11 +115,7 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
     graceDays,
     ...beforeOf(object, event, prices),
   };
-  const userIds = present([subscription.userId]);
-  return tell(
-    { userIds, customerId: customer, email: null, subscriptionId: id },
-    { facts: [fact] },
-  );
+  return tell(identity, { facts: [fact] });
 }
 
 /** The plan may be among the items that the subscription does not embed. */

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
   isKnown,
-  isSameState,
-  isTie,
   joinFacts,
   monthPosition,
   positionOf,
@@ -11,6 +9,7 @@ import {
   type StateContent,
   type StateFact,
 } from '../../../functions/ledger/facts.pure.ts';
+import { isSameState, isTie } from '../../../functions/ledger/state-order.pure.ts';
 import {
   adjustment,
   allowance,

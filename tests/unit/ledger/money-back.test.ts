@@ -209,7 +209,7 @@ describe('what comes back to a payment that was taken back', () => {
 describe('suspension', () => {
   const bought = [pack('cs_1', 0), ...spent('j', 200, 1)];
   const open = dispute('dp_1', 'cs_1', 1000, 2);
-  const since = { sinceUs: open.atUs, reason: 'dispute dp_1' };
+  const since = { sinceUs: open.atUs, reason: 'dispute dp_1', dispute: 'dp_1' };
 
   test('while a dispute is open or lost and something is missing', () => {
     expect(booksAt([...bought, open], 3).suspended).toEqual(since);
@@ -272,6 +272,7 @@ describe('suspension', () => {
     expect(booksAt([...lifted, again], 6).suspended).toEqual({
       sinceUs: again.atUs,
       reason: 'dispute dp_2',
+      dispute: 'dp_2',
     });
   });
 

@@ -131,9 +131,11 @@ describe('a customer', () => {
     for (const type of ['customer.created', 'customer.updated'])
       expect(readOf(type, customer)).toEqual({
         identity: { userIds: ['user_1'], customerId: 'cus_1', email: null },
+        isOurs: true,
         facts: [],
         links: [],
         changes: [],
+        notices: [],
       });
   });
 
@@ -154,6 +156,7 @@ describe('a customer', () => {
     expect(changeOf('customer.deleted', { id: 'cus_1', metadata })).toEqual({
       change: 'customer_deleted',
       customerId: 'cus_1',
+      userId: 'user_1',
     });
     expect(readOf('customer.deleted', {})).toEqual({
       fail: { code: 'unreadable', detail: 'The customer has no id.' },

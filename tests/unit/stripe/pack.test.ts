@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PackFact } from '../../../functions/ledger/facts.pure.ts';
 import { lackOf } from '../../../functions/stripe/read-event.pure.ts';
+import type { EventIdentity } from '../../../functions/stripe/reading.pure.ts';
 import { AT, DECIDED, eventOf, factOf, knowledge, readOf, told, type Json } from './shop.ts';
 
 const completed = 'checkout.session.completed';
@@ -21,8 +22,19 @@ const session = (fields: Json = {}): Json => ({
   invoice: null,
   ...fields,
 });
+const payer: EventIdentity = {
+  userIds: [],
+  references: ['user_1'],
+  customerId: 'cus_1',
+  email: 'ada@example.com',
+};
 const packOf = (fields: Json = {}): PackFact =>
   factOf(readOf(completed, session(fields))) as PackFact;
+const lines = (of: { price: string; quantity?: number }[]): Json => ({
+  object: 'list',
+  data: of.map(({ price, ...rest }) => ({ price: { id: price }, ...rest })),
+  has_more: false,
+});
 const intent = (charge: unknown): Json => ({ id: 'pi_1', latest_charge: charge });
 const entry = (created: unknown): Json => ({
   id: 'ch_1',
@@ -39,6 +51,7 @@ describe('a paid session of packs', () => {
       atUs: AT * 1e6,
       decidedAtMs: DECIDED,
       session: 'cs_1',
+      customer: 'cus_1',
       pack: 'small',
       quantity: 2,
       credits: 1000,
@@ -69,13 +82,15 @@ describe('a paid session of packs', () => {
   test('is about whom our metadata names first', () => {
     const identity = (fields: Json) => told(readOf(completed, session(fields))).identity;
     expect(identity({ client_reference_id: 'user_2' })).toEqual({
-      userIds: ['user_1', 'user_2'],
+      userIds: ['user_1'],
+      references: ['user_2'],
       customerId: 'cus_1',
       email: 'ada@example.com',
     });
     const guest = { customer: null, client_reference_id: 'null', customer_details: null };
     expect(identity({ ...guest, metadata: { pack: 'small' } })).toEqual({
       userIds: [],
+      references: [],
       customerId: null,
       email: 'typed@example.com',
     });
@@ -104,6 +119,8 @@ describe('what a pack is worth', () => {
         detail: expect.stringContaining(`cs_1 sold the pack ${pack}`) as string,
         waitsFor,
       },
+      identity: { ...payer, userIds: [] },
+      isOurs: true,
     });
   });
 
@@ -119,14 +136,51 @@ describe('what a pack is worth', () => {
     ['no text as quantity', { pack: 'small', quantity: 2 }],
     ['an empty quantity', { pack: 'small', quantity: '' }],
     ['more pieces than anybody buys', { pack: 'small', quantity: '100000' }],
-  ])('%s fails, and says what is missing', (_name, metadata) => {
-    expect(readOf(completed, session({ metadata }))).toEqual({
+  ])('%s fails, and says what is missing, once its lines do not tell either', (_name, metadata) => {
+    const sold = session({ metadata });
+    const lack = { lack: 'session_lines', sessionId: 'cs_1' };
+    expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(lack);
+    const isLabelled = metadata?.['user_id'] !== undefined || metadata?.['pack'] === 'small';
+    const failure = {
       fail: {
         code: 'missing_metadata',
         detail: expect.stringContaining('cs_1 names no pack') as string,
       },
+      identity: { ...payer, userIds: metadata?.['user_id'] === undefined ? [] : ['user_1'] },
+    };
+    expect(readOf(completed, sold)).toEqual({
+      ...failure,
+      isOurs: isLabelled || 'if_named',
     });
-    expect(lackOf(eventOf(completed, session({ metadata })), knowledge)).toBeNull();
+    const other = session({ metadata, line_items: lines([{ price: 'price_support' }]) });
+    expect(readOf(completed, other)).toEqual({ ...failure, isOurs: isLabelled });
+    expect(lackOf(eventOf(completed, other), knowledge)).toBeNull();
+  });
+
+  test('the lines say what a Payment Link sold: every pack among them, in all its pieces', () => {
+    const line_items = lines([
+      { price: 'price_small', quantity: 2 },
+      { price: 'price_support' },
+      { price: 'price_large', quantity: 1 },
+    ]);
+    const sold = session({ metadata: {}, line_items });
+    expect(factOf(readOf(completed, sold))).toMatchObject({
+      pack: 'small+large',
+      quantity: 3,
+      credits: 4000,
+      customer: 'cus_1',
+    });
+    expect(told(readOf(completed, sold))).toMatchObject({ identity: payer, isOurs: true });
+    const payment = { lack: 'payment_time', paymentIntentId: 'pi_1' };
+    expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(payment);
+  });
+
+  test('a plan among the lines of a payment is no pack', () => {
+    const sold = session({ metadata: {}, line_items: lines([{ price: 'price_starter' }]) });
+    expect(readOf(completed, sold)).toMatchObject({
+      fail: { code: 'missing_metadata' },
+      isOurs: true,
+    });
   });
 
   test('the most pieces that anybody buys count', () => {
@@ -135,18 +189,55 @@ describe('what a pack is worth', () => {
 });
 
 describe('a session of something else', () => {
-  test.each(['subscription', 'setup'])(
-    'of mode %s links the customer and grants nothing',
-    (mode) => {
-      expect(readOf(completed, session({ mode, metadata: {} }))).toEqual({
-        identity: { userIds: ['user_1'], customerId: 'cus_1', email: 'ada@example.com' },
-        facts: [],
-        links: [],
-        changes: [],
-      });
-      expect(lackOf(eventOf(completed, session({ mode })), knowledge)).toBeNull();
-    },
-  );
+  const empty = { links: [], changes: [], notices: [] };
+
+  test('of mode subscription tells whose the customer is, and grants nothing', () => {
+    const ours = { mode: 'subscription', metadata: { user_id: 'user_1' } };
+    const identity = { ...payer, userIds: ['user_1'] };
+    expect(readOf(completed, session(ours))).toEqual({
+      identity,
+      isOurs: true,
+      facts: [],
+      ...empty,
+    });
+    expect(lackOf(eventOf(completed, session(ours)), knowledge)).toBeNull();
+    const guest = session({ ...ours, metadata: {}, customer: null });
+    expect(told(readOf(completed, guest)).facts).toEqual([]);
+  });
+
+  test('of mode subscription without our metadata tells it as a fact, if it sells a plan of ours', () => {
+    const sold = session({ mode: 'subscription', metadata: {} });
+    const fact = {
+      kind: 'customer',
+      key: 'customer:cus_1',
+      atUs: AT * 1e6,
+      decidedAtMs: DECIDED,
+      customer: 'cus_1',
+    };
+    const lack = { lack: 'session_lines', sessionId: 'cs_1' };
+    expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(lack);
+    const reading = { identity: payer, facts: [fact], ...empty };
+    expect(readOf(completed, sold)).toEqual({ ...reading, isOurs: 'if_named' });
+    for (const [price, isOurs] of [
+      ['price_starter', true],
+      ['price_support', false],
+    ] as const) {
+      const known = { ...sold, line_items: lines([{ price }]) };
+      expect(readOf(completed, known)).toEqual({ ...reading, isOurs });
+      expect(lackOf(eventOf(completed, known), knowledge)).toBeNull();
+    }
+  });
+
+  test.each(['open', 'expired'])('of mode subscription that is %s tells nothing', (status) => {
+    const unfinished = session({ mode: 'subscription', metadata: {}, status });
+    expect(readOf(completed, unfinished)).toEqual({ skip: 'not completed' });
+  });
+
+  test('of mode setup sells nothing, and nothing is asked about it', () => {
+    const setup = session({ mode: 'setup', metadata: {} });
+    expect(readOf(completed, setup)).toEqual({ skip: 'sells nothing' });
+    expect(lackOf(eventOf(completed, setup), knowledge)).toBeNull();
+  });
 
   test('that is not paid yet is skipped', () => {
     const unpaid = session({ payment_status: 'unpaid' });

@@ -31,6 +31,7 @@ describe('a paid invoice of a plan', () => {
       decidedAtMs: DECIDED,
       invoice: 'in_1',
       subscription: 'sub_1',
+      customer: 'cus_1',
       reason: 'cycle',
       form: 'full',
       terms: {
@@ -287,7 +288,19 @@ describe('an invoice without a plan', () => {
         detail: expect.stringMatching(/in_1 .*price_support, price_seat/) as string,
         waitsFor: ['price_support', 'price_seat'],
       },
+      identity: {
+        userIds: ['user_1'],
+        customerId: 'cus_1',
+        email: 'ada@example.com',
+        subscriptionId: 'sub_1',
+      },
+      isOurs: true,
     });
+  });
+
+  test("are nobody's failure where neither their metadata nor their customer is known", () => {
+    const fields = { parent: { subscription_details: { subscription: 'sub_1', metadata: {} } } };
+    expect(paid([addOn], fields)).toMatchObject({ isOurs: false, identity: { userIds: [] } });
   });
 
   test('an add-on in mid-period bills something beside the plan, once the subscription is known', () => {

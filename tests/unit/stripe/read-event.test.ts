@@ -169,7 +169,12 @@ describe('what no reader expects', () => {
       metadata,
     };
     const reading = told(readOf('checkout.session.completed', session));
-    expect(reading.identity).toEqual({ userIds: ['user_2'], customerId: null, email: null });
+    expect(reading.identity).toEqual({
+      userIds: [],
+      references: ['user_2'],
+      customerId: null,
+      email: null,
+    });
     expect(reading.links).toEqual([{ ref: 'cs_1', payment: 'session:cs_1' }]);
     expect(readOf('checkout.session.completed', { ...session, id: text })).toEqual({
       fail: { code: 'unreadable', detail: 'The checkout session has no id.' },

@@ -32,8 +32,10 @@ describe('a refund', () => {
           finality: 1,
         },
       ],
+      isOurs: true,
       links: [],
       changes: [],
+      notices: [],
     });
     expect(factOf(readOf('refund.created', refund({ created: null }))).atUs).toBe(AT * 1e6);
     const expanded = refund({ charge: { id: 'ch_1' }, payment_intent: null });

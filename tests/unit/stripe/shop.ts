@@ -47,6 +47,7 @@ export const knowledge: Knowledge = {
   mode: 'keep-purchased',
   graceDays: 7,
   decidedAtMs: DECIDED,
+  livemode: null,
 };
 
 /** The marked prices of a story. */

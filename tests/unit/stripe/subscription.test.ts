@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isTie, timelineOf, type StateFact } from '../../../functions/ledger/facts.pure.ts';
+import { timelineOf, type StateFact } from '../../../functions/ledger/facts.pure.ts';
+import { isTie } from '../../../functions/ledger/state-order.pure.ts';
 import { lackOf } from '../../../functions/stripe/read-event.pure.ts';
 import { AT, DAY, DECIDED, eventOf, factOf, knowledge, readOf, told, type Json } from './shop.ts';
 
@@ -282,6 +283,18 @@ describe('a subscription that cannot be read', () => {
         detail: expect.stringMatching(/sub_1 .*price_support, price_seat/) as string,
         waitsFor: ['price_support', 'price_seat'],
       },
+      identity: {
+        userIds: ['user_1'],
+        customerId: 'cus_1',
+        email: null,
+        subscriptionId: 'sub_1',
+      },
+      isOurs: true,
+    });
+    const metadata = {};
+    expect(readOf(updated, subscription(items, { metadata }))).toMatchObject({
+      isOurs: false,
+      identity: { userIds: [], customerId: 'cus_1', subscriptionId: 'sub_1' },
     });
   });
 

@@ -26,6 +26,7 @@ describe('an invoice that is not paid', () => {
         decidedAtMs: DECIDED,
         invoice: 'in_1',
         subscription: 'sub_1',
+        customer: 'cus_1',
         state: 'open',
       });
       expect(told(reading).identity).toMatchObject({
@@ -87,7 +88,9 @@ describe('the payment of an invoice', () => {
         { ref: 'pi_1', payment: 'invoice:in_1' },
         { ref: 'ch_1', payment: 'invoice:in_1' },
       ],
+      isOurs: true,
       changes: [],
+      notices: [],
     });
   });
 
