@@ -9,13 +9,7 @@ import {
 import { readPrice, readPriceDeleted, readProduct } from './policies/catalogue.pure.ts';
 import { readCustomer, readCustomerDeleted } from './policies/customer.pure.ts';
 import { lackOfCheckout, readCheckout } from './policies/pack.pure.ts';
-import {
-  lackOfPaidInvoice,
-  readClosedInvoice,
-  readFailedInvoice,
-  readInvoicePayment,
-  readPaidInvoice,
-} from './policies/plan.pure.ts';
+import { lackOfInvoice, readInvoice, readInvoicePayment } from './policies/plan.pure.ts';
 import {
   lackOfRefundedCharge,
   readCreditNote,
@@ -41,9 +35,7 @@ type Reader = {
 
 const checkout: Reader = { read: readCheckout, lackOf: lackOfCheckout };
 const subscription: Reader = { read: readSubscription, lackOf: lackOfSubscription };
-const paidInvoice: Reader = { read: readPaidInvoice, lackOf: lackOfPaidInvoice };
-const failedInvoice: Reader = { read: readFailedInvoice };
-const closedInvoice: Reader = { read: readClosedInvoice };
+const invoice: Reader = { read: readInvoice, lackOf: lackOfInvoice };
 const refund: Reader = { read: readRefund };
 const dispute: Reader = { read: readDispute };
 const creditNote: Reader = { read: readCreditNote };
@@ -80,13 +72,13 @@ export const readers: Readonly<Record<string, Reader>> = {
   'subscription_schedule.expiring': noted,
   'subscription_schedule.released': noted,
   'subscription_schedule.updated': noted,
-  'invoice.paid': paidInvoice,
-  'invoice.payment_succeeded': paidInvoice,
-  'invoice.payment_failed': failedInvoice,
-  'invoice.payment_action_required': failedInvoice,
-  'invoice.finalized': noted,
-  'invoice.voided': closedInvoice,
-  'invoice.marked_uncollectible': closedInvoice,
+  'invoice.paid': invoice,
+  'invoice.payment_succeeded': invoice,
+  'invoice.payment_failed': invoice,
+  'invoice.payment_action_required': invoice,
+  'invoice.finalized': invoice,
+  'invoice.voided': invoice,
+  'invoice.marked_uncollectible': invoice,
   'invoice_payment.paid': { read: readInvoicePayment },
   'charge.refunded': { read: readRefundedCharge, lackOf: lackOfRefundedCharge },
   'charge.refund.updated': refund,

@@ -1,4 +1,5 @@
 import {
+  amountOr,
   asAmount,
   asIdentity,
   asObject,
@@ -35,17 +36,21 @@ const countOf = (value: unknown): number | undefined => {
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 };
 
-/** @throws Unreadable for a plan by the day or the week */
+/** @throws Unreadable for a plan by the day or the week, or by several months at once */
 function intervalOf(price: Json, kind: string): Price['interval'] {
-  const interval = asText(asObject(price['recurring'])['interval']);
+  const recurring = asObject(price['recurring']);
+  const interval = asText(recurring['interval']);
   if (kind === 'pack' || interval === undefined) return null;
-  if (interval === 'month' || interval === 'year') return interval;
-  throw new Unreadable(`A plan is paid by the month or the year, not by the ${interval}.`);
+  const count = amountOr(recurring['interval_count'], 1, 'interval_count');
+  if (count === 1 && (interval === 'month' || interval === 'year')) return interval;
+  throw new Unreadable(
+    `A plan is paid by the month or the year, not every ${count} ${interval}${count === 1 ? '' : 's'}.`,
+  );
 }
 
 /**
  * A price of ours; null: not one.
- * @throws Unreadable without an amount, with metadata that says no number of credits, or by the week
+ * @throws Unreadable without an amount, with metadata that says no number of credits, or by another period
  * Source: docs.stripe.com/api/prices/object
  */
 export function normalisePrice(price: Json): Price | null {

@@ -1,16 +1,16 @@
 import {
-  asAmount,
+  amountOr,
   asIdentity,
   asInteger,
   asList,
   asObject,
-  asSeconds,
   asText,
   hasMore,
   idAt,
   idOf,
   need,
   present,
+  secondsOrNull,
   type Json,
 } from './json.pure.ts';
 
@@ -63,19 +63,28 @@ function normaliseLine(line: Json): InvoiceLine {
       idOf(asObject(asObject(line['pricing'])['price_details'])['price']) ??
       idAt(line, 'price', 'plan'),
     amount,
-    quantity: asAmount(line['quantity']) ?? 1,
+    quantity: amountOr(line['quantity'], 1, "A line's quantity"),
     isProration: details['proration'] === true || line['proration'] === true,
     isCredit: amount < 0 || (proration['credited_items'] ?? null) !== null,
-    periodStart: asSeconds(period['start']) ?? null,
-    periodEnd: asSeconds(period['end']) ?? null,
+    periodStart: secondsOrNull(period['start'], "A line's period"),
+    periodEnd: secondsOrNull(period['end'], "A line's period"),
   };
+}
+
+/** The invoice of a quote names its subscription only in its lines. */
+function quotedSubscription(invoice: Json): unknown {
+  if (asObject(invoice['parent'])['type'] !== 'quote_details') return undefined;
+  return asList(invoice['lines'])
+    .map((line) => asObject(asObject(line['parent'])['subscription_item_details'])['subscription'])
+    .find((subscription) => idOf(subscription) !== undefined);
 }
 
 /** The subscription of an invoice, with the copy of its metadata that the invoice carries. */
 function subscriptionOf(invoice: Json) {
   const details = asObject(asObject(invoice['parent'])['subscription_details']);
   const older = asObject(invoice['subscription_details']);
-  const subscription = details['subscription'] ?? invoice['subscription'];
+  const subscription =
+    details['subscription'] ?? invoice['subscription'] ?? quotedSubscription(invoice);
   const items = asObject(subscription)['items'];
   return {
     subscriptionId: idOf(subscription) ?? null,
@@ -87,7 +96,7 @@ function subscriptionOf(invoice: Json) {
 
 /**
  * An invoice of any API version.
- * @throws Unreadable without id, total or a line's amount
+ * @throws Unreadable without id, total or a line's amount, or with numbers that cannot be counted with
  * Source: docs.stripe.com/api/invoices/object
  */
 export function normaliseInvoice(invoice: Json): Invoice {
@@ -105,9 +114,12 @@ export function normaliseInvoice(invoice: Json): Invoice {
     email: asIdentity(invoice['customer_email']) ?? null,
     total:
       need(asInteger(invoice['total']), 'The invoice has no total.') -
-      (asInteger(invoice['pre_payment_credit_notes_amount']) ?? 0),
-    paidAt: asSeconds(times['paid_at']) ?? null,
-    closedAt: asSeconds(times['voided_at'] ?? times['marked_uncollectible_at']) ?? null,
+      amountOr(invoice['pre_payment_credit_notes_amount'], 0, 'What was credited before'),
+    paidAt: secondsOrNull(times['paid_at'], 'When the invoice was paid'),
+    closedAt: secondsOrNull(
+      times['voided_at'] ?? times['marked_uncollectible_at'],
+      'When the invoice was closed',
+    ),
     lines: asList(invoice['lines']).map(normaliseLine),
     hasMoreLines: hasMore(invoice['lines']),
     paymentIds: present(

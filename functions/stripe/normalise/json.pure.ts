@@ -43,6 +43,17 @@ export const asSeconds = (value: unknown): number | undefined => {
   return seconds !== undefined && seconds <= 9_007_199_254 ? seconds : undefined;
 };
 
+/**
+ * A number that may be left out: then `fallback`.
+ * @throws Unreadable for one that is there and cannot be counted with, such as beyond 2^53
+ */
+export const amountOr = <T>(value: unknown, fallback: T, what: string): number | T =>
+  (value ?? null) === null ? fallback : need(asAmount(value), `${what} is no usable number.`);
+
+/** Unix seconds that may be left out. @throws Unreadable for what is no time until 2255 */
+export const secondsOrNull = (value: unknown, what: string): number | null =>
+  (value ?? null) === null ? null : need(asSeconds(value), `${what} is no usable time.`);
+
 /** The id of a field that is an id or the expanded object. */
 export const idOf = (value: unknown): string | undefined =>
   asText(value) ?? asText(asObject(value)['id']);

@@ -1,4 +1,5 @@
 import {
+  amountOr,
   asAmount,
   asList,
   asSeconds,
@@ -105,7 +106,7 @@ export type CreditNote = {
 
 /** Before "basil" a note named one refund without its amount: then the other two ways have to tell. */
 function creditedBefore(note: Json): number {
-  const outOfBand = asAmount(note['out_of_band_amount']) ?? 0;
+  const outOfBand = amountOr(note['out_of_band_amount'], 0, 'out_of_band_amount');
   const credited = note['customer_balance_transaction'] ?? null;
   if (note['type'] === 'pre_payment') return 0;
   if ((note['refund'] ?? null) === null)
@@ -121,11 +122,11 @@ function creditedBefore(note: Json): number {
  * Source: docs.stripe.com/api/credit_notes/object
  */
 export function normaliseCreditNote(note: Json): CreditNote {
-  const paid = asAmount(note['post_payment_amount']);
-  const refunded = asList(note['refunds']).reduce(
-    (sum, refund) => sum + (asAmount(refund['amount_refunded']) ?? 0),
-    0,
-  );
+  const paid = amountOr(note['post_payment_amount'], undefined, 'post_payment_amount');
+  // What a payment record gave back makes no refund object: nothing but the note tells of it.
+  const refunded = asList(note['refunds'])
+    .filter(({ type }) => type !== 'payment_record_refund')
+    .reduce((sum, refund) => sum + amountOr(refund['amount_refunded'], 0, 'A refund'), 0);
   return {
     id: need(asText(note['id']), 'The credit note has no id.'),
     invoiceId: need(idAt(note, 'invoice') ?? undefined, 'The credit note has no invoice.'),

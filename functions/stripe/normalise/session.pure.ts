@@ -1,4 +1,5 @@
 import {
+  amountOr,
   asAmount,
   asIdentity,
   asList,
@@ -90,7 +91,7 @@ export function normaliseSession(session: Json): CheckoutSession {
         ? null
         : asList(session['line_items']).map((line) => ({
             priceId: idAt(line, 'price'),
-            quantity: asAmount(line['quantity']) ?? 1,
+            quantity: amountOr(line['quantity'], 1, "A line's quantity"),
           })),
     total,
     invoiceId: idAt(session, 'invoice'),

@@ -1,13 +1,13 @@
 import {
-  asAmount,
+  amountOr,
   asIdentity,
   asList,
   asObject,
-  asSeconds,
   asText,
   hasMore,
   idAt,
   need,
+  secondsOrNull,
   type Json,
 } from './json.pure.ts';
 
@@ -36,15 +36,20 @@ export type Subscription = {
 /** Periods moved onto items with "basil". */
 const normaliseItem = (item: Json, subscription: Json): SubscriptionItem => ({
   priceId: idAt(item, 'price', 'plan'),
-  quantity: asAmount(item['quantity']) ?? 1,
-  periodStart:
-    asSeconds(item['current_period_start'] ?? subscription['current_period_start']) ?? null,
-  periodEnd: asSeconds(item['current_period_end'] ?? subscription['current_period_end']) ?? null,
+  quantity: amountOr(item['quantity'], 1, "An item's quantity"),
+  periodStart: secondsOrNull(
+    item['current_period_start'] ?? subscription['current_period_start'],
+    'The start of the period',
+  ),
+  periodEnd: secondsOrNull(
+    item['current_period_end'] ?? subscription['current_period_end'],
+    'The end of the period',
+  ),
 });
 
 /**
  * A subscription of any API version.
- * @throws Unreadable without id or status
+ * @throws Unreadable without id or status, or with numbers that cannot be counted with
  * Source: docs.stripe.com/api/subscriptions/object
  */
 export function normaliseSubscription(subscription: Json): Subscription {
@@ -55,10 +60,10 @@ export function normaliseSubscription(subscription: Json): Subscription {
     customerId: idAt(subscription, 'customer'),
     items: asList(subscription['items']).map((item) => normaliseItem(item, subscription)),
     hasMoreItems: hasMore(subscription['items']),
-    cancelAt: asSeconds(subscription['cancel_at']) ?? null,
+    cancelAt: secondsOrNull(subscription['cancel_at'], 'cancel_at'),
     isEndingWithPeriod: subscription['cancel_at_period_end'] === true,
-    trialEnd: asSeconds(subscription['trial_end']) ?? null,
-    endedAt: asSeconds(subscription['ended_at']) ?? null,
+    trialEnd: secondsOrNull(subscription['trial_end'], 'trial_end'),
+    endedAt: secondsOrNull(subscription['ended_at'], 'ended_at'),
   };
 }
 

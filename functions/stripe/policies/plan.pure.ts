@@ -89,15 +89,12 @@ function readOther(invoice: Invoice, prices: Prices): Reading {
   );
 }
 
-/**
- * invoice.paid and invoice.payment_succeeded: what a subscription's money bought, at the time it was paid.
- * Source: docs.stripe.com/billing/subscriptions/webhooks
- */
-export function readPaidInvoice(object: Json, event: StripeEvent, knowledge: Knowledge): Reading {
-  const invoice = normaliseInvoice(object);
+/** An invoice of a subscription. */
+type Billed = Invoice & { subscriptionId: string };
+
+/** What a subscription's money bought, at the time it was paid. */
+function readPaid(invoice: Billed, event: StripeEvent, knowledge: Knowledge): Reading {
   const { id, subscriptionId, total } = invoice;
-  if (subscriptionId === null) return skip('not an invoice of a subscription');
-  if (invoice.status !== 'paid') return skip('not paid');
   const lines = planLinesOf(invoice, knowledge.prices);
   const line = tellingLine(lines);
   if (!line) return readOther(invoice, knowledge.prices);
@@ -128,7 +125,7 @@ export function readPaidInvoice(object: Json, event: StripeEvent, knowledge: Kno
 }
 
 /** Ten lines stand in an invoice, the others are listed; without a plan's line the subscription tells. */
-export function lackOfPaidInvoice(object: Json, { prices }: Knowledge): Lack | null {
+export function lackOfInvoice(object: Json, { prices }: Knowledge): Lack | null {
   const invoice = normaliseInvoice(object);
   const { id, subscriptionId } = invoice;
   if (subscriptionId === null || invoice.status !== 'paid') return null;
@@ -139,29 +136,54 @@ export function lackOfPaidInvoice(object: Json, { prices }: Knowledge): Lack | n
 }
 
 /** An invoice that cannot be paid for the moment (`open`), or never will be (`closed`). */
-const readUnpaid =
-  (state: 'open' | 'closed') =>
-  (object: Json, event: StripeEvent, { decidedAtMs, prices }: Knowledge): Reading => {
-    const invoice = normaliseInvoice(object);
-    const { id, subscriptionId, hasMoreLines } = invoice;
-    if (subscriptionId === null) return skip('not an invoice of a subscription');
-    const isPlan = planLinesOf(invoice, prices).length > 0;
-    if (!hasMoreLines && !isPlan) return skip('bills no plan');
-    const at = state === 'closed' ? (invoice.closedAt ?? event.created) : event.created;
-    const key = state === 'open' ? `failing:${id}` : `closed:${id}`;
-    const { customerId: customer } = invoice;
-    const told = { key, atUs: microseconds(at), decidedAtMs, customer };
-    return tell(identityOf(invoice), {
-      isOurs: isPlan || invoice.userId !== null,
-      facts: [{ kind: 'invoice', ...told, invoice: id, subscription: subscriptionId, state }],
-    });
-  };
+function readUnpaid(
+  state: 'open' | 'closed',
+  invoice: Billed,
+  event: StripeEvent,
+  { decidedAtMs, prices }: Knowledge,
+): Reading {
+  const { id, subscriptionId, hasMoreLines } = invoice;
+  const isPlan = planLinesOf(invoice, prices).length > 0;
+  if (!hasMoreLines && !isPlan) return skip('bills no plan');
+  const at = state === 'closed' ? (invoice.closedAt ?? event.created) : event.created;
+  const key = state === 'open' ? `failing:${id}` : `closed:${id}`;
+  const { customerId: customer } = invoice;
+  const told = { key, atUs: microseconds(at), decidedAtMs, customer };
+  return tell(identityOf(invoice), {
+    isOurs: isPlan || invoice.userId !== null,
+    facts: [{ kind: 'invoice', ...told, invoice: id, subscription: subscriptionId, state }],
+  });
+}
 
-/** invoice.payment_failed and .payment_action_required: grace is counted from the first. */
-export const readFailedInvoice = readUnpaid('open');
+/** Events of an open invoice that say that its money did not come: grace is counted from the first. */
+const failures = ['invoice.payment_failed', 'invoice.payment_action_required'];
 
-/** invoice.voided and .marked_uncollectible: nobody waits for its money any more. */
-export const readClosedInvoice = readUnpaid('closed');
+/**
+ * invoice.*: its status says what it comes to, whichever event brings it; an event that comes late, or is
+ * read anew, brings the invoice as it is by then.
+ * Source: docs.stripe.com/billing/subscriptions/webhooks, docs.stripe.com/invoicing/overview#invoice-statuses
+ */
+export function readInvoice(object: Json, event: StripeEvent, knowledge: Knowledge): Reading {
+  const invoice = normaliseInvoice(object);
+  const { subscriptionId, status } = invoice;
+  if (subscriptionId === null) return skip('not an invoice of a subscription');
+  const billed = { ...invoice, subscriptionId };
+  switch (status) {
+    case 'paid':
+      return readPaid(billed, event, knowledge);
+    case 'open':
+      return failures.includes(event.type)
+        ? readUnpaid('open', billed, event, knowledge)
+        : skip('not paid');
+    case 'void':
+    case 'uncollectible':
+      return readUnpaid('closed', billed, event, knowledge);
+    case 'draft':
+      return skip('not finalized');
+    default:
+      throw new Unreadable(`Invoice ${invoice.id} has the unknown status ${status}.`);
+  }
+}
 
 /** invoice_payment.paid: by which ids the money of an invoice is known. */
 export function readInvoicePayment(object: Json): Reading {

@@ -99,6 +99,9 @@ function disputeStanding({ status, movedAt }: Dispute): Standing | null | undefi
   switch (status) {
     case 'needs_response':
     case 'under_review':
+    // The bank did not take the first response and nobody has decided yet: the money is still gone.
+    case 'appeal_needs_response':
+    case 'appeal_under_review':
       return { taken: true, finality: 1 };
     case 'lost':
       return { taken: true, finality: 2 };

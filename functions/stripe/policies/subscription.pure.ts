@@ -67,10 +67,12 @@ function digestOf(parts: readonly unknown[]): string {
   return ((high >>> 11) * 2 ** 32 + (low >>> 0)).toString(36);
 }
 
-const phases: ReadonlyMap<string, StateFact['phase']> = new Map([
-  ['customer.subscription.created', 'created'],
-  ['customer.subscription.deleted', 'deleted'],
-]);
+/** A subscription whose status says that it goes on has not ended, whatever the event is called. */
+function phaseOf({ type }: StripeEvent, { status }: Subscription): StateFact['phase'] {
+  if (type === 'customer.subscription.created') return 'created';
+  const isOver = status === 'canceled' || status === 'incomplete_expired';
+  return type === 'customer.subscription.deleted' && isOver ? 'deleted' : 'updated';
+}
 
 /**
  * customer.subscription.*: the subscription as it is from the event's time on. The same content in the
@@ -95,7 +97,7 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
       },
     );
 
-  const phase = phases.get(event.type) ?? 'updated';
+  const phase = phaseOf(event, subscription);
   const endedAt = subscription.endedAt ?? (phase === 'deleted' ? event.created : null);
   const digest = digestOf([priceId, ...Object.values(content), endedAt]);
   const price = prices.get(priceId ?? '');

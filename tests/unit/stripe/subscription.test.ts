@@ -84,11 +84,30 @@ describe('a state of a subscription', () => {
     ['customer.subscription.resumed', 'updated'],
     ['customer.subscription.pending_update_applied', 'updated'],
     ['customer.subscription.pending_update_expired', 'updated'],
-    ['customer.subscription.deleted', 'deleted'],
-  ])('%s: its phase is %s', (type, phase) => {
-    const state = stateOf(subscription([starter]), {}, type);
+    ['customer.subscription.deleted', 'deleted', 'canceled'],
+    ['customer.subscription.deleted', 'deleted', 'incomplete_expired'],
+    // An event that contradicts itself: its status decides.
+    ['customer.subscription.deleted', 'updated', 'active'],
+    ['customer.subscription.deleted', 'updated', 'past_due'],
+  ])('%s: its phase is %s', (type, phase, status = 'active') => {
+    const state = stateOf(subscription([starter], { status }), {}, type);
     expect(state.phase).toBe(phase);
     expect(state.key).toContain(`:${phase}:`);
+  });
+
+  test.each([2 ** 53, 1.5, -1, '3', 1e300])(
+    'with the quantity %s cannot be read: nothing is counted as one piece',
+    (quantity) => {
+      const odd = subscription([{ ...starter, quantity }]);
+      expect(readOf(updated, odd)).toHaveProperty('fail.code', 'unreadable');
+    },
+  );
+
+  test.each(['cancel_at', 'trial_end', 'ended_at'])('with %s at no time cannot be read', (name) => {
+    const odd = subscription([starter], { [name]: 2 ** 53 });
+    expect(readOf(updated, odd)).toEqual({
+      fail: { code: 'unreadable', detail: `${name} is no usable time.` },
+    });
   });
 
   test('reads the period where it stood before "basil"', () => {
@@ -146,7 +165,9 @@ describe('a state of a subscription', () => {
     expect(stateOf(subscription([starter], { ended_at: AT - 9 }), {}, deleted).endedAt).toBe(
       AT - 9,
     );
-    expect(stateOf(subscription([starter]), {}, deleted).endedAt).toBe(AT);
+    const canceled = subscription([starter], { status: 'canceled' });
+    expect(stateOf(canceled, {}, deleted).endedAt).toBe(AT);
+    expect(stateOf(subscription([starter]), {}, deleted).endedAt).toBeNull();
     expect(stateOf(subscription([starter])).endedAt).toBeNull();
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { eventTypes } from '../../../functions/stripe/read-event.pure.ts';
 import {
   AT,
   DECIDED,
@@ -37,16 +38,21 @@ describe('an invoice that is not paid', () => {
   );
 
   test.each([
-    ['invoice.voided', { voided_at: AT - 5 }],
-    ['invoice.marked_uncollectible', { voided_at: null, marked_uncollectible_at: AT - 5 }],
-  ])('%s: nobody waits for it since then', (type, status_transitions) => {
-    expect(factOf(readOf(type, invoice([starter], { status_transitions })))).toMatchObject({
+    ['invoice.voided', 'void', { voided_at: AT - 5 }],
+    [
+      'invoice.marked_uncollectible',
+      'uncollectible',
+      { voided_at: null, marked_uncollectible_at: AT - 5 },
+    ],
+  ])('%s: nobody waits for it since then', (type, status, status_transitions) => {
+    expect(factOf(readOf(type, invoice([starter], { status, status_transitions })))).toMatchObject({
       kind: 'invoice',
       key: 'closed:in_1',
       atUs: (AT - 5) * 1e6,
       state: 'closed',
     });
-    expect(factOf(readOf(type, invoice([starter], open))).atUs).toBe(AT * 1e6);
+    const untimed = { ...open, status };
+    expect(factOf(readOf(type, invoice([starter], untimed))).atUs).toBe(AT * 1e6);
   });
 
   test('is told in the shape of before "basil" too', () => {
@@ -58,21 +64,36 @@ describe('an invoice that is not paid', () => {
 
   test('counts with further lines, among which the plan may be', () => {
     const lines = { data: [line({ price: 'price_support', amount: 1 })], has_more: true };
-    expect(factOf(readOf('invoice.payment_failed', invoice([], { lines })))).toMatchObject({
-      state: 'open',
-    });
+    const bill = invoice([], { ...open, lines });
+    expect(factOf(readOf('invoice.payment_failed', bill))).toMatchObject({ state: 'open' });
   });
 
-  test.each(['invoice.payment_failed', 'invoice.voided'])(
-    '%s: of no subscription, or without a plan, is skipped',
-    (type) => {
-      expect(readOf(type, invoice([starter], { parent: null }))).toEqual({
-        skip: 'not an invoice of a subscription',
-      });
-      const other = line({ price: 'price_support', amount: 1 });
-      expect(readOf(type, invoice([other]))).toEqual({ skip: 'bills no plan' });
-    },
-  );
+  test.each([
+    ['invoice.payment_failed', 'open'],
+    ['invoice.voided', 'void'],
+  ])('%s: of no subscription, or without a plan, is skipped', (type, status) => {
+    expect(readOf(type, invoice([starter], { parent: null }))).toEqual({
+      skip: 'not an invoice of a subscription',
+    });
+    const other = line({ price: 'price_support', amount: 1 });
+    expect(readOf(type, invoice([other], { status }))).toEqual({ skip: 'bills no plan' });
+  });
+
+  test('comes to what its status says, whichever event brings it', () => {
+    const types = eventTypes.filter((type) => type.startsWith('invoice.'));
+    const failing = ['invoice.payment_failed', 'invoice.payment_action_required'];
+    expect(types.length).toBeGreaterThanOrEqual(7);
+    for (const type of types) {
+      const of = (status: string) => readOf(type, invoice([starter], { status }));
+      expect.soft(factOf(of('paid')), type).toMatchObject({ kind: 'plan', key: 'invoice:in_1' });
+      for (const status of ['void', 'uncollectible'])
+        expect.soft(factOf(of(status)), type).toMatchObject({ state: 'closed' });
+      const open = failing.includes(type) ? 'facts.0.state' : 'skip';
+      expect.soft(of('open'), type).toHaveProperty(open, open === 'skip' ? 'not paid' : 'open');
+      expect.soft(of('draft'), type).toEqual({ skip: 'not finalized' });
+      expect.soft(of('lost'), type).toHaveProperty('fail.code', 'unreadable');
+    }
+  });
 });
 
 describe('the payment of an invoice', () => {
