@@ -1,7 +1,7 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_264f86be81';
+export const functionsSchema = 'rowloom_ed8c975311';
 /** Parameters that are arrays of SQL, not of JSON. */
-export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits'];
+export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
   books_read: { takes: { p_user: string }; gives: unknown };
   catalogue_apply: { takes: { p_changes: object }; gives: unknown };
@@ -12,6 +12,7 @@ export type Functions = {
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
   customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
+  event_next_attempt: { takes: { p_attempts: number; p_received: string; p_passing: boolean }; gives: unknown };
   events_wake: { takes: { p_refs: readonly string[] }; gives: number };
   job_advance: { takes: { p_job: string; p_succeeded: number; p_failed: number }; gives: string | null };
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
@@ -38,11 +39,14 @@ export type Functions = {
   ledger_step: { takes: { p_user: string; p_fact: object; p_step?: object | null }; gives: string | null };
   notices_raise: { takes: { p_user: string; p_notices: object }; gives: void };
   own_position: { takes: { p_newest: string; p_key: string }; gives: string | null };
+  payload_is_due: { takes: { p_received: string }; gives: boolean };
+  payloads_purge: { takes: { p_days: number; p_limit: number }; gives: number };
   position_us: { takes: { p_position: string }; gives: unknown };
   stripe_event_apply: { takes: { p: object; p_user: string }; gives: void };
-  stripe_event_post: { takes: { p: object; p_payload: string }; gives: unknown };
+  stripe_event_post: { takes: { p: object; p_payload?: string | null }; gives: unknown };
   stripe_event_post_fold: { takes: { p: object; p_user: string; p_books?: object | null; p_payload?: string | null }; gives: unknown };
-  stripe_event_put: { takes: { e: object; p_payload: string; p_status: string; p_user?: string | null; p_code?: string | null; p_detail?: string | null; p_waits?: readonly string[] | null }; gives: boolean };
+  stripe_event_put: { takes: { e: object; p_status: string; p_payload?: string | null; p_user?: string | null; p_code?: string | null; p_detail?: string | null; p_waits?: readonly string[] | null }; gives: boolean };
+  stripe_events_return: { takes: { p_ids: readonly string[]; p_tried: boolean }; gives: void };
   subscription_put: { takes: { p_user: string; p_state: object; p_paid: object; p_position: string }; gives: void };
   user_ensure: { takes: { p: object }; gives: unknown };
   user_find: { takes: { p_ref: string }; gives: string | null };

@@ -79,6 +79,7 @@ const schema = z.object({
   MAX_ROWS: count(100_000, 1, 1_000_000),
   MAX_UPLOAD_BYTES: count(104_857_600, 1),
   RESULT_RETENTION_DAYS: count(30, 1, 3650),
+  WEBHOOK_RETENTION_DAYS: count(30, 1, 3650),
   RATE_LIMIT_PER_MINUTE: count(1200, 1),
 });
 
@@ -159,6 +160,7 @@ function shape(env: z.infer<typeof schema>) {
     maxRows: env.MAX_ROWS,
     maxUploadBytes: env.MAX_UPLOAD_BYTES,
     resultRetentionDays: env.RESULT_RETENTION_DAYS,
+    webhookRetentionDays: env.WEBHOOK_RETENTION_DAYS,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
   };
 }

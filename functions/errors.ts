@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'no_output'
   | 'rows_expired'
   | 'nothing_to_retry'
+  | 'event_settled'
   | 'upload_superseded'
   | 'upload_interrupted'
   | 'idempotency_key_reused'

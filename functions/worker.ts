@@ -8,7 +8,8 @@ import { ConfigError, parseEnv } from './env.ts';
 import { purgeJobs } from './jobs/purge-jobs.ts';
 import { startAwaitingJobs } from './jobs/start-awaiting-jobs.ts';
 import { watchJobs } from './jobs/watch-jobs.ts';
-import { retryDueEvents } from './stripe/retry-due.ts';
+import { purgePayloads } from './stripe/purge-payloads.ts';
+import { retryDueEvents } from './stripe/retry-events.ts';
 
 type Env = Record<string, unknown>;
 type App = { ctx: Ctx; fetch: ReturnType<typeof createApp>['fetch'] };
@@ -58,6 +59,7 @@ async function runCron(ctx: Ctx, cron: string): Promise<void> {
           settleDueUsers(ctx),
           startAwaitingJobs(ctx),
           purgeJobs(ctx),
+          purgePayloads(ctx),
         ],
   );
   const failed = runs.find((run) => run.status === 'rejected');

@@ -33,6 +33,9 @@ export function requireAdmin(adminToken: string): MiddlewareHandler {
   };
 }
 
+/** Byte for byte what a signature was made of, if it is UTF-8: a byte order mark stays. */
+const utf8 = { fatal: false, ignoreBOM: true };
+
 /**
  * The body as text, at most `maxBytes`; more is `too_large` without reading on, whatever
  * Content-Length says.
@@ -45,10 +48,11 @@ export async function readBody(c: Context, maxBytes: number): Promise<string> {
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
   // A length that is told and small: the platform reads it faster than a loop can.
   const told = c.req.header('content-length');
-  if (told !== undefined && !c.req.header('transfer-encoding')) return c.req.text();
+  if (told !== undefined && !c.req.header('transfer-encoding'))
+    return new TextDecoder('utf-8', utf8).decode(await c.req.arrayBuffer());
   const reader = c.req.raw.body?.getReader();
   if (!reader) return '';
-  const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+  const decoder = new TextDecoder('utf-8', utf8);
   let text = '';
   let size = 0;
   for (;;) {

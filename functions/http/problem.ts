@@ -32,6 +32,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   no_output: { status: 409, title: 'The job has no output yet' },
   rows_expired: { status: 410, title: 'The rows are gone' },
   nothing_to_retry: { status: 409, title: 'No row has failed' },
+  event_settled: { status: 409, title: 'The event has come to its end' },
   upload_superseded: { status: 409, title: 'Another upload took over' },
   upload_interrupted: { status: 400, title: 'The upload broke off' },
   idempotency_key_reused: { status: 422, title: 'Idempotency key used for another request' },

@@ -4,7 +4,9 @@ import { entriesSchema } from './schemas.ts';
 export const time = z.string().describe('ISO 8601, UTC');
 const rate = z.number().nullable();
 
-export const eventStatus = z.enum(['pending', 'completed', 'skipped', 'failed']);
+export const eventStatus = z
+  .enum(['pending', 'completed', 'skipped', 'failed', 'dismissed'])
+  .describe('`pending`: being tried again at this moment');
 
 export const eventSchema = z.object({
   eventId: z.string(),
@@ -14,10 +16,15 @@ export const eventSchema = z.object({
   errorCode: z.string().nullable(),
   error: z.string().nullable(),
   userId: z.string().nullable(),
+  objectId: z.string().nullable().describe('what it is about'),
   stripeCreatedAt: time,
   receivedAt: time,
   processedAt: time.nullable(),
-  nextAttemptAt: time.nullable(),
+  nextAttemptAt: time.nullable().describe('null of a failed one: no more by the clock'),
+  waitingFor: z
+    .array(z.string())
+    .describe('whatever of this comes makes the event due: ids, prices, e-mail, `stripe`'),
+  dismissedReason: z.string().nullable(),
 });
 
 export const eventsSchema = z.object({
@@ -27,13 +34,18 @@ export const eventsSchema = z.object({
 
 export const eventDetailSchema = eventSchema.extend({
   apiVersion: z.string().nullable(),
-  payload: z.unknown().describe("Stripe's event as it came"),
+  payload: z
+    .unknown()
+    .describe("Stripe's event as it came, as one text if nested too deep; null: removed"),
+  payloadRemoved: z.boolean(),
 });
 
 export const retriedSchema = eventSchema.extend({
   status: z
     .enum([...eventStatus.options, 'duplicate'])
-    .describe('`duplicate`: applied before, nothing changed'),
+    .describe(
+      '`duplicate`: at its end before, nothing changed; `pending`: another run is trying it',
+    ),
 });
 
 export const retriedAllSchema = z.object({
@@ -57,6 +69,7 @@ export const statsSchema = z.object({
       skipped: z.number(),
       failed: z.number(),
       pending: z.number(),
+      dismissed: z.number(),
       successRate: rate.describe('(completed + skipped) / (count − pending), 0–1'),
       p50Ms: rate.describe('from receipt to the end of processing'),
       p95Ms: rate,

@@ -2,10 +2,13 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { eventStats } from '../stripe/event-stats.ts';
+import { dismissEvent } from '../stripe/dismiss-event.ts';
 import { listEvents, readStoredEvent } from '../stripe/list-events.ts';
 import { retryEvent, retryEvents } from '../stripe/retry-events.ts';
+import { reasonField } from './admin-credits.ts';
 import {
   eventDetailSchema,
+  eventSchema,
   eventsSchema,
   eventStatus,
   retriedAllSchema,
@@ -88,7 +91,7 @@ const retryRoutes = (ctx: Ctx) =>
         tag: 'Admin',
         summary: 'Retry all Stripe events that are due or failed',
         description:
-          'Whatever their next time, each on its own. One call tries at most `limit` events (500) and begins none after 20 s; call again while `remaining` goes down.',
+          'Whatever their next time, each on its own and as Stripe has its object by now. One call tries at most `limit` events (500) and begins none after 20 s; call again while `remaining` goes down.',
         auth: 'admin',
         ok: { status: 200, description: 'What came of it', schema: retriedAllSchema },
         errors: ['invalid_request'],
@@ -105,15 +108,31 @@ const retryRoutes = (ctx: Ctx) =>
         tag: 'Admin',
         summary: 'Retry a Stripe event now',
         description:
-          '`status` says what came of it; `duplicate` is an event that was applied before: nothing changes.',
+          'Its object is read from Stripe anew. `status` says what came of it; `duplicate` is an event that came to its end before: nothing changes.',
         auth: 'admin',
         ok: { status: 200, description: 'The event as it is now', schema: retriedSchema },
         errors: ['not_found'],
       }),
       checked('param', eventParam),
       async (c) => c.json(await retryEvent(ctx, c.req.valid('param'))),
+    )
+    .post(
+      '/:eventId/dismiss',
+      describe({
+        tag: 'Admin',
+        summary: 'Close a Stripe event that failed',
+        description:
+          'It is not tried again and keeps its error. Dismissed before: the same answer, with the reason of then.',
+        auth: 'admin',
+        ok: { status: 200, description: 'The event as it is now', schema: eventSchema },
+        errors: ['not_found', 'event_settled', 'invalid_json', 'invalid_request'],
+      }),
+      checked('param', eventParam),
+      checked('json', z.strictObject({ reason: reasonField })),
+      async (c) =>
+        c.json(await dismissEvent(ctx, { ...c.req.valid('param'), ...c.req.valid('json') })),
     );
 
-/** The inbox for operators: look, measure, retry. */
+/** The inbox for operators: look, measure, retry, dismiss. */
 export const adminWebhookRoutes = (ctx: Ctx) =>
   new Hono().route('/', readRoutes(ctx)).route('/', retryRoutes(ctx));

@@ -4,7 +4,7 @@ import { createTokenVerifier, type Identity, type TokenVerifier } from '../http/
 import type { Vars } from '../http/middleware.ts';
 import { createRateLimiter, type RateLimiter } from '../http/rate-limit.ts';
 import { ensureUser, type Ensured } from '../users/ensure.ts';
-import { retryQuietly } from '../stripe/retry-due.ts';
+import { retryQuietly } from '../stripe/retry-events.ts';
 
 /** Users whose id this isolate remembers; ids never change, so that nothing can go stale. */
 const rememberedUsers = 5000;

@@ -3,7 +3,7 @@ import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
 import { startAwaitingQuietly } from '../jobs/start-awaiting-jobs.ts';
-import { retryQuietly } from '../stripe/retry-due.ts';
+import { retryQuietly } from '../stripe/retry-events.ts';
 import { receiveStripeEvent } from '../stripe/receive.ts';
 import { describe } from './describe.ts';
 import { receivedSchema } from './schemas.ts';

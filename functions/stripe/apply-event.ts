@@ -3,12 +3,14 @@ import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { stepOf } from '../ledger/step.pure.ts';
 import { timelineAnswer } from '../ledger/timeline-answer.ts';
-import { applyByFold, type InboxRow, type Stored } from './apply-reading.ts';
+import { applyByFold, objectsOf, type InboxRow, type Stored } from './apply-reading.ts';
 import { bringPayment } from './bring-payment.ts';
 import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
 import { fetchMissing } from './fetch-missing.ts';
-import { read } from './read-event.pure.ts';
-import { fail, type Reading, type StripeEvent } from './reading.pure.ts';
+import { present } from './normalise/json.pure.ts';
+import { storable } from './payload.pure.ts';
+import { objectIdOf, read } from './read-event.pure.ts';
+import type { Failure, Reading, StripeEvent } from './reading.pure.ts';
 import { whoAnswer } from './who-answer.ts';
 import { asChosen, claimOf, type Claim, type Who } from './whose.pure.ts';
 
@@ -46,28 +48,28 @@ const answer = z.discriminatedUnion('outcome', [
 ]);
 type Outcome = z.infer<typeof answer>;
 
-const clean = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+/** `payload`: as it came; null: the inbox has it already. */
+const inboxRowOf = (event: StripeEvent, payload: string | null): InboxRow => {
+  const { id, type, created, apiVersion } = event;
+  return { event: { id, type, created, apiVersion, objectId: objectIdOf(event) }, payload };
+};
 
-/** Postgres stores neither NUL nor half a surrogate pair; no field that counts holds them. */
-function storable(payload: StripeEvent['payload']): string {
-  const text = JSON.stringify(payload);
-  if (!/\\u(0000|d[89a-f])/i.test(text)) return text;
-  const cleaned = JSON.parse(text, (_key, value: unknown) => {
-    if (typeof value === 'string') return clean(value);
-    if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, part]) => [clean(name), part]));
-  }) as unknown;
-  return JSON.stringify(cleaned);
-}
+/** Longer ones are nobody's, and no index takes them. */
+const longestRef = 255;
 
-const inboxRowOf = ({ payload, ...event }: StripeEvent): InboxRow => ({
-  event,
-  payload: storable(payload),
-});
+/** Every wait says for what: at least the object that the event is about. */
+const waitsOf = (row: InboxRow, fail: Pick<Failure, 'code' | 'waitsFor'>): string[] =>
+  present([
+    ...(fail.waitsFor ?? []),
+    fail.code === 'stripe_unavailable' ? 'stripe' : null,
+    row.event.objectId ?? row.event.id,
+  ]).filter((ref) => ref.length <= longestRef);
 
-const verdictOf = (reading: Reading) => {
+const verdictOf = (reading: Reading, row: InboxRow) => {
   if ('skip' in reading) return { status: 'skipped' };
-  return 'fail' in reading ? { status: 'failed', ...reading.fail } : undefined;
+  if (!('fail' in reading)) return undefined;
+  const { code, detail } = reading.fail;
+  return { status: 'failed', code, detail, waitsFor: waitsOf(row, reading.fail) };
 };
 
 /** What is decided about an event, and whose it is where somebody chose that. */
@@ -76,7 +78,7 @@ type Decided = { reading: Reading; claim?: Claim; isBrought?: true };
 /** Stores the event and what it says in one round trip, if that needs no fold. */
 function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number): Promise<Outcome> {
   const { reading, claim } = decided;
-  const verdict = verdictOf(reading);
+  const verdict = verdictOf(reading, row);
   const { facts, links, changes, notices } =
     'facts' in reading ? reading : { facts: [], links: [], changes: [], notices: [] };
   const [fact] = facts;
@@ -88,6 +90,7 @@ function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number): Promi
     links,
     changes,
     notices,
+    objects: objectsOf(facts),
     ...(verdict && { verdict }),
     // Several facts at once, and what depends on history, are the fold's.
     ...(fact && { fact, step: facts.length === 1 ? stepOf(fact) : null }),
@@ -142,33 +145,69 @@ const refusalOf = (error: unknown): string | undefined => {
   return typeof code === 'string' && /^(22|23|54)...$/.test(code) ? code : undefined;
 };
 
-/** Keeps an event that the books do not take, for an operator to see; it is tried again like others. */
-async function keepRefused(
-  ctx: Ctx,
-  event: StripeEvent,
-  row: InboxRow,
-  error: unknown,
-): Promise<Received> {
+/** Nothing can be stored now: Stripe is to come again, or the next run. */
+const isAway = (error: unknown): boolean =>
+  error instanceof DomainError &&
+  error.code === 'service_unavailable' &&
+  error.extra['part'] !== 'catalogue';
+
+/** Why an event that could not be applied is kept as failed. */
+function failureOf(error: unknown): Failure {
   const refusal = refusalOf(error);
-  if (refusal === undefined) throw error;
-  const reading = fail('unreadable', `The database does not take what it says (${refusal}).`);
-  const { version } = await readCatalogue(ctx);
-  const outcome = await post(ctx, row, { reading }, version);
-  if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw error;
-  return received(ctx, event, outcome);
+  if (refusal !== undefined)
+    return {
+      code: 'unreadable',
+      detail: `The database does not take what it says (${refusal}).`,
+    };
+  const isBusy = error instanceof DomainError && error.code !== 'idempotency_key_reused';
+  if (isBusy) return { code: 'busy', detail: `Not now: ${error.detail ?? error.code}` };
+  const name = error instanceof Error ? error.name : 'unknown';
+  return { code: 'internal', detail: `An error of ours (${name}) kept it from the books.` };
+}
+
+/** The frame that threw: our own code, and nothing of what it was given. */
+const placeOf = (error: unknown): string | null =>
+  (error instanceof Error && /^\s+at .*$/m.exec(error.stack ?? '')?.[0].trim()) || null;
+
+/**
+ * Keeps an event that could not be applied, for an operator to see; it is tried again like others. A payload
+ * that Postgres does not take as JSON it takes as text.
+ */
+async function keep(ctx: Ctx, row: InboxRow, error: unknown): Promise<Received> {
+  if (isAway(error)) throw error;
+  const { id, type } = row.event;
+  const { code, detail } = failureOf(error);
+  ctx.log('stripe_event_kept', { eventId: id, type, code, at: placeOf(error) });
+  const told = { e: row.event, p_status: 'failed', p_code: code, p_detail: detail };
+  const waits = waitsOf(row, { code });
+  for (const payload of row.payload === null ? [null] : [row.payload, JSON.stringify(row.payload)])
+    try {
+      const args = { ...told, p_payload: payload, p_waits: waits };
+      const isKept = await ctx.db.call('stripe_event_put', args);
+      const status = isKept ? 'failed' : 'duplicate';
+      return { eventId: id, status, code: isKept ? code : null, eventsDue: false, awaiting: null };
+    } catch (again) {
+      if (refusalOf(again) === undefined) throw again;
+    }
+  throw error;
 }
 
 /**
  * Reads an event and stores it with what it comes to: the one way for a live delivery, a retry and a
- * replay. What it lacks is asked of Stripe first. One round trip where its fact is the user's newest and
- * needs no history; else the user is folded anew.
+ * replay; `payload` is the text that the inbox keeps, null if it has it. What it lacks is asked of Stripe
+ * first. One round trip where its fact is the user's newest and needs no history; else the user is folded
+ * anew. Throws only where nothing could be stored.
  */
-export async function applyEvent(ctx: Ctx, event: StripeEvent): Promise<Received> {
-  const row = inboxRowOf(event);
+export async function applyEvent(
+  ctx: Ctx,
+  event: StripeEvent,
+  payload: string | null = storable(JSON.stringify(event.payload)),
+): Promise<Received> {
+  const row = inboxRowOf(event, payload);
   try {
     return await apply(ctx, event, row);
   } catch (error) {
-    return keepRefused(ctx, event, row, error);
+    return keep(ctx, row, error);
   }
 }
 

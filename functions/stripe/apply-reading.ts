@@ -16,7 +16,11 @@ import { asChosen, claimOf, type Claim } from './whose.pure.ts';
 export type Facts = Extract<Reading, { facts: Fact[] }>;
 
 /** An event as the inbox keeps it: its payload is text, which nothing but a retry reads. */
-export type InboxRow = { event: Omit<StripeEvent, 'payload'>; payload: string };
+export type InboxRow = {
+  event: Pick<StripeEvent, 'id' | 'type' | 'created' | 'apiVersion'> & { objectId: string | null };
+  /** Null: the inbox has it already. */
+  payload: string | null;
+};
 
 /** How SQL answers that an event, or what was read from Stripe, is in the books. */
 const stored = z.strictObject({
@@ -41,6 +45,24 @@ export const factsOf = ({ facts }: Facts, payment: string | null): Fact[] =>
       ? { ...fact, payment }
       : fact,
   );
+
+/** The ids of what facts are about: what waits for one of these is due. */
+export const objectsOf = (facts: readonly Fact[]): string[] =>
+  facts.flatMap((fact) => {
+    switch (fact.kind) {
+      case 'state':
+        return fact.subscription;
+      case 'invoice':
+      case 'plan':
+        return [fact.invoice, fact.subscription];
+      case 'pack':
+        return fact.session;
+      case 'reversal':
+        return fact.reversal;
+      default:
+        return [];
+    }
+  });
 
 /** An object of Stripe's as the event that would have brought it at a moment, unix seconds. */
 export const eventOf = (type: string, object: object, at: number): StripeEvent => ({
@@ -107,7 +129,15 @@ export async function applyByFold(
       const answer = await ctx.db.call(
         'stripe_event_post_fold',
         {
-          p: { identity, claim, links, changes, notices, ...(row && { event: row.event }) },
+          p: {
+            identity,
+            claim,
+            links,
+            changes,
+            notices,
+            objects: objectsOf(facts),
+            ...(row && { event: row.event }),
+          },
           p_user: timeline.userId,
           p_books: books,
           ...(row && { p_payload: row.payload }),

@@ -7,7 +7,7 @@ language sql stable as $$
       where received_at >= clock_timestamp() - p_hours * interval '1 hour'
   ), statuses as (
     select s.status, count(r.status) as count
-      from unnest(array['completed', 'skipped', 'failed', 'pending']) s (status) left join recent r using (status)
+      from unnest(array['completed', 'skipped', 'failed', 'pending', 'dismissed']) s (status) left join recent r using (status)
       group by s.status
   ), types as (
     select type, count(*) as count,
@@ -15,6 +15,7 @@ language sql stable as $$
         count(*) filter (where status = 'skipped') as skipped,
         count(*) filter (where status = 'failed') as failed,
         count(*) filter (where status = 'pending') as pending,
+        count(*) filter (where status = 'dismissed') as dismissed,
         percentile_cont(0.5) within group (order by ms) as p50,
         percentile_cont(0.95) within group (order by ms) as p95
       from recent group by type order by count(*) desc, type limit 200
@@ -29,7 +30,7 @@ language sql stable as $$
     'types', (
       select coalesce(jsonb_agg(jsonb_build_object(
           'type', type, 'count', count, 'completed', completed, 'skipped', skipped, 'failed', failed,
-          'pending', pending,
+          'pending', pending, 'dismissed', dismissed,
           'successRate', round((completed + skipped)::numeric / nullif(count - pending, 0), 4),
           'p50Ms', round(p50::numeric, 1), 'p95Ms', round(p95::numeric, 1)
         ) order by count desc, type), '[]') from types),

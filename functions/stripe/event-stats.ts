@@ -7,6 +7,7 @@ const counts = {
   completed: z.int(),
   skipped: z.int(),
   failed: z.int(),
+  dismissed: z.int(),
 };
 
 const statsAnswer = z.strictObject({

@@ -57,7 +57,8 @@ const canWait = ({ lack }: Lack): boolean =>
   lack === 'subscription' ||
   lack === 'session_lines';
 
-const withObject = (event: StripeEvent, object: Json): StripeEvent => ({
+/** An event whose object is another one, or the same with more. */
+export const withObject = (event: StripeEvent, object: Json): StripeEvent => ({
   ...event,
   payload: { ...event.payload, data: { ...asObject(event.payload['data']), object } },
 });

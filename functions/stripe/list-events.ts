@@ -2,7 +2,7 @@ import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 
-export type EventStatus = 'pending' | 'completed' | 'skipped' | 'failed';
+export type EventStatus = 'pending' | 'completed' | 'skipped' | 'failed' | 'dismissed';
 
 type EventRow = {
   event_id: string;
@@ -12,14 +12,17 @@ type EventRow = {
   error_code: string | null;
   error: string | null;
   user_id: string | null;
+  object_id: string | null;
   stripe_created_at: string;
   received_at: string;
   processed_at: string | null;
   next_attempt_at: string | null;
+  waiting_for: string[] | null;
+  dismissed_reason: string | null;
 };
 
-const columns = `event_id, type, status, attempts, error_code, error, user_id,
-  stripe_created_at, received_at, processed_at, next_attempt_at`;
+const columns = `event_id, type, status, attempts, error_code, error, user_id, object_id,
+  stripe_created_at, received_at, processed_at, next_attempt_at, waiting_for, dismissed_reason`;
 
 const eventView = (row: EventRow) => ({
   eventId: row.event_id,
@@ -29,10 +32,13 @@ const eventView = (row: EventRow) => ({
   errorCode: row.error_code,
   error: row.error,
   userId: row.user_id,
+  objectId: row.object_id,
   stripeCreatedAt: isoTime(row.stripe_created_at),
   receivedAt: isoTime(row.received_at),
   processedAt: isoOrNull(row.processed_at),
   nextAttemptAt: isoOrNull(row.next_attempt_at),
+  waitingFor: row.waiting_for ?? [],
+  dismissedReason: row.dismissed_reason,
 });
 
 /**
@@ -69,12 +75,13 @@ export async function listEvents(
   };
 }
 
-/** One event with its payload as Stripe sent it; `not_found` for one that never came. */
+/** One event with its payload as Stripe sent it, null once it has been removed; `not_found` for one that never came. */
 export async function readStoredEvent(ctx: Ctx, input: { eventId: string }) {
   const [row] = await ctx.db.rows<EventRow & { api_version: string | null; payload: unknown }>(
     `select ${columns}, api_version, payload from stripe_events where event_id = $1`,
     [input.eventId],
   );
   if (!row) throw new DomainError('not_found', 'There is no such event.');
-  return { ...eventView(row), apiVersion: row.api_version, payload: row.payload };
+  const { api_version: apiVersion, payload } = row;
+  return { ...eventView(row), apiVersion, payload, payloadRemoved: payload === null };
 }

@@ -5,10 +5,10 @@ create function rowloom.stripe_event_apply(p jsonb, p_user uuid) returns void
 language plpgsql as $$
 declare
   v_customer text := p -> 'identity' ->> 'customerId';
-  v_refs text[] := '{}';
+  v_refs text[] := array(select jsonb_array_elements_text(p -> 'objects'));
 begin
   if jsonb_array_length(p -> 'links') > 0 then
-    v_refs := array(select distinct x from jsonb_array_elements(p -> 'links') l,
+    v_refs := v_refs || array(select distinct x from jsonb_array_elements(p -> 'links') l,
       lateral (values (l ->> 'ref'), (l ->> 'payment')) v (x));
     insert into payment_refs as r (ref, payment)
       select distinct on (l ->> 'ref') l ->> 'ref', l ->> 'payment' from jsonb_array_elements(p -> 'links') l
@@ -59,10 +59,10 @@ end $$;
 
 -- Stores an event that needs no fold: skipped, failed, or one fact that stands after all that is known.
 -- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion, identity, fact?, step?, links, changes, notices,
---   claim?: {userId, isChosen}: whose it is by claimOf}
+--   claim?: {userId, isChosen}: whose it is by claimOf, objects: ids of what the facts are about}; p_payload as stripe_event_put
 -- → {outcome: stored, status, code, userId, jobsAwait, eventsDue} | {outcome: duplicate} | {outcome: stale_catalogue, catalogue}
 --   | {outcome: refold, payment, timeline} | {outcome: unclaimed, who}, as user_resolve: nothing is written
-create function rowloom.stripe_event_post(p jsonb, p_payload text) returns json
+create function rowloom.stripe_event_post(p jsonb, p_payload text default null) returns json
 language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   e jsonb := p -> 'event';
@@ -101,7 +101,7 @@ begin
     v_waits := array(select jsonb_array_elements_text(v -> 'waitsFor'));
   end if;
   v_status := coalesce(v ->> 'status', 'completed');
-  if not rowloom.stripe_event_put(e, p_payload, v_status, v_user, v ->> 'code', v ->> 'detail', v_waits) then
+  if not rowloom.stripe_event_put(e, v_status, p_payload, v_user, v ->> 'code', v ->> 'detail', v_waits) then
     return '{"outcome":"duplicate"}';
   end if;
   return json_build_object('outcome', 'stored', 'status', v_status, 'code', v ->> 'code', 'userId', v_user, 'jobsAwait', p ? 'fact' and rowloom.jobs_await(v_user),
@@ -126,7 +126,7 @@ begin
     return json_build_object('outcome', 'conflict', 'timeline', rowloom.ledger_read(p_user));
   end if;
   perform rowloom.stripe_event_apply(p, p_user);
-  if p ? 'event' then perform rowloom.stripe_event_put(p -> 'event', p_payload, 'completed', p_user); end if;
+  if p ? 'event' then perform rowloom.stripe_event_put(p -> 'event', 'completed', p_payload, p_user); end if;
   return json_build_object('outcome', 'stored', 'status', 'completed', 'userId', p_user,
     'jobsAwait', rowloom.jobs_await(p_user),
     'eventsDue', exists (select 1 from stripe_events where next_attempt_at <= clock_timestamp()));

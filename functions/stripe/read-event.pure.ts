@@ -1,11 +1,5 @@
-import {
-  asInteger,
-  asObject,
-  asSeconds,
-  asText,
-  Unreadable,
-  type Json,
-} from './normalise/json.pure.ts';
+import { asObject, asSeconds, asText, Unreadable, type Json } from './normalise/json.pure.ts';
+import { asKey } from './payload.pure.ts';
 import { readPrice, readPriceDeleted, readProduct } from './policies/catalogue.pure.ts';
 import { readCustomer, readCustomerDeleted } from './policies/customer.pure.ts';
 import { lackOfCheckout, readCheckout } from './policies/pack.pure.ts';
@@ -118,15 +112,32 @@ function elsewhere({ payload }: StripeEvent, { livemode }: Knowledge): string | 
     : 'of live mode, and our key is of test mode';
 }
 
-/** Reads an event's envelope; undefined when it is none. */
-export function readEvent(payload: unknown): StripeEvent | undefined {
+/** Thin events say when in ISO 8601. */
+const createdOf = ({ created }: Json): number | undefined =>
+  asSeconds(typeof created === 'string' ? Math.floor(Date.parse(created) / 1000) : created);
+
+const keyOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? asKey(value) : undefined;
+
+/**
+ * Reads an event's envelope; undefined without an id or a type. One that was created at no time that a
+ * fact can have is as old as its receipt (unix seconds).
+ */
+export function readEvent(payload: unknown, receivedAt = 0): StripeEvent | undefined {
   const event = asObject(payload);
-  const id = asText(event['id']);
-  const type = asText(event['type']);
-  const created = asInteger(event['created']);
-  if (id === undefined || type === undefined || created === undefined) return undefined;
-  return { id, type, created, apiVersion: asText(event['api_version']) ?? null, payload: event };
+  const id = keyOf(event['id']);
+  const type = keyOf(event['type']);
+  if (id === undefined || type === undefined) return undefined;
+  const apiVersion = asText(event['api_version']) ?? null;
+  const created = createdOf(event);
+  if (created !== undefined) return { id, type, created, apiVersion, payload: event };
+  const flaw = 'The event was created at no time that a fact can have.';
+  return { id, type, created: receivedAt, apiVersion, flaw, payload: event };
 }
+
+/** The id of what an event is about; a thin one names it beside its data. */
+export const objectIdOf = (event: StripeEvent): string | null =>
+  keyOf(objectOf(event)['id']) ?? keyOf(asObject(event.payload['related_object'])['id']) ?? null;
 
 export const objectOf = (event: StripeEvent): Json =>
   asObject(asObject(event.payload['data'])['object']);
@@ -136,12 +147,13 @@ export const objectOf = (event: StripeEvent): Json =>
  * Ask `lackOf` first, and Stripe for what it names.
  */
 export function read(event: StripeEvent, knowledge: Knowledge): Reading {
+  if (event.payload['object'] === 'v2.core.event')
+    return skip('a thin event, which we do not read');
   const reader = readerOf(event);
   if (!reader) return skip('not an event that changes anything here');
   const reason = elsewhere(event, knowledge);
   if (reason !== null) return skip(reason);
-  if (asSeconds(event.created) === undefined)
-    return fail('unreadable', 'The event was created at no time that a fact can have.');
+  if (event.flaw !== undefined && reader !== noted) return fail('unreadable', event.flaw);
   try {
     return reader.read(objectOf(event), event, knowledge);
   } catch (error) {
@@ -152,7 +164,7 @@ export function read(event: StripeEvent, knowledge: Knowledge): Reading {
 
 /** What an event lacks before it can be read, if Stripe has it; see `fetchMissing`. Never throws. */
 export function lackOf(event: StripeEvent, knowledge: Knowledge): Lack | null {
-  if (elsewhere(event, knowledge) !== null) return null;
+  if (elsewhere(event, knowledge) !== null || event.flaw !== undefined) return null;
   try {
     return readerOf(event)?.lackOf?.(objectOf(event), knowledge) ?? null;
   } catch {

@@ -9,6 +9,8 @@ export type StripeEvent = {
   /** Unix seconds. */
   created: number;
   apiVersion: string | null;
+  /** Why nothing can be read of it although it is stored. */
+  flaw?: string;
   payload: Record<string, unknown>;
 };
 
@@ -84,9 +86,13 @@ export type FailureCode =
   | 'unknown_user'
   | 'ambiguous_user'
   | 'unknown_payment'
-  | 'stripe_unavailable';
+  | 'stripe_unavailable'
+  /** The account or the catalogue changed too often meanwhile. */
+  | 'busy'
+  /** An error of ours. */
+  | 'internal';
 
-type Failure = { code: FailureCode; detail: string; waitsFor?: string[] };
+export type Failure = { code: FailureCode; detail: string; waitsFor?: string[] };
 
 /**
  * By our metadata or a price of ours: if nobody is found for it, it waits for somebody. `if_named`: what it sells

@@ -1,79 +1,164 @@
+import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
+import { applyEvent, type Received } from './apply-event.ts';
 import { readStoredEvent } from './list-events.ts';
-import { applyEvent } from './apply-event.ts';
 import { asObject } from './normalise/json.pure.ts';
+import { storedPayload } from './payload.pure.ts';
+import { readAnew } from './read-anew.ts';
+import { readEvent } from './read-event.pure.ts';
 import type { StripeEvent } from './reading.pure.ts';
 
-/** Payloads are read so many at a time: they may be large. */
-const perBatch = 25;
+/** Leased and read so many at a time: payloads may be large. */
+const perLease = 10;
 
-/** A run begins nothing new after this: an operator's client waits for the answer. */
+/** How many due events one run of the cron takes at once; the next takes the rest. */
+const mostDue = 50;
+
+/** An event that succeeds may wake others; so many times one run goes back for them. */
+const mostRounds = 4;
+
+/** A run begins nothing new after this: somebody waits for the answer, or the next run comes. */
 const longestRunMs = 20_000;
 
-/** So many events in a row without an answer of the database: it is not the events. */
-const stopAfterUnanswered = 5;
+/** So many events in a row without an answer of Stripe or of the database: it is not the events. */
+const stopAfterUnanswered = 3;
 
-type StoredEvent = {
-  event_id: string;
-  type: string;
-  created: string;
-  api_version: string | null;
-  payload: unknown;
-};
+const leasedEvent = z.strictObject({
+  eventId: z.string(),
+  type: z.string(),
+  created: z.int(),
+  apiVersion: z.string().nullable(),
+  payload: z.string().nullable(),
+});
+type LeasedEvent = z.infer<typeof leasedEvent>;
 
 /** By its columns, so that a payload that cannot be read fails as itself and not as another event. */
-const asEvent = (row: StoredEvent): StripeEvent => ({
-  id: row.event_id,
-  type: row.type,
-  created: Number(row.created),
-  apiVersion: row.api_version,
-  payload: asObject(row.payload),
-});
-
-const readEvents = (ctx: Ctx, ids: string[]): Promise<StoredEvent[]> =>
-  ctx.db.rows<StoredEvent>(
-    `select event_id, type, extract(epoch from stripe_created_at)::bigint::text as created,
-        api_version, payload
-      from stripe_events where event_id = any($1::text[])
-      order by stripe_created_at, event_id`,
-    [ids],
-  );
-
-/**
- * Applies one event now, whatever its next time. One that was applied already is a `duplicate` and
- * stays as it is; one that never came is `not_found`.
- */
-export async function retryEvent(ctx: Ctx, input: { eventId: string }) {
-  const [row] = await readEvents(ctx, [input.eventId]);
-  if (!row) throw new DomainError('not_found', 'There is no such event.');
-  const { status } = await applyEvent(ctx, asEvent(row));
-  const { payload: _, apiVersion: __, ...stored } = await readStoredEvent(ctx, input);
-  return { ...stored, status };
+function asEvent({ eventId: id, type, created, apiVersion, payload }: LeasedEvent): StripeEvent {
+  const json = storedPayload(payload);
+  const flaw = readEvent(json)?.flaw;
+  const event = { id, type, created, apiVersion, payload: asObject(json) };
+  return flaw === undefined ? event : { ...event, flaw };
 }
 
-type Try = { done: boolean; unanswered?: DomainError };
+async function lease(ctx: Ctx, ids: string[], isDue: boolean): Promise<LeasedEvent[]> {
+  const rows = await ctx.db.rows<{ leased: unknown }>(
+    'select leased from rowloom.stripe_events_lease($1, $2) as leased',
+    [ids, isDue],
+  );
+  return rows.map(({ leased }) => leasedEvent.parse(leased));
+}
+
+type Tried = Pick<Received, 'status' | 'eventsDue'> & { unanswered?: unknown };
 
 /** One event on its own: what it throws is its failure and holds up none behind it. */
-async function tryEvent(ctx: Ctx, row: StoredEvent): Promise<Try> {
+async function tryEvent(ctx: Ctx, leased: LeasedEvent): Promise<Tried> {
+  const { eventId, type } = leased;
+  const nothing = { status: 'failed', eventsDue: false } as const;
   try {
-    const { status } = await applyEvent(ctx, asEvent(row));
-    return { done: status === 'completed' || status === 'skipped' || status === 'duplicate' };
+    return await applyEvent(ctx, await readAnew(ctx, asEvent(leased)), null);
   } catch (error) {
-    ctx.log('stripe_event_not_tried', { eventId: row.event_id, type: row.type });
-    const isUnanswered = error instanceof DomainError && error.code === 'service_unavailable';
-    return { done: false, ...(isUnanswered && { unanswered: error }) };
+    const code = error instanceof DomainError ? error.code : null;
+    ctx.log('stripe_event_not_tried', { eventId, type, code });
+    // While the database is away, the lease gives it back.
+    if (code === 'service_unavailable') return { ...nothing, unanswered: error };
+    await ctx.db.call('stripe_events_return', { p_ids: [eventId], p_tried: true });
+    return code === 'payment_provider_unavailable' ? { ...nothing, unanswered: error } : nothing;
+  }
+}
+
+/** `stopped`: nobody answered any more, and with what. */
+type Run = { completed: number; failed: number; isWoken: boolean; stopped?: unknown };
+
+const isDone = ({ status }: Tried): boolean => status !== 'failed';
+
+/** Tries those of these events that nobody else is trying, until time is up or nobody answers any more. */
+async function run(
+  ctx: Ctx,
+  ids: string[],
+  input: { isDue: boolean; untilMs: number },
+): Promise<Run> {
+  const outcome: Run = { completed: 0, failed: 0, isWoken: false };
+  const isLate = () => ctx.now().getTime() >= input.untilMs;
+  let unansweredInARow = 0;
+  const isOver = () => isLate() || outcome.stopped !== undefined;
+  for (let at = 0; at < ids.length && !isOver(); at += perLease) {
+    const batch = await lease(ctx, ids.slice(at, at + perLease), input.isDue);
+    for (const [index, leased] of batch.entries()) {
+      if (isOver()) {
+        const left = batch.slice(index).map(({ eventId }) => eventId);
+        await ctx.db.call('stripe_events_return', { p_ids: left, p_tried: false });
+        break;
+      }
+      const tried = await tryEvent(ctx, leased);
+      outcome[isDone(tried) ? 'completed' : 'failed'] += 1;
+      outcome.isWoken ||= tried.eventsDue;
+      unansweredInARow = tried.unanswered === undefined ? 0 : unansweredInARow + 1;
+      if (unansweredInARow === stopAfterUnanswered) outcome.stopped = tried.unanswered;
+    }
+  }
+  return outcome;
+}
+
+/**
+ * Applies the failed events whose time has come, each as Stripe has its object by now, then those that they
+ * woke. One that fails again is put off further and holds up none behind it; a database or a Stripe that is
+ * away stops the run and loses nothing.
+ */
+export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; completed: number }> {
+  const untilMs = ctx.now().getTime() + longestRunMs;
+  let tried = 0;
+  let completed = 0;
+  for (let round = 0, isWoken = true; isWoken && round < mostRounds; round += 1) {
+    const due = await ctx.db.rows<{ event_id: string }>(
+      `select event_id from stripe_events
+        where next_attempt_at <= clock_timestamp()
+        order by next_attempt_at, stripe_created_at, event_id limit $1`,
+      [mostDue],
+    );
+    const ids = due.map((row) => row.event_id);
+    const outcome = await run(ctx, ids, { isDue: true, untilMs });
+    tried += outcome.completed + outcome.failed;
+    completed += outcome.completed;
+    isWoken = outcome.isWoken && outcome.stopped === undefined;
+  }
+  return { tried, completed };
+}
+
+/** For work after the answer: what fails here, the cron does. */
+export async function retryQuietly(ctx: Ctx): Promise<void> {
+  try {
+    await retryDueEvents(ctx);
+  } catch {
+    ctx.log('retry_put_off', {});
   }
 }
 
 /**
- * Tries the events that are not applied, up to `limit`: those with the fewest attempts, so that further
- * calls reach what stands behind many that cannot succeed, and these in the order in which Stripe made
- * them. `tried = completed + failed`; `remaining` is how many are still open. Throws when the database
+ * Applies one event now, whatever its next time. One that has come to its end is a `duplicate` and stays as
+ * it is, one that another run is trying is `pending`; one that never came is `not_found`.
+ */
+export async function retryEvent(ctx: Ctx, input: { eventId: string }) {
+  const [leased] = await lease(ctx, [input.eventId], false);
+  const tried = leased && (await tryEvent(ctx, leased));
+  const {
+    payload: _,
+    payloadRemoved: __,
+    apiVersion: ___,
+    ...stored
+  } = await readStoredEvent(ctx, input);
+  if (tried) return { ...stored, status: tried.status };
+  return stored.status === 'pending' ? stored : { ...stored, status: 'duplicate' as const };
+}
+
+/**
+ * Tries the open events, due or not, up to `limit`: those with the fewest attempts, so that further calls
+ * reach what stands behind many that cannot succeed, and these in the order in which Stripe made them.
+ * `tried = completed + failed`; `remaining` is how many are still open. Throws when the database or Stripe
  * does not answer.
  */
 export async function retryEvents(ctx: Ctx, input: { limit: number }) {
-  const startMs = ctx.now().getTime();
+  const untilMs = ctx.now().getTime() + longestRunMs;
   const chosen = await ctx.db.rows<{ event_id: string }>(
     `select event_id from (
         select event_id, stripe_created_at from stripe_events where status in ('failed', 'pending')
@@ -81,21 +166,9 @@ export async function retryEvents(ctx: Ctx, input: { limit: number }) {
       order by stripe_created_at, event_id`,
     [input.limit],
   );
-  let completed = 0;
-  let failed = 0;
-  let unansweredInARow = 0;
-  const isLate = () => ctx.now().getTime() - startMs >= longestRunMs;
-  for (let at = 0; at < chosen.length && !isLate(); at += perBatch) {
-    const ids = chosen.slice(at, at + perBatch).map((row) => row.event_id);
-    for (const row of await readEvents(ctx, ids)) {
-      if (isLate()) break;
-      const { done, unanswered } = await tryEvent(ctx, row);
-      if (done) completed += 1;
-      else failed += 1;
-      unansweredInARow = unanswered ? unansweredInARow + 1 : 0;
-      if (unanswered && unansweredInARow === stopAfterUnanswered) throw unanswered;
-    }
-  }
+  const ids = chosen.map((row) => row.event_id);
+  const { completed, failed, stopped } = await run(ctx, ids, { isDue: false, untilMs });
+  if (stopped !== undefined) throw stopped;
   const [open] = await ctx.db.rows<{ count: number }>(
     "select count(*)::int as count from stripe_events where status in ('failed', 'pending')",
   );

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApp } from '../../functions/app.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
 import { expectCleanAudit, send } from '../support/books.ts';
+import { absentStripe } from '../support/absent-stripe.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { packSession } from '../support/stripe-events.ts';
@@ -17,7 +18,7 @@ const externalId = 'auth0|Zoë/7 +1';
 
 beforeAll(async () => {
   database = await createDatabase();
-  ctx = testCtx(database);
+  ctx = { ...testCtx(database), stripe: absentStripe() };
   app = createApp(ctx);
   const identity = { externalId, email: 'zoe@example.com', emailVerified: true };
   userId = (await ensureUser(ctx, identity)).user.id;
@@ -93,6 +94,7 @@ describe('every admin route', () => {
       ['get', '/v1/admin/webhooks/stats'],
       ['get', '/v1/admin/webhooks/{eventId}'],
       ['post', '/v1/admin/webhooks/{eventId}/retry'],
+      ['post', '/v1/admin/webhooks/{eventId}/dismiss'],
       ['post', '/v1/admin/webhooks/retry'],
       ['post', '/v1/admin/users/{id}/credits'],
       ['get', '/v1/admin/users/{id}/credits/explain'],
@@ -136,12 +138,63 @@ describe('the inbox over HTTP', () => {
     expect(stats.json).toMatchObject({
       hours: 24,
       total: 3,
-      byStatus: { completed: 3, skipped: 0, failed: 0, pending: 0 },
+      byStatus: { completed: 3, skipped: 0, failed: 0, pending: 0, dismissed: 0 },
       types: [{ type: 'checkout.session.completed', count: 3, successRate: 1 }],
       oldestUnprocessed: null,
     });
     const detail = await request('GET', '/v1/admin/webhooks/evt_0');
-    expect(detail.json).toMatchObject({ status: 'completed', payload: { id: 'evt_0' } });
+    expect(detail.json).toMatchObject({
+      status: 'completed',
+      payload: { id: 'evt_0' },
+      payloadRemoved: false,
+      waitingFor: [],
+    });
+  });
+
+  test('an event that failed is dismissed with a reason, for good', async () => {
+    const session = packSession({ userId: 'nobody', pack: 'small' }, { id: 'cs_lost' });
+    const told = { id: 'evt_lost', created: 1_790_000_000 };
+    await send(ctx, 'checkout.session.completed', session, told);
+    const dismiss = (id: string, body: unknown) =>
+      request('POST', `/v1/admin/webhooks/${id}/dismiss`, { body });
+    for (const body of [{}, { reason: '' }, { reason: ' ' }, { reason: 'x'.repeat(501) }, null]) {
+      const { status, json } = await dismiss('evt_lost', body);
+      expect([status, json['code']]).toEqual([422, 'invalid_request']);
+    }
+    const view = {
+      eventId: 'evt_lost',
+      status: 'dismissed',
+      dismissedReason: 'a test of ours',
+      errorCode: 'unknown_user',
+      nextAttemptAt: null,
+      waitingFor: [],
+      objectId: 'cs_lost',
+    };
+    expect(await dismiss('evt_lost', { reason: 'a test of ours' })).toMatchObject({
+      status: 200,
+      json: view,
+    });
+    expect(await dismiss('evt_lost', { reason: 'once more' })).toMatchObject({
+      status: 200,
+      json: view,
+    });
+    expect(await dismiss('evt_0', { reason: 'no' })).toMatchObject({
+      status: 409,
+      json: { code: 'event_settled' },
+    });
+    expect(await dismiss('evt_none', { reason: 'no' })).toMatchObject({ status: 404 });
+
+    // Neither a retry nor a redelivery brings it back.
+    const again = await send(ctx, 'checkout.session.completed', session, told);
+    expect(again).toBe('duplicate');
+    const retried = await request('POST', '/v1/admin/webhooks/evt_lost/retry');
+    expect(retried.json).toMatchObject({ status: 'duplicate', dismissedReason: 'a test of ours' });
+    expect((await request('POST', '/v1/admin/webhooks/retry')).json).toMatchObject({ tried: 0 });
+    const listed = await request('GET', '/v1/admin/webhooks?status=dismissed');
+    expect(listed.json['items']).toMatchObject([view]);
+    expect((await request('GET', '/v1/admin/webhooks/stats')).json).toMatchObject({
+      byStatus: { dismissed: 1, failed: 0 },
+    });
   });
 
   test.each([

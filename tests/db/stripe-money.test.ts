@@ -5,7 +5,7 @@ import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { readStanding } from '../../functions/ledger/standing.ts';
 import { readEvent } from '../../functions/stripe/read-event.pure.ts';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
-import { retryDueEvents } from '../../functions/stripe/retry-due.ts';
+import { retryDueEvents } from '../../functions/stripe/retry-events.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';

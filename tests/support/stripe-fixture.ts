@@ -9,7 +9,7 @@ import { refoldUser } from '../../functions/ledger/refold.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { isTelling, readEvent } from '../../functions/stripe/read-event.pure.ts';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
-import { retryDueEvents } from '../../functions/stripe/retry-due.ts';
+import { retryDueEvents } from '../../functions/stripe/retry-events.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
 import { openShop } from '../local/stripe-client.ts';
 import { testCtx } from './ctx.ts';

@@ -1,4 +1,5 @@
 import type { StateContent, StateFact } from '../../ledger/facts.pure.ts';
+import { digestOf } from '../../shared/digest.pure.ts';
 import { asObject, present, Unreadable, type Json } from '../normalise/json.pure.ts';
 import {
   normalisePrevious,
@@ -56,17 +57,6 @@ function beforeOf(object: Json, event: StripeEvent, prices: Prices): Pick<StateF
   return { before: contentOf(normalisePrevious(object, previous), prices) };
 }
 
-/** A short name of a content: tells apart the few states that one subscription has in one second. */
-function digestOf(parts: readonly unknown[]): string {
-  let [low, high] = [0xdeadbeef, 0x41c6ce57];
-  for (const char of parts.join(',')) {
-    const code = char.codePointAt(0) ?? 0;
-    low = Math.imul(low ^ code, 2654435761);
-    high = Math.imul(high ^ code, 1597334677);
-  }
-  return ((high >>> 11) * 2 ** 32 + (low >>> 0)).toString(36);
-}
-
 /** A subscription whose status says that it goes on has not ended, whatever the event is called. */
 function phaseOf({ type }: StripeEvent, { status }: Subscription): StateFact['phase'] {
   if (type === 'customer.subscription.created') return 'created';
@@ -99,7 +89,8 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
 
   const phase = phaseOf(event, subscription);
   const endedAt = subscription.endedAt ?? (phase === 'deleted' ? event.created : null);
-  const digest = digestOf([priceId, ...Object.values(content), endedAt]);
+  // Tells apart the few states that one subscription has in one second.
+  const digest = digestOf([priceId, ...Object.values(content), endedAt].join(','));
   const price = prices.get(priceId ?? '');
   const terms = price ? termsOf(price) : null;
   if (terms) assertCountable(terms, content.quantity);

@@ -1,0 +1,14 @@
+import type { Ctx } from '../deps.ts';
+
+/** Events in one run of the cron, which comes every minute: more than anybody receives. */
+const perRun = 2000;
+
+/** Removes what only Stripe needs, WEBHOOK_RETENTION_DAYS after receipt; the rows stay, for late duplicates. */
+export async function purgePayloads(ctx: Ctx): Promise<{ purged: number }> {
+  const purged = await ctx.db.call('payloads_purge', {
+    p_days: ctx.config.webhookRetentionDays,
+    p_limit: perRun,
+  });
+  if (purged > 0) ctx.log('payloads_purged', { purged });
+  return { purged };
+}
