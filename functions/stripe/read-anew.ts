@@ -3,7 +3,7 @@ import { fromStripe, isUnknown } from '../clients/stripe-errors.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { answeredAt, applyReading, eventOf } from './apply-reading.ts';
-import { knowledgeOf, readCatalogue } from './catalogue.ts';
+import { catalogueAnswer, knowledgeOf, rememberCatalogue } from './catalogue.ts';
 import { fetchMissing, withObject } from './fetch-missing.ts';
 import { asObject, asText } from './normalise/json.pure.ts';
 import { isTelling, objectOf, read } from './read-event.pure.ts';
@@ -44,7 +44,10 @@ async function asked<T>(ctx: Ctx, event: StripeEvent, call: Promise<T>): Promise
 async function tellPresent(ctx: Ctx, subscription: Stripe.Response<Stripe.Subscription>) {
   const at = answeredAt(ctx, subscription);
   const event = eventOf('customer.subscription.updated', subscription, at);
-  const knowledge = knowledgeOf(ctx, await readCatalogue(ctx));
+  // As it is by now: the event may have waited for the catalogue itself.
+  const catalogue = await ctx.db.call('catalogue_read', {}, catalogueAnswer);
+  rememberCatalogue(ctx, catalogue);
+  const knowledge = knowledgeOf(ctx, catalogue);
   const fetched = await fetchMissing(ctx, event, knowledge);
   const reading = 'fail' in fetched ? fetched : read(fetched.event, knowledge);
   try {

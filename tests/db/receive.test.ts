@@ -248,12 +248,10 @@ test('any JSON that is signed is stored once, or is no event', async () => {
     { id: 'price_1', object: 'price', metadata: { rowloom_kind: 'plan', rowloom_key: 'k' } },
     { id: 'cus_1', object: 'customer', metadata: { user_id: userId } },
   );
-  const object = fc
-    .tuple(template, fc.nat(), value)
-    .map(([given, at, odd]) => ({
-      ...given,
-      [Object.keys(given)[at % Object.keys(given).length] ?? '']: odd,
-    }));
+  const object = fc.tuple(template, fc.nat(), value).map(([given, at, odd]) => ({
+    ...given,
+    [Object.keys(given)[at % Object.keys(given).length] ?? '']: odd,
+  }));
   const envelope = fc.record(
     {
       id: fc.oneof(nasty, fc.uuid(), value),
