@@ -9,7 +9,7 @@ import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from '
 import { fetchMissing } from './fetch-missing.ts';
 import { present } from './normalise/json.pure.ts';
 import { storable } from './payload.pure.ts';
-import { objectIdOf, read } from './read-event.pure.ts';
+import { isPriced, objectIdOf, read } from './read-event.pure.ts';
 import type { Failure, Reading, StripeEvent } from './reading.pure.ts';
 import { whoAnswer } from './who-answer.ts';
 import { asChosen, claimOf, type Claim, type Who } from './whose.pure.ts';
@@ -76,7 +76,7 @@ const verdictOf = (reading: Reading, row: InboxRow) => {
 type Decided = { reading: Reading; claim?: Claim; isBrought?: true };
 
 /** Stores the event and what it says in one round trip, if that needs no fold. */
-function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number): Promise<Outcome> {
+function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number | null): Promise<Outcome> {
   const { reading, claim } = decided;
   const verdict = verdictOf(reading, row);
   const { facts, links, changes, notices } =
@@ -124,7 +124,8 @@ async function decideAndPost(ctx: Ctx, row: InboxRow, event: StripeEvent) {
       const asked = await fetchMissing(ctx, event, knowledge);
       decided = { reading: 'fail' in asked ? asked : read(asked.event, knowledge) };
     }
-    const outcome = await post(ctx, row, decided, catalogue.version);
+    const version = isPriced(event) ? catalogue.version : null;
+    const outcome = await post(ctx, row, decided, version);
     if (outcome.outcome === 'unclaimed') {
       decided = await decideWhose(ctx, decided, outcome.who);
     } else if (outcome.outcome === 'stale_catalogue') {

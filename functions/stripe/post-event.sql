@@ -58,7 +58,7 @@ begin
 end $$;
 
 -- Stores an event that needs no fold: skipped, failed, or one fact that stands after all that is known.
--- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion, identity, fact?, step?, links, changes, notices,
+-- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion?: if it was decided by prices, identity, fact?, step?, links, changes, notices,
 --   claim?: {userId, isChosen}: whose it is by claimOf, objects: ids of what the facts are about}; p_payload as stripe_event_put
 -- → {outcome: stored, status, code, userId, jobsAwait, eventsDue} | {outcome: duplicate} | {outcome: stale_catalogue, catalogue}
 --   | {outcome: refold, payment, timeline} | {outcome: unclaimed, who}, as user_resolve: nothing is written
@@ -78,7 +78,7 @@ begin
   if v_status in ('completed', 'skipped', 'dismissed') then
     return '{"outcome":"duplicate"}';
   end if;
-  if (p ->> 'catalogueVersion')::bigint is distinct from v_version then
+  if (p ->> 'catalogueVersion')::bigint <> v_version then
     return json_build_object('outcome', 'stale_catalogue', 'catalogue', rowloom.catalogue_read());
   end if;
   if jsonb_typeof(p -> 'identity') = 'object' then

@@ -23,13 +23,15 @@ import {
 
 type Reader = {
   read: (object: Json, event: StripeEvent, knowledge: Knowledge) => Reading;
+  /** What it means depends on the catalogue. */
+  isPriced?: true;
   /** What the object lacks that Stripe has to be asked for first. */
   lackOf?: (object: Json, knowledge: Knowledge) => Lack | null;
 };
 
-const checkout: Reader = { read: readCheckout, lackOf: lackOfCheckout };
-const subscription: Reader = { read: readSubscription, lackOf: lackOfSubscription };
-const invoice: Reader = { read: readInvoice, lackOf: lackOfInvoice };
+const checkout: Reader = { read: readCheckout, lackOf: lackOfCheckout, isPriced: true };
+const subscription: Reader = { read: readSubscription, lackOf: lackOfSubscription, isPriced: true };
+const invoice: Reader = { read: readInvoice, lackOf: lackOfInvoice, isPriced: true };
 const refund: Reader = { read: readRefund };
 const dispute: Reader = { read: readDispute };
 const creditNote: Reader = { read: readCreditNote };
@@ -101,6 +103,9 @@ export const isTelling = (type: string): boolean =>
 
 const readerOf = ({ type }: StripeEvent): Reader | undefined =>
   Object.hasOwn(readers, type) ? readers[type] : undefined;
+
+/** Whether what an event means depends on the catalogue: decided by one that has changed, it is decided anew. */
+export const isPriced = (event: StripeEvent): boolean => readerOf(event)?.isPriced === true;
 
 /** Why an event is not ours by its envelope: a connected account's, or of the other mode than our key. */
 function elsewhere({ payload }: StripeEvent, { livemode }: Knowledge): string | null {

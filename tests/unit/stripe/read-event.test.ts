@@ -3,6 +3,7 @@ import {
   eventTypes,
   isTelling,
   lackOf,
+  objectIdOf,
   read,
   readEvent,
 } from '../../../functions/stripe/read-event.pure.ts';
@@ -30,10 +31,33 @@ describe('an envelope', () => {
     ['a number for its id', { id: 1 }],
     ['an empty id', { id: '' }],
     ['no type', { type: undefined }],
-    ['a time as text', { created: '1790000000' }],
-    ['a time with a fraction', { created: AT + 0.5 }],
   ])('with %s is none', (_name, fields) => {
     expect(readEvent({ ...event('invoice.paid', {}), ...fields })).toBeUndefined();
+  });
+
+  test.each([undefined, null, 'soon', AT + 0.5, -1, 2 ** 53, {}])(
+    'created at %j is one, as old as its receipt, and cannot be read',
+    (created) => {
+      const payload = { ...event('invoice.paid', invoice([starter])), created };
+      const told = readEvent(payload, AT) as StripeEvent;
+      expect(told).toMatchObject({ created: AT, flaw: expect.any(String) as string });
+      expect(read(told, knowledge)).toHaveProperty('fail.code', 'unreadable');
+      expect(lackOf(told, knowledge)).toBeNull();
+      expect(read({ ...told, type: 'product.deleted' }, knowledge)).toHaveProperty('skip');
+      expect(read({ ...told, type: 'charge.captured' }, knowledge)).toHaveProperty('skip');
+    },
+  );
+
+  test('of a thin event names its object beside it, says when in ISO 8601, and is skipped', () => {
+    const related_object = { id: 'acct_1', type: 'v2.core.account' };
+    const thin = { object: 'v2.core.event', created: '2026-09-21T13:33:20.900Z', related_object };
+    for (const type of ['v2.core.account.updated', 'invoice.paid']) {
+      const told = readEvent({ id: 'evt_1', type, ...thin }) as StripeEvent;
+      expect(told).toMatchObject({ created: 1_789_997_600 });
+      expect(told.flaw).toBeUndefined();
+      expect(objectIdOf(told)).toBe('acct_1');
+      expect(read(told, knowledge)).toEqual({ skip: 'a thin event, which we do not read' });
+    }
   });
 
   test.each([undefined, null, 'evt_1', 7, [[]]])('%j is none', (payload) => {
