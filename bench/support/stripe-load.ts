@@ -35,8 +35,8 @@ export async function makeUsers(pool: Pool, count: number): Promise<User[]> {
     subscription: `sub_bench${n}`,
   }));
   await pool.query(
-    `update users set stripe_customer_id = given.customer
-       from unnest($1::uuid[], $2::text[]) given (id, customer) where users.id = given.id`,
+    `select ${functionsSchema}.customer_put(customer, id, false)
+       from unnest($1::uuid[], $2::text[]) given (id, customer)`,
     [users.map(({ id }) => id), users.map(({ customer }) => customer)],
   );
   return users;
@@ -134,7 +134,7 @@ async function statementOf(made: StripeEvent, catalogue: unknown): Promise<State
     statements.push({ text, params: params.map(String) });
     return Promise.resolve({ outcome: 'stored', ...done });
   };
-  const config = { creditRenewal: 'reset-all', pastDueGraceDays: 7 };
+  const config = { creditRenewal: 'reset-all', pastDueGraceDays: 7, stripe: { secretKey: '' } };
   const ctx = { config, db: { call }, log: () => undefined, now: () => new Date() };
   const read = readEvent(made);
   if (read) await applyEvent(ctx as unknown as Ctx, read);

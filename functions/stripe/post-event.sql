@@ -38,28 +38,34 @@ declare
 begin
   select * into c from stripe_customers where customer_id = p_customer;
   if found and (p_is_chosen or not c.is_chosen) then return '{}'; end if;
+  -- The events of a purchase come together: the account before its customers, as everywhere.
+  perform 1 from users where id = coalesce(c.user_id, p_user) for no key update;
   insert into stripe_customers as s (customer_id, user_id, is_chosen) values (p_customer, p_user, p_is_chosen)
-    on conflict (customer_id) do update set is_chosen = false where s.is_chosen and not excluded.is_chosen
+    on conflict (customer_id) do update set user_id = excluded.user_id, is_chosen = false
+      where s.is_chosen and not excluded.is_chosen
     returning * into c;
   if not found then return '{}'; end if;
   if not c.is_chosen then
     insert into credit_facts as f (key, user_id, kind, at, position, body)
       values (v_key, c.user_id, 'customer', 'epoch', '0.' || v_key, jsonb_build_object('kind', 'customer',
         'key', v_key, 'atUs', 0, 'decidedAtMs', 0, 'customer', p_customer))
-      on conflict (key) do update set at = excluded.at, body = excluded.body;
+      on conflict (key) do update set at = excluded.at, body = excluded.body where f.user_id = excluded.user_id;
     update users set version = version + 1, stale_since = case when exists (
           select 1 from credit_facts f where f.user_id = c.user_id and f.body ? 'isChosen')
         then clock_timestamp() else stale_since end
       where id = c.user_id;
   end if;
+  update users set stripe_customer_id = null where stripe_customer_id = p_customer and id <> c.user_id;
   update users set stripe_customer_id = p_customer
-    where id = c.user_id and stripe_customer_id is null and c.deleted_at is null;
+    where id = c.user_id and c.deleted_at is null and (stripe_customer_id is null or not c.is_chosen and exists (
+      select 1 from stripe_customers o where o.customer_id = stripe_customer_id and o.is_chosen));
   return array[p_customer];
 end $$;
 
 -- Stores an event that needs no fold: skipped, failed, or one fact that stands after all that is known.
--- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion?: if it was decided by prices, identity, fact?, step?, links, changes, notices,
---   claim?: {userId, isChosen}: whose it is by claimOf, objects: ids of what the facts are about}; p_payload as stripe_event_put
+-- p {event, verdict?: {status, code, detail, waitsFor}, catalogueVersion?: if it was decided by prices, identity,
+--   fact?, step?, links, changes, notices, objects: ids of what the facts are about,
+--   claim?: {userId, isChosen}: whose it is by claimOf}; p_payload as in stripe_event_put
 -- → {outcome: stored, status, code, userId, jobsAwait, eventsDue} | {outcome: duplicate} | {outcome: stale_catalogue, catalogue}
 --   | {outcome: refold, payment, timeline} | {outcome: unclaimed, who}, as user_resolve: nothing is written
 create function rowloom.stripe_event_post(p jsonb, p_payload text default null) returns json

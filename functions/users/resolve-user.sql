@@ -43,7 +43,7 @@ begin
   for v_candidate in select jsonb_array_elements_text(p_identity -> 'userIds') loop
     v_named := coalesce(v_named, rowloom.user_find(v_candidate));
   end loop;
-  if v_customer is not null then
+  if v_named is null and v_customer is not null then
     select user_id, is_chosen into v_payer, v_isChosen from stripe_customers where customer_id = v_customer;
     if not found then select id, false into v_payer, v_isChosen from users where stripe_customer_id = v_customer; end if;
   end if;

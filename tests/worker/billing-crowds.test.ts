@@ -1,6 +1,12 @@
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
-import { event, packSession } from '../support/stripe-events.ts';
+import {
+  event,
+  invoice,
+  packSession,
+  planSession,
+  subscription,
+} from '../support/stripe-events.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { waitFor } from '../support/worker-client.ts';
 import { ownProxy } from '../support/worker-database.ts';
@@ -103,6 +109,32 @@ test('1,000 webhooks at once, 500 distinct: nothing lost, nothing double', async
   );
   expect(rows[0]?.n).toBe(500);
   expect(await failedEvents(rig)).toEqual([]);
+});
+
+test('the events of 60 first purchases at once are each stored at the first delivery', async () => {
+  const { rows: prices } = await pool.query<{ price: string }>(
+    "select price_id as price from stripe_prices where kind = 'plan' and key = 'starter'",
+  );
+  const users = await Promise.all(upTo(60).map(() => rig.user(someone())));
+  const created = Math.floor(Date.now() / 1000);
+  const events = users.flatMap(({ me }, i) => {
+    const ids = { userId: me.id, customer: `cus_first${i}`, subscription: `sub_first${i}` };
+    const sale = { ...ids, price: prices[0]?.price ?? '' };
+    const previous = { status: 'incomplete' };
+    return [
+      event('customer.subscription.created', subscription(sale, previous), { created }),
+      event('customer.subscription.updated', subscription(sale), { created, previous }),
+      event('invoice.paid', invoice(sale), { created }),
+      event('checkout.session.completed', planSession(sale), { created }),
+    ];
+  });
+  const answers: number[] = [];
+  await inParallel(events, 32, async (one) => {
+    answers.push((await rig.postWebhook(one)).status);
+  });
+  expect(new Set(answers)).toEqual(new Set([200]));
+  expect(await failedEvents(rig)).toEqual([]);
+  for (const { token } of users) expect((await rig.me(token)).credits.plan).toBe(1000);
 });
 
 type Delivery = { state: string; attempts: { status: number | null }[] };
