@@ -23,7 +23,7 @@ import {
 
 type Reader = {
   read: (object: Json, event: StripeEvent, knowledge: Knowledge) => Reading;
-  /** What it means depends on the catalogue. */
+  /** What it means depends on the catalogue: on what is sold, or was by the payment that it gives back. */
   isPriced?: true;
   /** What the object lacks that Stripe has to be asked for first. */
   lackOf?: (object: Json, knowledge: Knowledge) => Lack | null;
@@ -32,9 +32,9 @@ type Reader = {
 const checkout: Reader = { read: readCheckout, lackOf: lackOfCheckout, isPriced: true };
 const subscription: Reader = { read: readSubscription, lackOf: lackOfSubscription, isPriced: true };
 const invoice: Reader = { read: readInvoice, lackOf: lackOfInvoice, isPriced: true };
-const refund: Reader = { read: readRefund };
-const dispute: Reader = { read: readDispute };
-const creditNote: Reader = { read: readCreditNote };
+const refund: Reader = { read: readRefund, isPriced: true };
+const dispute: Reader = { read: readDispute, isPriced: true };
+const creditNote: Reader = { read: readCreditNote, isPriced: true };
 const customer: Reader = { read: readCustomer };
 const price: Reader = { read: readPrice };
 const product: Reader = { read: readProduct };
@@ -76,7 +76,7 @@ export const readers: Readonly<Record<string, Reader>> = {
   'invoice.voided': invoice,
   'invoice.marked_uncollectible': invoice,
   'invoice_payment.paid': { read: readInvoicePayment },
-  'charge.refunded': { read: readRefundedCharge, lackOf: lackOfRefundedCharge },
+  'charge.refunded': { read: readRefundedCharge, lackOf: lackOfRefundedCharge, isPriced: true },
   'charge.refund.updated': refund,
   'refund.created': refund,
   'refund.updated': refund,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   eventTypes,
+  isPriced,
   isTelling,
   lackOf,
   objectIdOf,
@@ -104,6 +105,18 @@ describe('an event', () => {
       expect(isTelling(type)).toBe(true);
       expect(readOf(type, {})).not.toEqual({ skip: 'changes nothing by itself' });
     }
+  });
+
+  test('depends on the catalogue if it sells or gives back, and not if it is of the catalogue', () => {
+    const priced = eventTypes.filter((type) => isPriced(eventOf(type, {})));
+    const prefixes = new Set(priced.map((type) => type.split('.')[0]));
+    expect(prefixes).toEqual(
+      new Set(['checkout', 'credit_note', 'customer', 'invoice', 'charge', 'refund']),
+    );
+    for (const type of ['refund.created', 'charge.refunded', 'charge.dispute.closed'])
+      expect(priced).toContain(type);
+    for (const type of ['customer.created', 'price.updated', 'product.updated', 'charge.captured'])
+      expect(priced).not.toContain(type);
   });
 
   test('of a connected account is not ours, and nothing is asked for it', () => {
