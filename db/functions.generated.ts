@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_1880ac7281';
+export const functionsSchema = 'rowloom_1f1b4f0ccc';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {

@@ -2,9 +2,9 @@
 -- at this moment; if its run is killed, it is due when the lease ends.
 
 -- Makes due what waited for one of these; gives how many. What is being tried at this very moment, perhaps by what was
--- known before, is due again if it fails.
+-- known before, is due again if it fails. A plan of its own for each call would cost more than the call.
 create function rowloom.events_wake(p_refs text[]) returns integer
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare v_count integer;
 begin
   update stripe_events set
