@@ -1,5 +1,4 @@
 import { neon, neonConfig } from '@neondatabase/serverless';
-import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http';
 import { type Call, callThrough, released } from './call.ts';
 import { fromDriver } from './errors.ts';
 
@@ -15,8 +14,6 @@ export type Db = {
   call: Call;
   /** Rows of one statement; `rowloom.name` in it is our SQL function of that name. */
   rows: <T>(text: string, params?: unknown[]) => Promise<T[]>;
-  /** The query builder, for reads. Run its queries through `read`, which names a database that is down. */
-  read: <T>(query: (orm: NeonHttpDatabase) => Promise<T>) => Promise<T>;
 };
 
 /** Opens nothing: the first call makes the first request. */
@@ -34,16 +31,8 @@ export function createDb(options: { url: string; proxyUrl?: string | undefined }
       throw fromDriver(error);
     }
   };
-  const orm = drizzle(sql);
   return {
     rows: (text, params = []) => run(released(text), params),
     call: callThrough(run),
-    read: async (query) => {
-      try {
-        return await query(orm);
-      } catch (error) {
-        throw fromDriver((error as { cause?: unknown }).cause ?? error);
-      }
-    },
   };
 }

@@ -1,10 +1,11 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_1f1b4f0ccc';
+export const functionsSchema = 'rowloom_378fdf2d2b';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
   books_read: { takes: { p_user: string }; gives: unknown };
   catalogue_apply: { takes: { p_changes: object }; gives: unknown };
+  catalogue_is_as_known: { takes: { p_changes: object }; gives: boolean };
   catalogue_read: { takes: {}; gives: unknown };
   chunk_commit: { takes: { p_job: string; p_attempt: number; p_index: number; p_token: string; p_results: object; p_succeeded: number; p_failed: number; p_waited?: boolean }; gives: unknown };
   chunk_fail: { takes: { p_job: string; p_attempt: number; p_index: number; p_part: number; p_reason: string }; gives: unknown };
@@ -42,6 +43,8 @@ export type Functions = {
   payload_is_due: { takes: { p_received: string }; gives: boolean };
   payloads_purge: { takes: { p_days: number; p_limit: number }; gives: number };
   position_us: { takes: { p_position: string }; gives: unknown };
+  price_put: { takes: { e: object }; gives: void };
+  product_put: { takes: { e: object }; gives: void };
   stripe_event_apply: { takes: { p: object; p_user: string }; gives: void };
   stripe_event_post: { takes: { p: object; p_payload?: string | null }; gives: unknown };
   stripe_event_post_fold: { takes: { p: object; p_user: string; p_books?: object | null; p_payload?: string | null }; gives: unknown };

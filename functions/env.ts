@@ -35,6 +35,21 @@ const rate = z
   .pipe(z.number().positive('is not a positive decimal number'))
   .optional();
 
+const flag = z
+  .enum(['true', 'false'], 'is neither true nor false')
+  .default('false')
+  .transform((value) => value === 'true');
+
+/** What our checkout asks of Stripe, and `stripe:setup` prepares. */
+const checkoutSettings = {
+  STRIPE_AUTOMATIC_TAX: flag,
+  STRIPE_TAX_BEHAVIOR: z
+    .enum(['exclusive', 'inclusive'], 'is neither exclusive nor inclusive')
+    .default('exclusive'),
+  STRIPE_TAX_ID_COLLECTION: flag,
+  STRIPE_PROMOTION_CODES: flag,
+};
+
 const schema = z.object({
   DATABASE_URL: required.refine(
     (value) => /^postgres(ql)?:$/.test(protocolOf(value)),
@@ -44,6 +59,7 @@ const schema = z.object({
   STRIPE_SECRET_KEY: required,
   STRIPE_WEBHOOK_SECRET: required,
   STRIPE_API_BASE: url.optional(),
+  ...checkoutSettings,
   QSTASH_URL: url,
   QSTASH_TOKEN: required,
   QSTASH_CURRENT_SIGNING_KEY: required,
@@ -113,6 +129,35 @@ function contradictions(given: Record<string, string>): ConfigProblem[] {
   return problems;
 }
 
+const checkoutShape = z.object(checkoutSettings);
+
+const checkoutOf = (env: z.infer<typeof checkoutShape>) => ({
+  automaticTax: env.STRIPE_AUTOMATIC_TAX,
+  /** Whether prices hold their tax or it comes on top. */
+  taxBehavior: env.STRIPE_TAX_BEHAVIOR,
+  taxIdCollection: env.STRIPE_TAX_ID_COLLECTION,
+  promotionCodes: env.STRIPE_PROMOTION_CODES,
+});
+export type CheckoutSettings = ReturnType<typeof checkoutOf>;
+
+const problemsOf = (error: z.ZodError | undefined): ConfigProblem[] =>
+  (error?.issues ?? []).map((issue) => ({ name: String(issue.path[0]), problem: issue.message }));
+
+const givenOf = (env: Record<string, unknown>, names: string[]): Record<string, string> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = env[name];
+      return typeof value === 'string' ? [[name, value]] : [];
+    }),
+  );
+
+/** The settings of checkout alone, for `stripe:setup`; throws a `ConfigError`. */
+export function parseCheckoutSettings(env: Record<string, unknown>): CheckoutSettings {
+  const parsed = checkoutShape.safeParse(givenOf(env, Object.keys(checkoutSettings)));
+  if (!parsed.success) throw new ConfigError(problemsOf(parsed.error));
+  return checkoutOf(parsed.data);
+}
+
 function shape(env: z.infer<typeof schema>) {
   const trim = (value: string) => value.replace(/\/+$/, '');
   return {
@@ -122,6 +167,7 @@ function shape(env: z.infer<typeof schema>) {
       webhookSecret: env.STRIPE_WEBHOOK_SECRET,
       apiBase: env.STRIPE_API_BASE,
     },
+    checkout: checkoutOf(env),
     qstash: {
       url: trim(env.QSTASH_URL),
       token: env.QSTASH_TOKEN,
@@ -167,17 +213,9 @@ function shape(env: z.infer<typeof schema>) {
 
 /** Parses the environment; throws a `ConfigError` that lists every problem by name. */
 export function parseEnv(env: Record<string, unknown>): Config {
-  const given = Object.fromEntries(
-    Object.keys(schema.shape).flatMap((name) =>
-      typeof env[name] === 'string' ? [[name, env[name]]] : [],
-    ),
-  );
+  const given = givenOf(env, Object.keys(schema.shape));
   const parsed = schema.safeParse(given);
-  const malformed = (parsed.error?.issues ?? []).map((issue) => ({
-    name: String(issue.path[0]),
-    problem: issue.message,
-  }));
-  const problems = [...malformed, ...contradictions(given)];
+  const problems = [...problemsOf(parsed.error), ...contradictions(given)];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return shape(parsed.data);
 }

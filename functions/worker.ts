@@ -8,6 +8,7 @@ import { ConfigError, parseEnv } from './env.ts';
 import { purgeJobs } from './jobs/purge-jobs.ts';
 import { startAwaitingJobs } from './jobs/start-awaiting-jobs.ts';
 import { watchJobs } from './jobs/watch-jobs.ts';
+import { noticeRefusedKey } from './notices/refused-key.ts';
 import { purgePayloads } from './stripe/purge-payloads.ts';
 import { retryDueEvents } from './stripe/retry-events.ts';
 
@@ -19,7 +20,7 @@ let built: { env: Env; app: App } | undefined;
 /** Builds the app once per isolate: the environment does not change under it. */
 function appOf(env: Env): App {
   if (built?.env === env) return built.app;
-  const ctx = createCtx(parseEnv(env));
+  const ctx = createCtx(parseEnv(env), noticeRefusedKey);
   const app = { ctx, fetch: createApp(ctx).fetch };
   built = { env, app };
   return app;

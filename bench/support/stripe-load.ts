@@ -46,9 +46,11 @@ export async function makeUsers(pool: Pool, count: number): Promise<User[]> {
 export async function pricesOf(pool: Pool): Promise<Prices> {
   const { rows } = await pool.query<{ plan: string; pack: string }>(
     `select
-       (select price_id from stripe_prices where kind = 'plan' and active and credits is not null
+       (select price_id from stripe_prices join prices_on_sale using (price_id, kind, key)
+          where kind = 'plan' and credits is not null
           order by position limit 1) as plan,
-       (select key from stripe_prices where kind = 'pack' and active order by position limit 1) as pack`,
+       (select key from stripe_prices join prices_on_sale using (price_id, kind, key)
+          where kind = 'pack' order by position limit 1) as pack`,
   );
   const [prices] = rows;
   if (!prices?.plan || !prices.pack) throw new Error('There is no plan or no pack on sale.');

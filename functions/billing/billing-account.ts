@@ -2,7 +2,7 @@ import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import type { PlanSize } from '../ledger/entitlement.pure.ts';
 
-export type PlanPrice = PlanSize & { priceId: string; key: string; active: boolean };
+export type PlanPrice = PlanSize & { priceId: string; key: string; onSale: boolean };
 
 /** A subscription as the database has it, with its newest state's place in the timeline. */
 export type StoredSubscription = {
@@ -26,9 +26,10 @@ export async function readAccount(ctx: Ctx, userId: string): Promise<Account> {
          order by s.status in ('canceled', 'incomplete_expired'), s.ended_at desc nulls last,
            s.current_period_end desc nulls last, s.stripe_subscription_id limit 1) as subscription,
        (select coalesce(jsonb_agg(jsonb_build_object('priceId', p.price_id, 'key', p.key,
-           'interval', p.interval, 'active', p.active, 'credits', p.credits,
+           'interval', p.interval, 'onSale', s.price_id is not null, 'credits', p.credits,
            'grantsMonthly', p.grants_monthly)), '[]')
-         from stripe_prices p where p.kind = 'plan') as plans
+         from stripe_prices p left join prices_on_sale s using (price_id)
+         where p.kind = 'plan') as plans
      from users u where u.id = $1`,
     [userId],
   );

@@ -134,7 +134,7 @@ async function carryOut(
  */
 export async function changePlan(ctx: Ctx, input: ChangePlanInput): Promise<SubscriptionView> {
   const account = await readAccount(ctx, input.userId);
-  const target = account.plans.find(({ key, active }) => active && key === input.plan);
+  const target = account.plans.find(({ key, onSale }) => onSale && key === input.plan);
   if (!target)
     throw new DomainError(
       'unknown_plan',

@@ -1,5 +1,6 @@
 import type Stripe from 'stripe';
 import type { Ctx } from '../deps.ts';
+import type { CheckoutSettings } from '../env.ts';
 import { DomainError } from '../errors.ts';
 import { withCustomer } from './customer.ts';
 import { expireOtherCheckouts } from './expire-checkouts.ts';
@@ -34,7 +35,7 @@ async function readFacts(ctx: Ctx, userId: string, kind: string, key: string): P
          and s.status in ('active', 'trialing', 'past_due', 'unpaid', 'paused')) as has_subscription,
        (select string_agg(s.stripe_subscription_id || s.status, ',' order by s.stripe_subscription_id)
          from subscriptions s where s.user_id = u.id) as subscriptions,
-       (select p.price_id from stripe_prices p where p.kind = $2 and p.key = $3 and p.active) as price_id
+       (select p.price_id from prices_on_sale p where p.kind = $2 and p.key = $3) as price_id
      from users u where u.id = $1`,
     [userId, kind, key],
   );
@@ -122,6 +123,7 @@ export async function createCheckout(
   const buyer = { userId: input.userId, email: facts.email, customerId: facts.stripe_customer_id };
   const params = {
     ...saleParams(input, facts.price_id),
+    ...settingParams(ctx.config.checkout),
     client_reference_id: input.userId,
     success_url: successUrl,
     cancel_url: cancelUrl,
@@ -133,6 +135,27 @@ export async function createCheckout(
   );
   if (!session.url) throw new DomainError('payment_provider_refused', 'No payment page was made.');
   return { id: session.id, url: session.url };
+}
+
+/**
+ * Tax, tax ids and promotion codes as they are set. Of a customer that exists Stripe wants to be allowed to keep
+ * the address by which it taxes, and the name that belongs to a tax id.
+ * Source: docs.stripe.com/tax/checkout/tax-ids#existing-customers
+ */
+function settingParams({
+  automaticTax,
+  taxIdCollection,
+  promotionCodes,
+}: CheckoutSettings): Partial<Stripe.Checkout.SessionCreateParams> {
+  const isTaxed = automaticTax || taxIdCollection;
+  return {
+    ...(automaticTax && { automatic_tax: { enabled: true } }),
+    ...(taxIdCollection && { tax_id_collection: { enabled: true } }),
+    ...(promotionCodes && { allow_promotion_codes: true }),
+    ...(isTaxed && {
+      customer_update: { address: 'auto', ...(taxIdCollection && { name: 'auto' }) },
+    }),
+  };
 }
 
 function saleParams(input: CheckoutInput, priceId: string): Stripe.Checkout.SessionCreateParams {

@@ -1,38 +1,43 @@
-import { asc, eq } from 'drizzle-orm';
-import { stripePrices } from '../../schema.ts';
 import type { Ctx } from '../deps.ts';
+
+type PriceRow = {
+  kind: 'plan' | 'pack';
+  key: string;
+  name: string;
+  amount: string;
+  currency: string;
+  priceId: string;
+  credits: string | null;
+  interval: 'month' | 'year' | null;
+  grantsMonthly: boolean;
+};
 
 /** What is on sale, from the database: no Stripe call. Amounts are in the currency's minor unit. */
 export async function listPlans(ctx: Ctx) {
-  const rows = await ctx.db.read((orm) =>
-    orm
-      .select()
-      .from(stripePrices)
-      .where(eq(stripePrices.active, true))
-      .orderBy(
-        asc(stripePrices.position),
-        asc(stripePrices.amountCents),
-        asc(stripePrices.priceId),
-      ),
+  const rows = await ctx.db.rows<PriceRow>(
+    `select p.kind, p.key, coalesce(o.name, p.name) as name, p.amount_cents::text as amount, p.currency,
+       p.price_id as "priceId", p.credits::text as credits, p.interval, p.grants_monthly as "grantsMonthly"
+     from prices_on_sale s join stripe_prices p using (price_id) left join stripe_products o using (product_id)
+     order by p.position, p.amount_cents, p.price_id`,
   );
-  const common = (row: (typeof rows)[number]) => ({
-    key: row.key,
-    name: row.name,
-    amount: row.amountCents,
-    currency: row.currency,
-    priceId: row.priceId,
+  const common = ({ key, name, amount, currency, priceId }: PriceRow) => ({
+    key,
+    name,
+    amount: Number(amount),
+    currency,
+    priceId,
   });
   return {
     plans: rows
-      .filter((row) => row.kind === 'plan')
+      .filter(({ kind }) => kind === 'plan')
       .map((row) => ({
         ...common(row),
-        credits: row.credits ?? ('unlimited' as const),
+        credits: row.credits === null ? ('unlimited' as const) : Number(row.credits),
         interval: row.interval,
         creditsInterval: row.grantsMonthly ? 'month' : row.interval,
       })),
     packs: rows
-      .filter((row) => row.kind === 'pack')
-      .map((row) => ({ ...common(row), credits: row.credits ?? 0 })),
+      .filter(({ kind }) => kind === 'pack')
+      .map((row) => ({ ...common(row), credits: Number(row.credits) })),
   };
 }

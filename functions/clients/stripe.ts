@@ -7,6 +7,9 @@ type Transport = ReturnType<typeof Stripe.createFetchHttpClient>;
 type Request = Parameters<Transport['makeRequest']>;
 type Response = Awaited<ReturnType<Transport['makeRequest']>>;
 type Headers = ReturnType<Response['getHeaders']>;
+/** Our own key was refused: it is wrong (401) or may not do this (403). */
+export type Refusal = { status: 401 | 403; /** Such as `/v1/prices`. */ resource: string };
+
 type Timing = { tries: number; delayMs: number; longestWaitMs: number };
 
 /** An answer that was read to its end. What is not Stripe's JSON becomes Stripe's form of an error. */
@@ -64,6 +67,9 @@ const lastWord = (error: unknown): unknown =>
     ? error
     : new TypeError('The connection to Stripe failed.', { cause: error });
 
+/** The path of a call without ids and parameters. */
+const resourceOf = ([, , path]: Request): string => /^(\/\w+){1,2}/.exec(path)?.[0] ?? path;
+
 /** Half to whole of an exponential step, and never less than Stripe asks for. */
 const waitMs = (answer: Answer | undefined, attempt: number, delayMs: number): number =>
   Math.max(delayMs * 2 ** (attempt - 1) * (1 + Math.random()) * 0.5, answer?.retryAfterMs ?? 0);
@@ -75,7 +81,11 @@ const waitMs = (answer: Answer | undefined, attempt: number, delayMs: number): n
  * an `error` for success, so they are off.
  * Source: stripe-node 23.1.0, RequestSender._shouldRetry; docs.stripe.com/rate-limits
  */
-export function withStripeRetries(inner: Transport, timing: Timing): Transport {
+export function withStripeRetries(
+  inner: Transport,
+  timing: Timing,
+  onRefused?: (refusal: Refusal) => Promise<void>,
+): Transport {
   return {
     getClientName: () => inner.getClientName(),
     makeRequest: async (...request) => {
@@ -89,7 +99,12 @@ export function withStripeRetries(inner: Transport, timing: Timing): Transport {
         }
         const wait = waitMs(answer, attempt, timing.delayMs);
         const mayRetry = attempt < timing.tries && wait <= timing.longestWaitMs;
-        if (answer && !(answer.isPassing && mayRetry)) return answer;
+        if (answer && !(answer.isPassing && mayRetry)) {
+          const status = answer.getStatusCode();
+          if (status === 401 || status === 403)
+            await onRefused?.({ status, resource: resourceOf(request) });
+          return answer;
+        }
         if (!mayRetry) throw lastWord(failure);
         await new Promise((resolve) => {
           setTimeout(resolve, wait);
@@ -99,18 +114,22 @@ export function withStripeRetries(inner: Transport, timing: Timing): Transport {
   };
 }
 
-/** A Stripe client for Workers: fetch, 10 s a try, three tries. `apiBase` names a stand-in. */
+/**
+ * A Stripe client for Workers: fetch, 10 s a try, three tries. `apiBase` names a stand-in; `onRefused` is told,
+ * before the caller is, when Stripe refuses the key.
+ */
 export function createStripe(options: {
   secretKey: string;
   apiBase?: string | undefined;
   timeoutMs?: number;
   retryDelayMs?: number;
+  onRefused?: (refusal: Refusal) => Promise<void>;
 }): Stripe {
   const base = options.apiBase ? new URL(options.apiBase) : undefined;
   const timing = { tries: 3, delayMs: options.retryDelayMs ?? 500, longestWaitMs: 10_000 };
   return new Stripe(options.secretKey, {
     apiVersion: stripeApiVersion,
-    httpClient: withStripeRetries(Stripe.createFetchHttpClient(), timing),
+    httpClient: withStripeRetries(Stripe.createFetchHttpClient(), timing, options.onRefused),
     maxNetworkRetries: 0,
     timeout: options.timeoutMs ?? 10_000,
     telemetry: false,

@@ -1,6 +1,12 @@
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../deps.ts';
-import { auditOf, unfoldable, type BooksDifference, type StoredBooks } from './audit.pure.ts';
+import {
+  auditOf,
+  noticeOf,
+  unfoldable,
+  type BooksDifference,
+  type StoredBooks,
+} from './audit.pure.ts';
 import { booksAnswer } from './books-answer.ts';
 import { nowUsOf } from './refold.ts';
 
@@ -73,12 +79,24 @@ async function publish(ctx: Ctx, message: AuditMessage): Promise<void> {
 export const beginAudit = (ctx: Ctx): Promise<void> =>
   publish(ctx, { run: ctx.now().toISOString().slice(0, 10), cursor: null });
 
-/** Audits some users, logs what differs by user and kind, and publishes the next step. */
+/** One round trip, however many differ. */
+async function raise(ctx: Ctx, differences: BooksDifference[]): Promise<void> {
+  if (differences.length === 0) return;
+  const raised = differences.map((each) => ({ userId: each.userId, notices: [noticeOf(each)] }));
+  await ctx.db.rows(
+    `select rowloom.notices_raise(x."userId", x.notices)
+      from jsonb_to_recordset($1::jsonb) as x ("userId" uuid, notices jsonb)`,
+    [JSON.stringify(raised)],
+  );
+}
+
+/** Audits some users, notices and logs what differs, and publishes the next step. */
 export async function auditStep(ctx: Ctx, message: AuditMessage): Promise<{ done: boolean }> {
   const { checked, differences, nextCursor } = await auditBooks(ctx, {
     limit: perStep,
     cursor: message.cursor ?? undefined,
   });
+  await raise(ctx, differences);
   for (const { userId, kinds } of differences)
     for (const kind of kinds) ctx.log('audit_difference', { userId, kind });
   ctx.log('audit_step', { run: message.run, checked, differences: differences.length });

@@ -1,3 +1,4 @@
+import { withoutAddresses, type Notice } from '../notices/notice.pure.ts';
 import { differenceOf } from './difference.pure.ts';
 import type { StoredLot, Timeline } from './timeline.pure.ts';
 import { canonical } from '../shared/canonical.pure.ts';
@@ -17,6 +18,8 @@ export type StoredBooks = {
 /** What can differ: what a refold mends, and what it cannot. */
 const mended = ['lots', 'holds', 'totals', 'subscriptions', 'suspension', 'due'] as const;
 const lasting = ['entries', 'movements', 'fact', 'fold'] as const;
+/** Keys that a notice names. */
+const mostNamed = 5;
 export const differenceKinds = [...mended, ...lasting, 'older_fold'] as const;
 export type DifferenceKind = (typeof differenceKinds)[number];
 
@@ -144,6 +147,23 @@ export function auditOf(stored: StoredBooks, nowUs: number): BooksDifference | n
 /** Whether a refold would change what is stored. */
 export const isMendable = (difference: BooksDifference | null): boolean =>
   difference?.kinds.some((kind) => mended.some((one) => one === kind)) ?? false;
+
+/** What an operator reads of it; what a refold cannot mend is told by its keys, so that more of it is news. */
+export function noticeOf(difference: BooksDifference): Notice {
+  const { userId, kinds, details } = difference;
+  const isLasting = ({ kind }: DifferenceDetail): boolean => lasting.some((one) => one === kind);
+  const keys = details.filter(isLasting).map(({ kind, key }) => `${kind} ${withoutAddresses(key)}`);
+  const named = [...new Set(keys)].toSorted().slice(0, mostNamed);
+  const isMended = isMendable(difference);
+  return {
+    kind: 'audit_difference',
+    subject: { type: 'user', id: userId },
+    detail: `The stored books are not what their facts come to: ${kinds.toSorted().join(', ')}.${
+      isMended ? ' POST /v1/admin/users/{id}/refold mends what it can.' : ''
+    }${named.length > 0 ? ` Look at: ${named.join(', ')}.` : ''}`,
+    isAgain: isMended,
+  };
+}
 
 /** Books that cannot be folded at all: a bug, which must not hide what is behind it. */
 export const unfoldable = ({ timeline }: StoredBooks, error: unknown): BooksDifference => ({

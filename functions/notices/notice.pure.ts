@@ -18,4 +18,10 @@ export type Notice = {
   subject: { type: string; id: string };
   /** A sentence for an operator; no e-mail address. */
   detail: string;
+  /** It was closed and is true still, or anew: it comes again in the same words. */
+  isAgain?: boolean;
 };
+
+/** Somebody else's words without what looks like an e-mail address. */
+export const withoutAddresses = (words: string): string =>
+  words.replaceAll(/[^\s<>"'(),;:]+@[^\s<>"'(),;:]+/g, '(an address)');

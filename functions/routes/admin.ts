@@ -3,6 +3,7 @@ import type { Ctx } from '../deps.ts';
 import { requireAdmin } from '../http/middleware.ts';
 import { adminAuditRoutes, adminBooksRoutes } from './admin-books.ts';
 import { adminCreditRoutes } from './admin-credits.ts';
+import { adminNoticeRoutes } from './admin-notices.ts';
 import { adminWebhookRoutes } from './admin-webhooks.ts';
 import { reconcileRoutes } from './reconcile.ts';
 
@@ -11,6 +12,7 @@ export const adminRoutes = (ctx: Ctx) =>
   new Hono()
     .use(requireAdmin(ctx.config.adminToken))
     .route('/webhooks', adminWebhookRoutes(ctx))
+    .route('/notices', adminNoticeRoutes(ctx))
     .route('/users', adminCreditRoutes(ctx))
     .route('/users', adminBooksRoutes(ctx))
     .route('/audit', adminAuditRoutes(ctx))

@@ -39,6 +39,9 @@ async function paidBy(ctx: Ctx, refs: readonly string[]): Promise<StripeEvent[] 
   return events;
 }
 
+/** What it paid for is none of ours, whoever paid. */
+const isNobodys = (reading: Reading): boolean => 'isOurs' in reading && reading.isOurs === false;
+
 /** The payment's own ids name what it paid for: since "basil" neither charge nor intent says. */
 const withLinks = (reading: Facts, refs: readonly string[]): Facts => {
   const [payment] = reading.facts;
@@ -63,7 +66,7 @@ export async function bringPayment(
       const fetched = await fetchMissing(ctx, event, knowledge);
       const reading = 'fail' in fetched ? fetched : read(fetched.event, knowledge);
       const isPayment = 'facts' in reading && reading.facts.length > 0;
-      if (!isPayment && !('fail' in reading)) continue;
+      if (!isPayment && !('fail' in reading && !isNobodys(reading))) continue;
       const told = isPayment ? withLinks(reading, refs) : reading;
       const { status } = await applyReading(ctx, told, { dryRun: false });
       isTold ||= status === 'completed';

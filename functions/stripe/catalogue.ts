@@ -15,7 +15,8 @@ export const catalogueAnswer = z.strictObject({
       grantsMonthly: z.boolean(),
       amountCents: z.int(),
       currency: z.string(),
-      active: z.boolean(),
+      productId: z.string(),
+      onSale: z.boolean(),
     }),
   ),
 });

@@ -1,6 +1,7 @@
 import Stripe from 'stripe';
 import { isUnknown } from '../clients/stripe-errors.ts';
 import type { Ctx } from '../deps.ts';
+import { answeredAt } from './apply-reading.ts';
 import { asObject, type Json } from './normalise/json.pure.ts';
 import { lackOf, objectOf } from './read-event.pure.ts';
 import type { Knowledge, Lack, StripeEvent } from './reading.pure.ts';
@@ -13,6 +14,17 @@ export type Fetched =
 
 const complete = (data: unknown[]) => ({ object: 'list', data, has_more: false });
 
+/** The object with what Stripe answers beside it; read by `normalisePresent`. */
+async function withPresent(
+  ctx: Ctx,
+  object: Json,
+  ask: () => Promise<Stripe.Response<object>>,
+): Promise<Json> {
+  const askedMs = ctx.now().getTime();
+  const answer = await ask();
+  return { ...object, rowloom_now: { object: answer, at: answeredAt(ctx, answer), askedMs } };
+}
+
 /** The object with what it lacks put where Stripe would have expanded it. */
 async function completed(ctx: Ctx, object: Json, lack: Lack): Promise<Json> {
   const { stripe } = ctx;
@@ -21,6 +33,12 @@ async function completed(ctx: Ctx, object: Json, lack: Lack): Promise<Json> {
       const lines = stripe.invoices.listLineItems(lack.invoiceId, { limit: 100 });
       return { ...object, lines: complete(await lines.autoPagingToArray({ limit: 10_000 })) };
     }
+    case 'price_now':
+      return withPresent(ctx, object, () =>
+        stripe.prices.retrieve(lack.priceId, { expand: ['product'] }),
+      );
+    case 'product_now':
+      return withPresent(ctx, object, () => stripe.products.retrieve(lack.productId));
     case 'payment_time': {
       const expand = ['latest_charge.balance_transaction'];
       const id = lack.paymentIntentId;
@@ -55,6 +73,8 @@ const canWait = ({ lack }: Lack): boolean =>
   lack === 'payment_time' ||
   lack === 'refunds' ||
   lack === 'subscription' ||
+  lack === 'price_now' ||
+  lack === 'product_now' ||
   lack === 'session_lines';
 
 /** An event whose object is another one, or the same with more. */

@@ -79,12 +79,16 @@ declare
   v_waits text[];
   v_user uuid;
 begin
+  -- Who changes the catalogue is one after the other, and has decided by what it says of the same price.
+  if jsonb_array_length(p -> 'changes') > 0 then perform 1 from catalogue_version for no key update; end if;
   select version, (select status from stripe_events where event_id = e ->> 'id')
     into v_version, v_status from catalogue_version;
   if v_status in ('completed', 'skipped', 'dismissed') then
     return '{"outcome":"duplicate"}';
   end if;
-  if (p ->> 'catalogueVersion')::bigint <> v_version then
+  if (case when v is null and jsonb_array_length(p -> 'changes') > 0
+      then not rowloom.catalogue_is_as_known(p -> 'changes')
+      else (p ->> 'catalogueVersion')::bigint <> v_version end) then
     return json_build_object('outcome', 'stale_catalogue', 'catalogue', rowloom.catalogue_read());
   end if;
   if jsonb_typeof(p -> 'identity') = 'object' then

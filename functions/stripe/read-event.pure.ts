@@ -1,7 +1,14 @@
 import { asObject, asSeconds, asText, Unreadable, type Json } from './normalise/json.pure.ts';
 import { asKey } from './payload.pure.ts';
-import { readPrice, readPriceDeleted, readProduct } from './policies/catalogue.pure.ts';
+import {
+  lackOfPrice,
+  lackOfProduct,
+  readPrice,
+  readPriceDeleted,
+  readProduct,
+} from './policies/catalogue.pure.ts';
 import { readCustomer, readCustomerDeleted } from './policies/customer.pure.ts';
+import { readFraudWarning, readUnfinalized } from './policies/notice.pure.ts';
 import { lackOfCheckout, readCheckout } from './policies/pack.pure.ts';
 import { lackOfInvoice, readInvoice, readInvoicePayment } from './policies/plan.pure.ts';
 import {
@@ -36,17 +43,14 @@ const refund: Reader = { read: readRefund, isPriced: true };
 const dispute: Reader = { read: readDispute, isPriced: true };
 const creditNote: Reader = { read: readCreditNote, isPriced: true };
 const customer: Reader = { read: readCustomer };
-const price: Reader = { read: readPrice };
-const product: Reader = { read: readProduct };
-/** Kept for whoever looks; what they mean comes with the events of the objects they are about. */
-const noted: Reader = { read: () => skip('changes nothing by itself') };
+const price: Reader = { read: readPrice, lackOf: lackOfPrice };
+const product: Reader = { read: readProduct, lackOf: lackOfProduct };
+const fraudWarning: Reader = { read: readFraudWarning };
 
 /** One reader per event type; a type that is not here is stored and skipped. */
 export const readers: Readonly<Record<string, Reader>> = {
   'checkout.session.completed': checkout,
   'checkout.session.async_payment_succeeded': checkout,
-  'checkout.session.async_payment_failed': noted,
-  'checkout.session.expired': noted,
   'credit_note.created': creditNote,
   'credit_note.updated': creditNote,
   'credit_note.voided': creditNote,
@@ -58,16 +62,8 @@ export const readers: Readonly<Record<string, Reader>> = {
   'customer.subscription.deleted': subscription,
   'customer.subscription.paused': subscription,
   'customer.subscription.resumed': subscription,
-  'customer.subscription.trial_will_end': noted,
   'customer.subscription.pending_update_applied': subscription,
   'customer.subscription.pending_update_expired': subscription,
-  'subscription_schedule.aborted': noted,
-  'subscription_schedule.canceled': noted,
-  'subscription_schedule.completed': noted,
-  'subscription_schedule.created': noted,
-  'subscription_schedule.expiring': noted,
-  'subscription_schedule.released': noted,
-  'subscription_schedule.updated': noted,
   'invoice.paid': invoice,
   'invoice.payment_succeeded': invoice,
   'invoice.payment_failed': invoice,
@@ -75,6 +71,7 @@ export const readers: Readonly<Record<string, Reader>> = {
   'invoice.finalized': invoice,
   'invoice.voided': invoice,
   'invoice.marked_uncollectible': invoice,
+  'invoice.finalization_failed': { read: readUnfinalized, lackOf: lackOfInvoice },
   'invoice_payment.paid': { read: readInvoicePayment },
   'charge.refunded': { read: readRefundedCharge, lackOf: lackOfRefundedCharge, isPriced: true },
   'charge.refund.updated': refund,
@@ -91,15 +88,15 @@ export const readers: Readonly<Record<string, Reader>> = {
   'price.deleted': { read: readPriceDeleted },
   'product.created': product,
   'product.updated': product,
-  'product.deleted': noted,
+  'radar.early_fraud_warning.created': fraudWarning,
+  'radar.early_fraud_warning.updated': fraudWarning,
 };
 
 /** The event types that our endpoint subscribes to. */
 export const eventTypes: readonly string[] = Object.keys(readers);
 
 /** Whether a type may change anything, so that a missed event of it matters. */
-export const isTelling = (type: string): boolean =>
-  Object.hasOwn(readers, type) && readers[type] !== noted;
+export const isTelling = (type: string): boolean => Object.hasOwn(readers, type);
 
 const readerOf = ({ type }: StripeEvent): Reader | undefined =>
   Object.hasOwn(readers, type) ? readers[type] : undefined;
@@ -158,7 +155,7 @@ export function read(event: StripeEvent, knowledge: Knowledge): Reading {
   if (!reader) return skip('not an event that changes anything here');
   const reason = elsewhere(event, knowledge);
   if (reason !== null) return skip(reason);
-  if (event.flaw !== undefined && reader !== noted) return fail('unreadable', event.flaw);
+  if (event.flaw !== undefined) return fail('unreadable', event.flaw);
   try {
     return reader.read(objectOf(event), event, knowledge);
   } catch (error) {

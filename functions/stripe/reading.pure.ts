@@ -26,8 +26,9 @@ export type CataloguePrice = {
   grantsMonthly: boolean;
   amountCents: number;
   currency: string;
-  /** On sale: the one that a key alone means. */
-  active: boolean;
+  productId: string;
+  /** The one that a key alone means. */
+  onSale: boolean;
 };
 
 /** All that policies know besides the object: the prices of ours by id, and the settings of the moment. */
@@ -55,9 +56,16 @@ export type EventIdentity = {
   refs?: string[];
 };
 
+/** As of when Stripe has it so, microseconds since 1970: the newest holds. Null: nothing comes after it. */
+type AsOf = {
+  atUs: number | null;
+  /** Asked for just now: of two such in one second the later answer holds. */
+  isRead: boolean;
+};
+
 /** A price, a product's name or a customer as Stripe has it: not a fact of a user's books. */
 export type CatalogueChange =
-  | {
+  | ({
       change: 'price';
       priceId: string;
       productId: string;
@@ -70,13 +78,17 @@ export type CatalogueChange =
       grantsMonthly: boolean;
       amountCents: number;
       currency: string;
+      /** Not archived. */
       active: boolean;
-      /** Unix seconds: of the event, and of the price. */
-      eventAt: number;
+      /** Offered to everybody who may buy its kind. */
+      listed: boolean;
+      /** Unix seconds. */
       createdAt: number;
-    }
+      /** Kind and key by which it was known when this was decided; null: not at all. */
+      knownAs: string | null;
+    } & AsOf)
   | { change: 'price_deleted'; priceId: string }
-  | { change: 'product'; productId: string; name: string }
+  | ({ change: 'product'; productId: string; name: string } & AsOf)
   | { change: 'customer_deleted'; customerId: string; userId: string | null };
 
 export type FailureCode =
@@ -130,7 +142,10 @@ export type Lack =
   /** A session says what it sells only when asked. */
   | { lack: 'session_lines'; sessionId: string }
   | { lack: 'payment_time'; paymentIntentId: string }
-  | { lack: 'refunds'; chargeId: string };
+  | { lack: 'refunds'; chargeId: string }
+  /** What the catalogue has next to it is the present state, not one of several in a second. */
+  | { lack: 'price_now'; priceId: string }
+  | { lack: 'product_now'; productId: string };
 
 export const skip = (reason: string): Reading => ({ skip: reason });
 

@@ -28,6 +28,11 @@ export async function ensureEndpoint(
   const events = eventTypes.toSorted() as EnabledEvent[];
   for await (const endpoint of stripe.webhookEndpoints.list({ limit: 100 })) {
     if (endpoint.url !== url) continue;
+    const { api_version: version } = endpoint;
+    if (version !== stripeApiVersion)
+      report(
+        `webhook endpoint ${url}: sends API version ${version ?? "that is the account's default"}, and this code reads ${stripeApiVersion}. A version cannot be changed: delete the endpoint and run this again.`,
+      );
     const changes = changesOf(endpoint, events);
     if (Object.keys(changes).length > 0) {
       await stripe.webhookEndpoints.update(endpoint.id, changes);

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type Stripe from 'stripe';
 import type { CatalogueItem } from '../../functions/billing/catalogue.pure.ts';
+import type { CheckoutSettings } from '../../functions/env.ts';
 import { isBetter } from '../../functions/ledger/entitlement.pure.ts';
 import type { Priced, Report } from './prices.ts';
 
 type Features = Stripe.BillingPortal.ConfigurationCreateParams.Features;
 type Configuration = Stripe.BillingPortal.Configuration;
+type PortalSettings = Pick<CheckoutSettings, 'promotionCodes'>;
 
 /** How the portal takes a switch: cheaper and shorter ones wait for the end of the period. */
 const comesAtOnce = (from: CatalogueItem, to: CatalogueItem): boolean =>
@@ -27,7 +29,7 @@ export const offeredInPortal = (items: readonly CatalogueItem[]): CatalogueItem[
  * shorter plans come when the period that is paid for ends. Quantities and the e-mail address are not
  * theirs to change there: a payment may be known by it.
  */
-function featuresOf(prices: Priced[]): Features {
+function featuresOf(prices: Priced[], { promotionCodes }: PortalSettings): Features {
   const offered = offeredInPortal(prices.map(({ item }) => item));
   return {
     customer_update: { enabled: true, allowed_updates: ['name', 'address', 'phone', 'tax_id'] },
@@ -36,7 +38,7 @@ function featuresOf(prices: Priced[]): Features {
     subscription_cancel: { enabled: true, mode: 'at_period_end', proration_behavior: 'none' },
     subscription_update: {
       enabled: true,
-      default_allowed_updates: ['price'],
+      default_allowed_updates: promotionCodes ? ['price', 'promotion_code'] : ['price'],
       billing_cycle_anchor: 'now',
       proration_behavior: 'always_invoice',
       products: prices
@@ -82,8 +84,9 @@ export async function ensurePortal(
   stripe: Stripe,
   prices: Priced[],
   report: Report,
+  settings: PortalSettings = { promotionCodes: false },
 ): Promise<void> {
-  const features = featuresOf(prices);
+  const features = featuresOf(prices, settings);
   const digest = createHash('sha256').update(JSON.stringify(features)).digest('hex');
   const metadata = { rowloom: 'portal', rowloom_features: digest };
   const found = await find(stripe);

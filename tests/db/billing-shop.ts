@@ -5,6 +5,7 @@ import { createCheckout } from '../../functions/billing/create-checkout.ts';
 import { openPortal } from '../../functions/billing/open-portal.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
 import type { Ctx } from '../../functions/deps.ts';
+import { parseCheckoutSettings } from '../../functions/env.ts';
 import { DomainError } from '../../functions/errors.ts';
 import { ensureUser, found } from '../../functions/users/ensure.ts';
 import { subscriptionView } from '../../functions/users/view.pure.ts';
@@ -35,8 +36,10 @@ export class BillingShop {
   static async open(env: Record<string, string> = {}): Promise<BillingShop> {
     const [database, standIn] = await Promise.all([createDatabase(), startCheckedStripe()]);
     const stripe = createStripe({ secretKey: standIn.secretKey, apiBase: standIn.url });
-    const prices = await ensurePrices(stripe, catalogue, () => undefined);
-    await ensurePortal(stripe, prices, () => undefined);
+    const quietly = () => undefined;
+    const settings = parseCheckoutSettings(env);
+    const prices = await ensurePrices(stripe, catalogue, quietly, settings);
+    await ensurePortal(stripe, prices, quietly, settings);
     await storePrices(database.url, prices);
     return new BillingShop({ database, standIn, prices, env });
   }
@@ -101,12 +104,12 @@ export class BillingShop {
     await this.local(`/customers/${await this.customerOf(userId)}`, { card });
   };
 
-  /** Pays on the page of a checkout session. */
-  pay = async (url: string): Promise<void> => {
+  /** Pays on the page of a checkout session, with a promotion code if one is given. */
+  pay = async (url: string, fields: { promotion_code?: string } = {}): Promise<void> => {
     const answer = await fetch(url, {
       method: 'POST',
       headers: { accept: 'application/json' },
-      body: new URLSearchParams({ action: 'pay' }),
+      body: new URLSearchParams({ action: 'pay', ...fields }),
     });
     if (!answer.ok) throw new Error(`paying: ${answer.status} ${await answer.text()}`);
   };

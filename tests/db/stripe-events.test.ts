@@ -30,11 +30,11 @@ beforeEach(async () => {
   used.push(database);
   ctx = { ...testCtx(database), stripe: absentStripe() };
   await database.pool.query(`
-    insert into stripe_prices (price_id, product_id, kind, key, name, credits, trial_credits, interval, amount_cents, currency)
-    values ('price_starter', 'p1', 'plan', 'starter', 'Starter', 1000, 0, 'month', 1900, 'usd'),
-           ('price_growth', 'p2', 'plan', 'growth', 'Growth', 5000, 100, 'month', 7900, 'usd'),
-           ('price_unlimited', 'p3', 'plan', 'unlimited', 'Unlimited', null, 0, 'month', 99900, 'usd'),
-           ('price_small', 'p4', 'pack', 'small', 'Small', 500, 0, null, 1500, 'usd')`);
+    insert into stripe_prices (price_id, product_id, kind, key, name, credits, trial_credits, interval, amount_cents, currency, listed)
+    values ('price_starter', 'p1', 'plan', 'starter', 'Starter', 1000, 0, 'month', 1900, 'usd', true),
+           ('price_growth', 'p2', 'plan', 'growth', 'Growth', 5000, 100, 'month', 7900, 'usd', true),
+           ('price_unlimited', 'p3', 'plan', 'unlimited', 'Unlimited', null, 0, 'month', 99900, 'usd', true),
+           ('price_small', 'p4', 'pack', 'small', 'Small', 500, 0, null, 1500, 'usd', true)`);
 });
 afterAll(async () => {
   for (const each of used) {

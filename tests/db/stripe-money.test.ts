@@ -198,7 +198,12 @@ describe('the catalogue', () => {
     currency: 'usd',
     nickname: 'New',
     recurring: { interval: 'month' },
-    metadata: { rowloom_kind: 'plan', rowloom_key: 'new', rowloom_credits: '777' },
+    metadata: {
+      rowloom_kind: 'plan',
+      rowloom_key: 'new',
+      rowloom_credits: '777',
+      rowloom_listed: 'true',
+    },
     ...fields,
   });
   const onSale = async () =>

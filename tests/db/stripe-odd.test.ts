@@ -22,9 +22,9 @@ afterAll(() => database.drop());
 beforeEach(async () => {
   await emptyBooks(database.pool);
   await database.pool.query(`
-    insert into stripe_prices (price_id, product_id, kind, key, name, credits, trial_credits, interval, amount_cents, currency)
-    values ('price_starter', 'p1', 'plan', 'starter', 'Starter', 1000, 0, 'month', 1900, 'usd'),
-           ('price_small', 'p4', 'pack', 'small', 'Small', 500, 0, null, 1500, 'usd')`);
+    insert into stripe_prices (price_id, product_id, kind, key, name, credits, trial_credits, interval, amount_cents, currency, listed)
+    values ('price_starter', 'p1', 'plan', 'starter', 'Starter', 1000, 0, 'month', 1900, 'usd', true),
+           ('price_small', 'p4', 'pack', 'small', 'Small', 500, 0, null, 1500, 'usd', true)`);
   userId = (await ensureUser(ctx, { externalId: 'u', email: null, emailVerified: false })).user.id;
 });
 

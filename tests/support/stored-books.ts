@@ -11,6 +11,7 @@ const tables = [
   'subscriptions',
   'stripe_events',
   'stripe_prices',
+  'stripe_products',
   'users',
 ];
 

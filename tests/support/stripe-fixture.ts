@@ -106,8 +106,8 @@ export class StripeFixture {
     await emptyBooks(pool);
     await pool.query(
       `insert into stripe_prices (price_id, product_id, kind, key, name, credits, trial_credits, interval,
-          grants_monthly, amount_cents, currency)
-        select id, 'p', kind, key, key, credits, "trialCredits", interval, "grantsMonthly", amount, 'usd'
+          grants_monthly, amount_cents, currency, listed)
+        select id, 'p', kind, key, key, credits, "trialCredits", interval, "grantsMonthly", amount, 'usd', true
           from jsonb_to_recordset($1) as x (id text, kind text, key text, credits bigint,
             "trialCredits" bigint, interval text, "grantsMonthly" boolean, amount bigint)`,
       [JSON.stringify(catalogueOf(this.shop))],

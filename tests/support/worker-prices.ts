@@ -21,9 +21,9 @@ export async function listPrices(pool: Pool): Promise<void> {
   }));
   await pool.query(
     `insert into stripe_prices (price_id, product_id, kind, key, name, credits, trial_credits, interval,
-       amount_cents, currency, position)
+       amount_cents, currency, position, listed)
      select price_id, product_id, kind, key, name, credits, trial_credits, interval, amount_cents, currency,
-       position from jsonb_populate_recordset(null::stripe_prices, $1)`,
+       position, true from jsonb_populate_recordset(null::stripe_prices, $1)`,
     [JSON.stringify(rows)],
   );
 }

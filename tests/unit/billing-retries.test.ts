@@ -30,6 +30,26 @@ function client(play: Play, delayMs = 5): Stripe {
   });
 }
 
+test.each([
+  [401, '/v1/customers'],
+  [403, '/v1/customers'],
+  [400, null],
+  [404, null],
+])('a refusal of our key (%i) is told before it is thrown', async (status, resource) => {
+  const told: unknown[] = [];
+  const wire = () => Promise.resolve(error(status, 'invalid_request_error'));
+  const timing = { tries: 3, delayMs: 5, longestWaitMs: 10_000 };
+  const stripe = new Stripe('sk_test_x', {
+    httpClient: withStripeRetries(Stripe.createFetchHttpClient(wire), timing, (refusal) => {
+      told.push(refusal);
+      return Promise.resolve();
+    }),
+    maxNetworkRetries: 0,
+  });
+  await expect(stripe.customers.retrieve('cus_1')).rejects.toThrow();
+  expect(told).toEqual(resource === null ? [] : [{ status, resource }]);
+});
+
 const create = (stripe: Stripe) => stripe.customers.create({ email: 'ada@example.com' });
 
 async function told(call: Promise<unknown>): Promise<DomainError> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ConfigError, parseEnv } from '../../functions/env.ts';
+import { ConfigError, parseCheckoutSettings, parseEnv } from '../../functions/env.ts';
 
 const complete = {
   DATABASE_URL: 'postgres://u:p@db.example/rowloom',
@@ -42,6 +42,36 @@ test('defaults are those of the contract', () => {
     appUrl: 'https://app.example',
     allowedOrigins: ['https://app.example', 'https://beta.example'],
   });
+});
+
+test('checkout does nothing more than it is told to', () => {
+  const plain = {
+    automaticTax: false,
+    taxBehavior: 'exclusive',
+    taxIdCollection: false,
+    promotionCodes: false,
+  };
+  expect(parseEnv(complete).checkout).toEqual(plain);
+  const asked = {
+    STRIPE_AUTOMATIC_TAX: 'true',
+    STRIPE_TAX_BEHAVIOR: 'inclusive',
+    STRIPE_TAX_ID_COLLECTION: 'true',
+    STRIPE_PROMOTION_CODES: 'true',
+  };
+  const all = {
+    automaticTax: true,
+    taxBehavior: 'inclusive',
+    taxIdCollection: true,
+    promotionCodes: true,
+  };
+  expect(parseEnv({ ...complete, ...asked }).checkout).toEqual(all);
+  expect(parseCheckoutSettings({ ...asked, PATH: '/bin' })).toEqual(all);
+  expect(parseCheckoutSettings({})).toEqual(plain);
+  const odd = { STRIPE_AUTOMATIC_TAX: 'yes', STRIPE_TAX_BEHAVIOR: 'both' };
+  expect(problemsOf({ ...complete, ...odd })).toEqual(Object.keys(odd));
+  expect(() => parseCheckoutSettings(odd)).toThrow(
+    'STRIPE_AUTOMATIC_TAX is neither true nor false; STRIPE_TAX_BEHAVIOR is neither exclusive nor inclusive',
+  );
 });
 
 test('every problem is listed at once, by name', () => {

@@ -27,6 +27,8 @@ export type Price = {
   amountCents: number;
   currency: string;
   active: boolean;
+  /** `rowloom_listed`: offered to everybody; a private price only carries its key. */
+  listed: boolean;
   /** Unix seconds. */
   createdAt: number | null;
 };
@@ -76,17 +78,45 @@ export function normalisePrice(price: Json): Price | null {
     amountCents: need(asAmount(price['unit_amount']), lacks),
     currency: need(asText(price['currency']), lacks),
     active: price['active'] === true,
+    listed: metadata['rowloom_listed'] === 'true',
     createdAt: asSeconds(price['created']) ?? null,
   };
 }
 
-export type Product = { id: string; name: string };
+export type Product = {
+  id: string;
+  name: string;
+  /** Whether its own metadata says that it is ours. */
+  isMarked: boolean;
+};
 
 /** A product with the name that people see; null without one. */
 export function normaliseProduct(product: Json): Product | null {
   const id = asText(product['id']);
   const name = asText(product['name']);
-  return id === undefined || name === undefined ? null : { id, name };
+  if (id === undefined || name === undefined) return null;
+  const isMarked = Object.keys(asObject(product['metadata'])).some((key) =>
+    key.startsWith('rowloom_'),
+  );
+  return { id, name, isMarked };
+}
+
+/** What Stripe answered when it was asked for an object as it is now, which `fetchMissing` put beside it. */
+export type Present = {
+  object: Json;
+  /** By Stripe's clock, to the second. */
+  atUs: number;
+  /** When it was asked, by ours. */
+  askedMs: number;
+};
+
+/** Null: it was not asked, or did not answer. */
+export function normalisePresent(object: Json): Present | null {
+  const now = asObject(object['rowloom_now']);
+  const at = asSeconds(now['at']);
+  if (at === undefined) return null;
+  const askedMs = asAmount(now['askedMs']) ?? 0;
+  return { object: asObject(now['object']), atUs: at * 1_000_000, askedMs };
 }
 
 export type Customer = { id: string; userId: string | null; isDeleted: boolean };

@@ -28,7 +28,7 @@ const isPack = (price: CataloguePrice): boolean => price.kind === 'pack' && pric
 function priceOf({ priceId, pack }: CheckoutSession, { prices }: Knowledge) {
   const sold = prices.get(priceId ?? '');
   if (sold && isPack(sold)) return sold;
-  return [...prices.values()].find((price) => isPack(price) && price.active && price.key === pack);
+  return [...prices.values()].find((price) => isPack(price) && price.onSale && price.key === pack);
 }
 
 /** Whether our own metadata says what was sold: a Payment Link's session has none. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { AT, readOf, told, type Json } from './shop.ts';
+import { lackOf } from '../../../functions/stripe/read-event.pure.ts';
+import { AT, eventOf, knowledge, readOf, told, type Json } from './shop.ts';
 
 const plan = { rowloom_kind: 'plan', rowloom_key: 'starter', rowloom_credits: '1000' };
 const price = (fields: Json = {}): Json => ({
@@ -24,7 +25,10 @@ const changeOf = (type: string, object: Json) => {
 
 describe('a price', () => {
   test('is worth what its metadata says', () => {
-    for (const type of ['price.created', 'price.updated'])
+    for (const [type, later] of [
+      ['price.created', 0],
+      ['price.updated', 250_000],
+    ] as const)
       expect(changeOf(type, price())).toEqual({
         change: 'price',
         priceId: 'price_1',
@@ -39,9 +43,22 @@ describe('a price', () => {
         amountCents: 1900,
         currency: 'usd',
         active: true,
-        eventAt: AT,
+        listed: false,
+        atUs: AT * 1_000_000 + later,
+        isRead: false,
         createdAt: AT - 900,
+        knownAs: null,
       });
+  });
+
+  test.each([
+    ['true', true],
+    ['false', false],
+    ['TRUE', false],
+    ['', false],
+  ])('marked as listed "%s" is offered to everybody: %s', (rowloom_listed, listed) => {
+    const marked = price({ metadata: { ...plan, rowloom_listed } });
+    expect(changeOf('price.updated', marked)).toMatchObject({ listed });
   });
 
   test('says nothing more than it has to', () => {
@@ -102,9 +119,82 @@ describe('a price', () => {
     });
   });
 
-  test('that was deleted leaves the catalogue', () => {
+  test('counts as what Stripe says that it is by now, never as older than its event', () => {
+    const now = price({
+      active: false,
+      nickname: 'Start',
+      product: { id: 'prod_1', name: 'Starter plan' },
+    });
+    const asked = (at: number) => price({ rowloom_now: { object: now, at, askedMs: 1_500_007 } });
+    for (const [at, counts] of [
+      [AT + 9, AT + 9],
+      [AT - 9, AT],
+    ] as const)
+      expect(told(readOf('price.updated', asked(at))).changes).toMatchObject([
+        { name: 'Start', active: false, atUs: counts * 1_000_000 + 500_007, isRead: true },
+        { change: 'product', productId: 'prod_1', name: 'Starter plan', isRead: true },
+      ]);
+    const gone = price({ rowloom_now: { object: price({ metadata: {} }), at: AT + 9 } });
+    expect(changeOf('price.updated', gone)).toMatchObject({ active: true, isRead: false });
+  });
+
+  test('is asked for if it is ours', () => {
+    const lack = (fields: Json) => lackOf(eventOf('price.updated', price(fields)), knowledge);
+    expect(lack({})).toEqual({ lack: 'price_now', priceId: 'price_1' });
+    expect(lack({ metadata: {} })).toBeNull();
+  });
+
+  test.each([
+    ['key', 'starter', { ...plan, rowloom_key: 'basic' }, 'plan basic and plan starter'],
+    ['kind', 'small', { ...plan, rowloom_key: 'small' }, 'pack small and plan small'],
+  ])('whose %s is another than what is known is noticed', (_, id, metadata, words) => {
+    const renamed = price({ id: `price_${id}`, metadata });
+    const { changes, notices } = told(readOf('price.updated', renamed));
+    expect(changes).toMatchObject([{ key: metadata.rowloom_key }]);
+    expect(changes[0]).toHaveProperty('knownAs', id === 'small' ? 'pack small' : 'plan starter');
+    expect(notices).toEqual([
+      {
+        kind: 'renamed_price',
+        subject: { type: 'price', id: `price_${id}` },
+        detail: expect.stringContaining(words),
+      },
+    ]);
+  });
+
+  test('that was renamed since its event is noticed in the same words', () => {
+    const basic = { ...plan, rowloom_key: 'basic' };
+    const detailOf = (before: Json, now: Json) => {
+      const asked = price({
+        metadata: before,
+        rowloom_now: { object: price({ metadata: now }), at: AT },
+      });
+      return told(readOf('price.updated', asked)).notices.map(({ detail }) => detail);
+    };
+    expect(detailOf(plan, plan)).toEqual([]);
+    expect(detailOf(plan, basic)).toEqual([expect.stringContaining('plan basic and plan starter')]);
+    expect(detailOf(basic, plan)).toEqual(detailOf(plan, basic));
+  });
+
+  test('of a plan is for one month or one year', () => {
+    for (const interval_count of [1, null, undefined])
+      expect(
+        changeOf('price.created', price({ recurring: { interval: 'year', interval_count } })),
+      ).toMatchObject({ interval: 'year' });
+    expect(
+      readOf('price.created', price({ recurring: { interval: 'month', interval_count: 3 } })),
+    ).toHaveProperty('fail.detail', 'A plan is paid by the month or the year, not every 3 months.');
+  });
+
+  test('that was deleted leaves the catalogue, and nothing comes after it', () => {
     const gone = { change: 'price_deleted', priceId: 'price_1' };
     expect(changeOf('price.deleted', { id: 'price_1', object: 'price' })).toEqual(gone);
+    expect(changeOf('price.deleted', price({ currency: null }))).toEqual(gone);
+    expect(changeOf('price.deleted', price())).toMatchObject({
+      change: 'price',
+      key: 'starter',
+      active: false,
+      atUs: null,
+    });
     expect(readOf('price.deleted', {})).toEqual({ skip: 'has no id' });
     expect(readOf('price.created', price({ id: null }))).toEqual({
       fail: { code: 'unreadable', detail: 'The price has no id.' },
@@ -113,15 +203,46 @@ describe('a price', () => {
 });
 
 describe('a product', () => {
+  const named = (fields: Json = {}): Json => ({
+    id: 'prod_1',
+    name: 'Starter',
+    metadata: { rowloom_kind: 'plan' },
+    ...fields,
+  });
+
   test('has the name that people see', () => {
-    for (const type of ['product.created', 'product.updated'])
-      expect(changeOf(type, { id: 'prod_1', name: 'Starter' })).toEqual({
+    for (const [type, later] of [
+      ['product.created', 0],
+      ['product.updated', 250_000],
+    ] as const)
+      expect(changeOf(type, named())).toEqual({
         change: 'product',
         productId: 'prod_1',
         name: 'Starter',
+        atUs: AT * 1_000_000 + later,
+        isRead: false,
       });
-    expect(readOf('product.updated', { id: 'prod_1', name: '' })).toEqual({ skip: 'has no name' });
-    expect(readOf('product.updated', { name: 'Starter' })).toEqual({ skip: 'has no name' });
+    const asked = named({ rowloom_now: { object: named({ name: 'Start' }), at: AT + 1 } });
+    expect(changeOf('product.updated', asked)).toMatchObject({
+      name: 'Start',
+      atUs: (AT + 1) * 1_000_000 + 500_000,
+      isRead: true,
+    });
+    expect(readOf('product.updated', named({ name: '' }))).toEqual({ skip: 'has no name' });
+    expect(readOf('product.updated', named({ id: null }))).toEqual({ skip: 'has no name' });
+  });
+
+  test('is ours by its metadata or by a price of ours', () => {
+    const lack = (object: Json) => lackOf(eventOf('product.updated', object), knowledge);
+    expect(lack(named())).toEqual({ lack: 'product_now', productId: 'prod_1' });
+    const other = named({ metadata: { kind: 'plan' } });
+    expect(readOf('product.updated', other)).toEqual({ skip: 'not a product of ours' });
+    expect(lack(other)).toBeNull();
+    const partly = named({ metadata: { kind: 'plan', rowloom_key: 'starter' } });
+    expect(changeOf('product.updated', partly)).toMatchObject({ productId: 'prod_1' });
+    const known = { ...other, id: 'product_starter' };
+    expect(changeOf('product.updated', known)).toMatchObject({ name: 'Starter' });
+    expect(lack(known)).toEqual({ lack: 'product_now', productId: 'product_starter' });
   });
 });
 

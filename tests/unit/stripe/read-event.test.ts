@@ -67,7 +67,7 @@ describe('an envelope', () => {
 });
 
 describe('an event', () => {
-  test.each(['charge.succeeded', 'constructor', '__proto__', 'radar.early_fraud_warning.created'])(
+  test.each(['charge.succeeded', 'constructor', '__proto__', 'radar.review.opened'])(
     'of the type %s is skipped',
     (type) => {
       expect(readOf(type, { id: 'x' })).toEqual({
@@ -78,32 +78,23 @@ describe('an event', () => {
     },
   );
 
-  const noted = [
+  // What they mean comes with the events of the objects that they are about.
+  test.each([
     'checkout.session.async_payment_failed',
     'checkout.session.expired',
     'customer.subscription.trial_will_end',
-    'subscription_schedule.aborted',
-    'subscription_schedule.canceled',
-    'subscription_schedule.completed',
-    'subscription_schedule.created',
-    'subscription_schedule.expiring',
-    'subscription_schedule.released',
     'subscription_schedule.updated',
     'product.deleted',
-  ];
-
-  test.each(noted)('of the type %s is kept, and changes nothing by itself', (type) => {
-    expect(eventTypes).toContain(type);
+  ])('of the type %s is not subscribed to', (type) => {
+    expect(eventTypes).not.toContain(type);
     expect(isTelling(type)).toBe(false);
-    expect(readOf(type, { id: 'x' })).toEqual({ skip: 'changes nothing by itself' });
   });
 
-  test('of every other type that we subscribe to says something of its object', () => {
-    const others = eventTypes.filter((type) => !noted.includes(type));
-    expect(others).toHaveLength(38);
-    for (const type of others) {
+  test('of every type that we subscribe to says something of its object', () => {
+    expect(eventTypes).toContain('radar.early_fraud_warning.created');
+    for (const type of eventTypes) {
       expect(isTelling(type)).toBe(true);
-      expect(readOf(type, {})).not.toEqual({ skip: 'changes nothing by itself' });
+      expect(readOf(type, {})).not.toEqual({ skip: 'not an event that changes anything here' });
     }
   });
 

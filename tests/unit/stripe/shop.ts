@@ -25,7 +25,8 @@ const plan = (key: string, fields: Partial<CataloguePrice> = {}): CataloguePrice
   grantsMonthly: false,
   amountCents: 1900,
   currency: 'usd',
-  active: true,
+  productId: `product_${key}`,
+  onSale: true,
   ...fields,
 });
 const pack = (key: string, fields: Partial<CataloguePrice> = {}): CataloguePrice =>
@@ -37,7 +38,7 @@ const catalogue = [
   plan('yearly', { interval: 'year', grantsMonthly: true, amountCents: 19_000 }),
   plan('unlimited', { credits: null, amountCents: 29_900 }),
   plan('free', { credits: 10, amountCents: 0 }),
-  pack('small_before', { key: 'small', credits: 400, active: false }),
+  pack('small_before', { key: 'small', credits: 400, onSale: false }),
   pack('small'),
   pack('large', { credits: 3000 }),
 ];
