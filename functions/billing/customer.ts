@@ -35,13 +35,29 @@ async function makeCustomer(ctx: Ctx, buyer: Buyer, gone: string | null): Promis
   return row?.id ?? now.id;
 }
 
+/**
+ * Whether a customer only chose the account, and no plan of theirs entitles it: whoever that is, what the account
+ * buys itself is paid by a customer of its own, and all that the other paid stands beside it from then on.
+ */
+async function isSomebodyElses(ctx: Ctx, customerId: string): Promise<boolean> {
+  const rows = await ctx.db.rows(
+    `select 1 from stripe_customers c where c.customer_id = $1 and c.is_chosen and not exists (
+       select 1 from subscriptions s where s.user_id = c.user_id and s.stripe_customer_id = c.customer_id
+         and s.status in ('active', 'trialing', 'past_due') and s.paid is not null and not s.taken_back)`,
+    [customerId],
+  );
+  return rows.length > 0;
+}
+
 /** Does something with the user's Stripe customer, made on demand; one that is gone is replaced once. */
 export async function withCustomer<T>(
   ctx: Ctx,
   buyer: Buyer,
   use: (customerId: string) => Promise<T>,
 ): Promise<T> {
-  const customerId = buyer.customerId ?? (await makeCustomer(ctx, buyer, null));
+  const known = buyer.customerId;
+  const isOwn = known !== null && !(await isSomebodyElses(ctx, known));
+  const customerId = isOwn ? known : await makeCustomer(ctx, buyer, known);
   try {
     return await use(customerId);
   } catch (error) {

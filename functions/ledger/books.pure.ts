@@ -10,7 +10,7 @@ export type Lot = {
   subscription: string | null;
   /** The fact that paid for it; null: nobody did. */
   payment: string | null;
-  /** Where it was opened in the timeline: within a kind the oldest is spent first. */
+  /** Where it was opened in the timeline: within a kind the oldest is spent first. See `outside`. */
   opened: string;
   granted: number;
   remaining: number;
@@ -63,6 +63,14 @@ const orders = {
   spending: ['plan', 'bonus', 'purchased'],
   correction: ['bonus', 'purchased', 'plan'],
 } satisfies Record<string, LotKind[]>;
+
+/**
+ * Where a lot stands that somebody else paid for: after all of the account's own, so that these are spent as if
+ * it were not there.
+ */
+export const outside = (opened: string): string => `~${opened}`;
+
+const isOutside = ({ opened }: Lot): boolean => opened.startsWith('~');
 
 const sum = (numbers: number[]): number => numbers.reduce((total, one) => total + one, 0);
 
@@ -161,19 +169,24 @@ export class Books {
     return [...this.#open].filter((lot) => lot.subscription === id);
   }
 
-  /** Takes up to so many credits, the oldest lot of a kind first. */
+  /** What has not expired, as it is taken: the oldest lot of a kind first, and last what others paid for. */
+  *#inOrder(order: keyof typeof orders): Generator<Lot> {
+    for (const kind of orders[order])
+      for (const lot of this.#open) if (lot.kind === kind && !isOutside(lot)) yield lot;
+    for (const lot of this.#open) if (isOutside(lot)) yield lot;
+  }
+
+  /** Takes up to so many credits. */
   take(credits: number, order: keyof typeof orders): Take[] {
     const takes: Take[] = [];
     let missing = credits;
-    for (const kind of orders[order])
-      for (const lot of this.#open) {
-        if (missing === 0) return takes;
-        const taken = lot.kind === kind ? Math.min(lot.remaining, missing) : 0;
-        if (taken === 0) continue;
-        missing -= taken;
-        this.move(lot, -taken);
-        takes.push({ lot, credits: taken });
-      }
+    for (const lot of this.#inOrder(order)) {
+      const taken = Math.min(lot.remaining, missing);
+      if (taken === 0) continue;
+      missing -= taken;
+      this.move(lot, -taken);
+      takes.push({ lot, credits: taken });
+    }
     return takes;
   }
 

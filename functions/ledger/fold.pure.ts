@@ -1,4 +1,4 @@
-import { Books, type ClawedBack, type Lot, type Payment } from './books.pure.ts';
+import { Books, outside, type ClawedBack, type Lot, type Payment } from './books.pure.ts';
 import { entitled, entitledBy, type Standing } from './entitlement.pure.ts';
 import {
   monthPosition,
@@ -52,6 +52,8 @@ export type Folded = {
   steps: Step[];
   subscriptions: Subscriptions;
   payers: Payers;
+  /** First paid while another lived. */
+  duplicates: { subscription: string; beside: string }[];
   suspended: Suspended | null;
   /** Every credit that was taken back or used and is not there. */
   shortfall: number;
@@ -69,6 +71,7 @@ class Fold {
   readonly books = new Books();
   readonly subscriptions = new Subscriptions(this.books);
   readonly steps: Step[] = [];
+  readonly duplicates: Folded['duplicates'] = [];
   readonly #takenBack = new Map<string, TakenBack>();
   readonly #failedRefunds = new Map<string, number>();
   readonly #suspensions = new Suspensions();
@@ -137,6 +140,8 @@ class Fold {
 
   #plan(fact: PlanFact, opened: string): Did {
     const payment = this.books.pay(fact.key, fact.total, this.#moneyTaken(fact.key));
+    const beside = this.subscriptions.besides(fact.subscription);
+    if (beside !== null) this.duplicates.push({ subscription: fact.subscription, beside });
     const isNewest = this.subscriptions.learnPaid(fact, payment);
     const subscription = this.subscriptions.of(fact.subscription);
     const did = applyPlan(this.books, subscription, fact, payment, { isNewest, opened });
@@ -148,9 +153,9 @@ class Fold {
   #outside(fact: Fact, opened: string): Did {
     if (fact.kind !== 'plan' && fact.kind !== 'pack') return { rule: 'noted' };
     this.#suspensions.payOutside(fact.key);
-    if (fact.kind === 'pack') return this.#pack(fact, opened);
+    if (fact.kind === 'pack') return this.#pack(fact, outside(opened));
     const credits = creditsOutside(fact);
-    this.#open(fact, credits, opened);
+    this.#open(fact, credits, outside(opened));
     return { rule: 'outside', plan: fact.terms.plan, credits };
   }
 
@@ -278,9 +283,9 @@ export function fold(facts: readonly Fact[], nowUs: number): Folded {
   const run = new Fold(timeline);
   for (const fact of timeline) run.apply(fact);
   run.grantMonthsBefore(monthPosition(nowUs + 1));
-  const { books, steps, subscriptions, payers } = run;
+  const { books, steps, subscriptions, payers, duplicates } = run;
   const [suspended, shortfall, nextDueUs] = [run.suspended(), run.shortfall(), run.nextDueUs()];
-  return { books, steps, subscriptions, payers, suspended, shortfall, nextDueUs };
+  return { books, steps, subscriptions, payers, duplicates, suspended, shortfall, nextDueUs };
 }
 
 /** What entitles at the end of a timeline. */

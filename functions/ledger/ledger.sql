@@ -83,6 +83,12 @@ begin
       where stripe_subscription_id = coalesce(v_state ->> 'subscription', v_paid ->> 'subscription');
     if found and (s.user_id <> p_user or s.grants_monthly or s.status = 'past_due') then return 'refold'; end if;
     if v_paid is not null then
+      -- A second subscription beside one that lives is noticed.
+      if s.paid is null and exists (
+          select 1 from subscriptions o where o.user_id = p_user and o.paid is not null and o.ended_at is null
+            and o.stripe_subscription_id <> v_paid ->> 'subscription') then
+        return 'refold';
+      end if;
       -- A period bought before; or what expires of a lot, under a cap or taken back, depends on history.
       if to_timestamp((v_paid ->> 'periodStart')::bigint) < s.paid_period_start or exists (
           select 1 from credit_lots where user_id = p_user and (is_encumbered and not is_expired

@@ -13,11 +13,20 @@ function unlinked({ fact }: Step): Notice[] {
   return [{ kind: 'unlinked_payment', subject, detail }];
 }
 
+/** Two subscriptions that are paid at once: both count, and one was hardly meant. */
+const duplicate = ({ subscription, beside }: Folded['duplicates'][number]): Notice => ({
+  kind: 'duplicate_subscription',
+  subject: { type: 'subscription', id: subscription },
+  detail: `It was paid while ${beside} lived, and both are honoured. If that was not meant, cancel one in Stripe and refund it.`,
+});
+
 /** What an operator has to see of a user's books. */
-export function noticesOf({ steps, payers, suspended }: Folded, timeline: Timeline): Notice[] {
-  const others = payers.isLinked
+export function noticesOf(folded: Folded, timeline: Timeline): Notice[] {
+  const { steps, payers, suspended } = folded;
+  const unlinkedOnes = payers.isLinked
     ? steps.filter(({ fact }) => fact && payers.isOutside(fact)).flatMap(unlinked)
     : [];
+  const others = [...folded.duplicates.map(duplicate), ...unlinkedOnes];
   const dispute = suspended?.dispute;
   if (dispute === undefined || timeline.suspendedReason === suspended?.reason) return others;
   const detail = `Suspended by dispute ${dispute}: what it disputes was used. It ends when the dispute is won, or when you lift it.`;

@@ -3,7 +3,7 @@ import type { Fact } from './facts.pure.ts';
 /** Facts that somebody paid for, or that are about what somebody pays for. */
 type PaidFact = Extract<Fact, { isChosen?: true }>;
 
-const isPaid = (fact: Fact): fact is PaidFact =>
+export const isPaid = (fact: Fact): fact is PaidFact =>
   fact.kind === 'customer' ||
   fact.kind === 'state' ||
   fact.kind === 'invoice' ||
@@ -30,9 +30,10 @@ export function payersOf(facts: readonly Fact[]): Payers {
   const known = new Set(
     paid.flatMap(({ customer, isChosen }) => (isChosen || customer == null ? [] : [customer])),
   );
-  const choosing = paid.flatMap(({ atUs, customer, isChosen }) =>
-    isChosen && customer != null ? [{ atUs, customer }] : [],
+  const choosing = paid.flatMap(({ atUs, customer }) =>
+    customer == null ? [] : [{ atUs, customer }],
   );
+  // Where nobody is known, all of them chose.
   const [first] = choosing.toSorted(
     (a, b) => a.atUs - b.atUs || (a.customer < b.customer ? -1 : 1),
   );

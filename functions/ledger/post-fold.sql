@@ -84,18 +84,31 @@ begin
       allowance_due_at = coalesce(to_timestamp((p ->> 'allowanceDueUs')::bigint / 1000000.0), allowance_due_at),
       suspended_at = to_timestamp((p -> 'suspended' ->> 'sinceUs')::bigint / 1000000.0),
       suspended_reason = p -> 'suspended' ->> 'reason',
-      stripe_customer_id = coalesce((
-        select c.customer_id from stripe_customers c
-          where c.customer_id = p ->> 'customer' and c.user_id = v_user and c.deleted_at is null
+      stripe_customer_id = case
+        when p ->> 'customer' is not null
+            and not exists (select 1 from stripe_customers c where c.customer_id = p ->> 'customer'
+              and (c.user_id <> v_user or c.deleted_at is not null))
             and (u.stripe_customer_id is null or exists (
-              select 1 from stripe_customers o where o.customer_id = u.stripe_customer_id and o.is_chosen))),
-        u.stripe_customer_id),
+              select 1 from stripe_customers o where o.customer_id = u.stripe_customer_id and o.is_chosen))
+        then p ->> 'customer' else u.stripe_customer_id end,
       fold_version = (p ->> 'foldVersion')::integer,
       credits_plan = (t ->> 'plan')::bigint, credits_bonus = (t ->> 'bonus')::bigint,
       credits_purchased = (t ->> 'purchased')::bigint, credits_held = (t ->> 'held')::bigint,
       credits_balance = (t ->> 'plan')::bigint + (t ->> 'bonus')::bigint + (t ->> 'purchased')::bigint,
       credits_shortfall = (t ->> 'shortfall')::bigint
     where id = v_user;
-  if jsonb_array_length(p -> 'notices') > 0 then perform rowloom.notices_raise(v_user, p -> 'notices'); end if;
+  -- What only looked so until a late fact came, or until somebody mended it in Stripe.
+  update notices n set closed_at = clock_timestamp(), closed_reason = 'The books no longer say so.'
+    where n.closed_at is null and n.user_id = v_user and n.kind in ('duplicate_subscription', 'unlinked_payment')
+      and not exists (select 1 from jsonb_array_elements(p -> 'notices') x
+        where x ->> 'kind' = n.kind and x #>> '{subject,id}' = n.subject_id);
+  if jsonb_array_length(p -> 'notices') > 0 then
+    update notices n set closed_at = null, closed_reason = null
+      from jsonb_array_elements(p -> 'notices') x
+      where n.subject_id = x #>> '{subject,id}' and n.kind = x ->> 'kind' and n.detail = x ->> 'detail'
+        and n.closed_reason = 'The books no longer say so.' and not exists (select 1 from notices o
+          where o.subject_id = n.subject_id and o.kind = n.kind and o.closed_at is null);
+    perform rowloom.notices_raise(v_user, p -> 'notices');
+  end if;
   return 'posted';
 end $$;

@@ -1,4 +1,4 @@
-import type { Fact, PlanFact, ReversalFact, StateFact } from './facts.pure.ts';
+import type { Fact, PackFact, PlanFact, ReversalFact, StateFact } from './facts.pure.ts';
 import type { Did, Step } from './fold.pure.ts';
 
 const number = (count: number): string => {
@@ -23,6 +23,18 @@ const expired = (credits: number): string | false =>
 
 const causes = { create: 'First paid invoice of', cycle: 'Renewal of', update: 'Change to' };
 
+/** Whoever only chose the account. */
+const payerOf = ({ customer }: PlanFact | PackFact): string =>
+  customer == null
+    ? 'paid by a guest who chose this account'
+    : `paid by the Stripe customer ${customer}, who chose this account`;
+
+function sayPack(fact: PackFact): string {
+  const { quantity, pack, credits, isChosen } = fact;
+  const sold = `Purchase of ${quantity} × pack ${pack}`;
+  return `${sold}${isChosen ? `, ${payerOf(fact)}` : ''}: ${some(credits)} added.`;
+}
+
 function sayPlan(fact: PlanFact, did: Did): string {
   const { invoice, terms, quantity, reason, periodEnd } = fact;
   const plan = `plan ${terms.plan}${quantity === 1 ? '' : ` × ${quantity}`}`;
@@ -44,7 +56,7 @@ function sayPlan(fact: PlanFact, did: Did): string {
     case 'superseded':
       return `Invoice ${invoice} of ${plan} ${period} is older than the newest that is paid: nothing changed.`;
     case 'outside':
-      return `${bought}by somebody else, ${some(did.credits)} added and nothing else changed.`;
+      return `${bought}${payerOf(fact)}, ${some(did.credits)} added and nothing else changed.`;
     case 'cap':
       return bought + sayCap(did);
     default:
@@ -67,6 +79,8 @@ function sayState(fact: StateFact, did: Did): string {
   const plan = terms
     ? `plan ${terms.plan}${quantity === 1 ? '' : ` × ${quantity}`}`
     : 'no plan of ours';
+  if (did.rule === 'noted')
+    return `Subscription ${subscription} of somebody who chose this account is ${status} on ${plan}: nothing changed.`;
   if (phase === 'deleted') return `Subscription ${subscription} of ${plan} ended.`;
   const end = cancelAt !== null && cancelAt <= (periodEnd ?? 0) && `it ends on ${day(cancelAt)}`;
   const said = `Subscription ${subscription} is ${status} on ${plan}`;
@@ -160,7 +174,7 @@ export function sayStep(step: Step): string {
     case 'plan':
       return sayPlan(fact, did);
     case 'pack':
-      return `Purchase of ${fact.quantity} × pack ${fact.pack}: ${some(fact.credits)} added.`;
+      return sayPack(fact);
     case 'reversal':
       return sayReversal(fact, did);
     case 'adjustment':

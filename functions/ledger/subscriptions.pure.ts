@@ -84,10 +84,22 @@ export class Subscriptions {
     return true;
   }
 
+  /** Before the first invoice of a subscription is paid: another that is paid and lives; null: none. */
+  besides(id: string): string | null {
+    if (this.of(id).newest) return null;
+    for (const { account, state, newest } of this.all.values())
+      if (newest && isLive(state?.status ?? 'active')) return account.id;
+    return null;
+  }
+
   standings(): Standing[] {
     return [...this.all.values()].map(standingOf);
   }
 }
+
+/** Of what was paid: `incomplete` is a state whose successor has not been heard of. */
+const isLive = (status: string): boolean =>
+  !isEnded(status) && status !== 'unpaid' && status !== 'paused';
 
 export const isEnded = (status: string): boolean =>
   status === 'canceled' || status === 'incomplete_expired';

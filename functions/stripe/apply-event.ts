@@ -4,6 +4,7 @@ import { DomainError } from '../errors.ts';
 import { stepOf } from '../ledger/step.pure.ts';
 import { timelineAnswer } from '../ledger/timeline-answer.ts';
 import { applyByFold, objectsOf, type InboxRow, type Stored } from './apply-reading.ts';
+import { askSession, isToAsk } from './ask-session.ts';
 import { bringPayment } from './bring-payment.ts';
 import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
 import { fetchMissing } from './fetch-missing.ts';
@@ -73,7 +74,7 @@ const verdictOf = (reading: Reading, row: InboxRow) => {
 };
 
 /** What is decided about an event, and whose it is where somebody chose that. */
-type Decided = { reading: Reading; claim?: Claim; isBrought?: true };
+type Decided = { reading: Reading; claim?: Claim; isBrought?: true; isAsked?: true };
 
 /** Stores the event and what it says in one round trip, if that needs no fold. */
 function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number | null): Promise<Outcome> {
@@ -99,8 +100,11 @@ function post(ctx: Ctx, row: InboxRow, decided: Decided, version: number | null)
 }
 
 /** Nothing of ours says whose it is: whoever it is by the payer's words, or why it is nobody's. */
-async function decideWhose(ctx: Ctx, { reading, isBrought }: Decided, who: Who): Promise<Decided> {
+async function decideWhose(ctx: Ctx, decided: Decided, who: Who): Promise<Decided> {
+  const { reading, isBrought } = decided;
   if (!('identity' in reading)) return { reading };
+  if (!decided.isAsked && isToAsk(reading, who))
+    return { reading: await askSession(ctx, reading), isAsked: true };
   const refs = reading.identity?.refs;
   const isToBring = refs && who.userId === null && !isBrought;
   const brought = isToBring ? await bringPayment(ctx, refs) : undefined;

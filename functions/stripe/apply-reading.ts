@@ -7,13 +7,15 @@ import { timelineOf, type Fact, type StateFact } from '../ledger/facts.pure.ts';
 import { isSameState, isTie } from '../ledger/state-order.pure.ts';
 import { learn, nowUsOf, readTimeline, refold, type Posted } from '../ledger/refold.ts';
 import { timelineAnswer } from '../ledger/timeline-answer.ts';
+import { askSession, isToAsk } from './ask-session.ts';
 import { knowledgeOf, readCatalogue } from './catalogue.ts';
 import { read } from './read-event.pure.ts';
 import type { Reading, StripeEvent } from './reading.pure.ts';
 import { whoAnswer } from './who-answer.ts';
-import { asChosen, claimOf, type Claim } from './whose.pure.ts';
+import { asChosen, chosenFact, claimOf, type Claim } from './whose.pure.ts';
 
 export type Facts = Extract<Reading, { facts: Fact[] }>;
+type Failed = Extract<Reading, { fail: object }>;
 
 /** An event as the inbox keeps it: its payload is text, which nothing but a retry reads. */
 export type InboxRow = {
@@ -120,7 +122,8 @@ export async function applyByFold(
   const { reading, claim, timeline, row } = input;
   const { identity, links, changes, notices } = reading;
   const facts = factsOf(reading, input.payment);
-  const all = [...facts, ...(await tieBreakers(ctx, timeline, facts))];
+  const settling = await tieBreakers(ctx, timeline, facts);
+  const all = [...facts, ...(claim?.isChosen ? settling.map(chosenFact) : settling)];
   return refold<Stored | { outcome: 'duplicate' }>(ctx, {
     userId: timeline.userId,
     timeline,
@@ -149,16 +152,31 @@ export async function applyByFold(
   });
 }
 
+/** A failure that is nobody's of ours is none. */
+async function failureOf(ctx: Ctx, reading: Failed): Promise<Reading> {
+  const { identity } = reading;
+  if (!identity) return reading;
+  const claim = claimOf(
+    reading,
+    await ctx.db.call('user_resolve', { p_identity: identity }, whoAnswer),
+  );
+  return 'userId' in claim ? reading : claim;
+}
+
 type Whose = { reading: Facts; claim: Claim; payment: string | null };
 
 /** Whose a reading is, and what it comes to for that account; or why it is nobody's. */
-async function whoseIs(ctx: Ctx, reading: Facts): Promise<Whose | Reading> {
+async function whoseIs(ctx: Ctx, reading: Facts, isAsked = false): Promise<Whose | Reading> {
   const { identity, facts } = reading;
   const who = await ctx.db.call(
     'user_resolve',
     { p_identity: identity ?? {}, ...(facts[0] && { p_fact: facts[0].key }) },
     whoAnswer,
   );
+  if (!isAsked && isToAsk(reading, who)) {
+    const asked = await askSession(ctx, reading);
+    return 'facts' in asked ? whoseIs(ctx, asked, true) : asked;
+  }
   const claim = claimOf(reading, who);
   if (!('userId' in claim)) return claim;
   const told = claim.isChosen ? asChosen(reading) : reading;
@@ -208,7 +226,11 @@ export async function applyReading(
 ): Promise<Change> {
   const nothing = { userId: null, entries: [], facts: [] };
   if ('skip' in reading) return { status: 'skipped', code: null, ...nothing };
-  if ('fail' in reading) return { status: 'failed', code: reading.fail.code, ...nothing };
+  if ('fail' in reading) {
+    const isSkipped = 'skip' in (await failureOf(ctx, reading));
+    if (isSkipped) return { status: 'skipped', code: null, ...nothing };
+    return { status: 'failed', code: reading.fail.code, ...nothing };
+  }
   // The catalogue is nobody's.
   if (reading.identity === null) return { status: 'completed', code: null, ...nothing };
   const whose = await whoseIs(ctx, reading);

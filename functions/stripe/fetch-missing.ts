@@ -74,8 +74,7 @@ const canWait = ({ lack }: Lack): boolean =>
   lack === 'refunds' ||
   lack === 'subscription' ||
   lack === 'price_now' ||
-  lack === 'product_now' ||
-  lack === 'session_lines';
+  lack === 'product_now';
 
 /** An event whose object is another one, or the same with more. */
 export const withObject = (event: StripeEvent, object: Json): StripeEvent => ({

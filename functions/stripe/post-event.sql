@@ -29,36 +29,42 @@ begin
 end $$;
 
 -- Remembers that a customer pays for an account; gives what waited for it. What somebody chose gives way to what
--- we know. That a customer is the account's own is a fact without a time: others who choose the account are outside.
+-- we know, also if that is another account. That a customer is the account's own is a fact without a time: others
+-- who choose the account are outside. What is only chosen is linked by the fold, if at all.
 create function rowloom.customer_put(p_customer text, p_user uuid, p_is_chosen boolean) returns text[]
 language plpgsql as $$
 declare
   c stripe_customers%rowtype;
+  v_before uuid;
   v_key text := 'customer:' || p_customer;
 begin
   select * into c from stripe_customers where customer_id = p_customer;
   if found and (p_is_chosen or not c.is_chosen) then return '{}'; end if;
-  -- The events of a purchase come together: the account before its customers, as everywhere.
-  perform 1 from users where id = coalesce(c.user_id, p_user) for no key update;
+  v_before := c.user_id;
+  -- The events of a purchase come together: the accounts before their customers, as everywhere.
+  perform 1 from users where id in (p_user, v_before) order by id for no key update;
   insert into stripe_customers as s (customer_id, user_id, is_chosen) values (p_customer, p_user, p_is_chosen)
     on conflict (customer_id) do update set user_id = excluded.user_id, is_chosen = false
       where s.is_chosen and not excluded.is_chosen
     returning * into c;
   if not found then return '{}'; end if;
   if not c.is_chosen then
+    update users set stripe_customer_id = nullif(stripe_customer_id, p_customer), version = version + 1,
+        stale_since = clock_timestamp()
+      where id = v_before and id <> p_user;
     insert into credit_facts as f (key, user_id, kind, at, position, body)
-      values (v_key, c.user_id, 'customer', 'epoch', '0.' || v_key, jsonb_build_object('kind', 'customer',
+      values (v_key, p_user, 'customer', 'epoch', '0.' || v_key, jsonb_build_object('kind', 'customer',
         'key', v_key, 'atUs', 0, 'decidedAtMs', 0, 'customer', p_customer))
-      on conflict (key) do update set at = excluded.at, body = excluded.body where f.user_id = excluded.user_id;
+      on conflict (key) do update
+        set user_id = excluded.user_id, at = excluded.at, position = excluded.position, body = excluded.body;
     update users set version = version + 1, stale_since = case when exists (
-          select 1 from credit_facts f where f.user_id = c.user_id and f.body ? 'isChosen')
+          select 1 from credit_facts f where f.user_id = p_user and f.body ? 'isChosen')
         then clock_timestamp() else stale_since end
-      where id = c.user_id;
+      where id = p_user;
+    update users u set stripe_customer_id = p_customer
+      where u.id = p_user and c.deleted_at is null and (u.stripe_customer_id is null or exists (
+        select 1 from stripe_customers o where o.customer_id = u.stripe_customer_id and o.is_chosen));
   end if;
-  update users set stripe_customer_id = null where stripe_customer_id = p_customer and id <> c.user_id;
-  update users set stripe_customer_id = p_customer
-    where id = c.user_id and c.deleted_at is null and (stripe_customer_id is null or not c.is_chosen and exists (
-      select 1 from stripe_customers o where o.customer_id = stripe_customer_id and o.is_chosen));
   return array[p_customer];
 end $$;
 

@@ -107,8 +107,8 @@ export type FailureCode =
 export type Failure = { code: FailureCode; detail: string; waitsFor?: string[] };
 
 /**
- * By our metadata or a price of ours: if nobody is found for it, it waits for somebody. `if_named`: what it sells
- * is not known, so it is if it names an account.
+ * By a price or a pack of ours: if nobody is found for it, it waits for somebody. `if_named`: what it sells is not
+ * known, so it is if it names an account.
  */
 export type IsOurs = boolean | 'if_named';
 

@@ -1,4 +1,5 @@
 import type { Fact } from '../ledger/facts.pure.ts';
+import { isPaid } from '../ledger/payers.pure.ts';
 import { skip, type Reading } from './reading.pure.ts';
 
 /** What `rowloom.user_resolve` finds. */
@@ -54,17 +55,11 @@ export function claimOf(reading: Exclude<Reading, { skip: string }>, who: Who): 
   return { userId, isChosen: true };
 }
 
+/** A fact of an account that only the payer chose. */
+export const chosenFact = (fact: Fact): Fact => (isPaid(fact) ? { ...fact, isChosen: true } : fact);
+
 /** What is told of an account that only the payer chose. */
 export const asChosen = (reading: Telling): Telling => ({
   ...reading,
-  facts: reading.facts.map((fact) => {
-    const { kind } = fact;
-    const isPaid =
-      kind === 'state' ||
-      kind === 'invoice' ||
-      kind === 'plan' ||
-      kind === 'pack' ||
-      kind === 'customer';
-    return isPaid ? { ...fact, isChosen: true } : fact;
-  }),
+  facts: reading.facts.map(chosenFact),
 });

@@ -54,7 +54,7 @@ begin
   end if;
   if v_user is not null then
     return jsonb_build_object('userId', v_user, 'payment', null,
-      'isChosen', v_named is null and (v_payer is null or v_isChosen));
+      'isChosen', v_named is distinct from v_user and (v_payer is distinct from v_user or v_isChosen));
   end if;
   return jsonb_build_object('userId', null, 'isPayment', false,
     'references', coalesce((

@@ -292,7 +292,11 @@ describe('an explanation', () => {
       'checkout.session.completed',
       packSession({ email: (user.email as string).toUpperCase(), pack: 'gone' }),
     );
-    await failing('evt_by_id', 'checkout.session.completed', packSession({ userId: user.id }));
+    await failing(
+      'evt_by_id',
+      'checkout.session.completed',
+      packSession({ userId: user.id }, { line_items: { data: [] } }),
+    );
     // Bought by somebody else, on this user's card: metadata comes first.
     await failing(
       'evt_theirs',

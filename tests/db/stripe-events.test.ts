@@ -320,7 +320,7 @@ describe('what cannot be applied is kept, says why, and heals', () => {
     const user = await signUp();
     const session = packSession(
       { userId: user.id },
-      { metadata: { user_id: user.id, ...metadata } },
+      { metadata: { user_id: user.id, ...metadata }, line_items: { data: [] } },
     );
     expect(await send(event('checkout.session.completed', session))).toMatchObject({
       status: 'failed',

@@ -31,6 +31,7 @@ function mostAdded({ fact, did }: Step): number {
     case 'trial':
     case 'month':
     case 'left_unlimited':
+    case 'outside':
       return did.credits;
     case 'reset':
       return did.credits ?? 0;

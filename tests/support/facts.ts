@@ -2,6 +2,7 @@ import {
   joinFacts,
   type AdjustmentFact,
   type AllowanceFact,
+  type CustomerFact,
   type Fact,
   type HoldFact,
   type InvoiceFact,
@@ -246,6 +247,16 @@ const ours = (key: string, at: When) => ({
   key,
   atUs: ourUs(at),
   decidedAtMs: ourUs(at) / 1e3,
+});
+
+/** That a customer is the account's own, as the database keeps it: without a time. */
+export const customer = (id: string, changes: Changes<CustomerFact> = {}): CustomerFact => ({
+  kind: 'customer',
+  key: `customer:${id}`,
+  atUs: 0,
+  decidedAtMs: 0,
+  customer: id,
+  ...changes,
 });
 
 export const allowance = (month: number, at: When, credits = 50): AllowanceFact => ({

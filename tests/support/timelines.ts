@@ -7,6 +7,7 @@ import {
   chargeRefunded,
   closed,
   creditNote,
+  customer,
   dispute,
   hold,
   lost,
@@ -133,6 +134,9 @@ const chunks = fc.oneof(
   { weight: 3, arbitrary: reversals },
 );
 
+/** Of these a telling says who pays, and whether that was somebody's choice. */
+const isPaid = ({ kind }: Fact): boolean => ['state', 'plan', 'pack', 'invoice'].includes(kind);
+
 const inMode = (fact: Fact, mode: 'reset-all' | 'keep-purchased'): Fact =>
   fact.kind === 'plan' ? { ...fact, mode } : fact;
 
@@ -151,6 +155,7 @@ export const tellings: fc.Arbitrary<Fact[]> = fc
       chunks.map(([fact]) => fact as Fact),
       stateFacts,
       planFacts,
+      ids.map((id) => customer(`cus_${id}`)),
     ),
     others: fc.array(
       fc.record({
@@ -166,21 +171,25 @@ export const tellings: fc.Arbitrary<Fact[]> = fc
         before: fc.constantFrom({ quantity: 1 }, { quantity: 2 }, { status: 'active' }, undefined),
         differs: fc.constantFrom(true, undefined),
         isTimeGuessed: fc.constantFrom(true, undefined),
+        isChosen: fc.constantFrom(true, undefined),
+        payer: fc.constantFrom('cus_1', 'cus_2', null),
       }),
       { minLength: 3, maxLength: 3 },
     ),
   })
   .map(({ fact, others }) =>
-    others.map(({ at, decided, differs, before, isTimeGuessed, ...numbers }) => {
+    others.map(({ at, decided, differs, before, isTimeGuessed, isChosen, payer, ...numbers }) => {
       const own = Object.fromEntries(Object.entries(numbers).filter(([name]) => name in fact));
       return {
         ...fact,
         ...own,
         ...(fact.kind === 'state' && before && { before }),
         ...(fact.kind === 'plan' && isTimeGuessed && { isTimeGuessed }),
+        ...(isPaid(fact) && { customer: payer }),
+        ...((isPaid(fact) || fact.kind === 'customer') && isChosen && { isChosen }),
         ...(differs && { differs }),
         atUs: fact.atUs + at * 1e6,
         decidedAtMs: decided,
-      };
+      } as Fact;
     }),
   );

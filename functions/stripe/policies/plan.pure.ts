@@ -80,7 +80,7 @@ function readOther(invoice: Invoice, prices: Prices): Reading {
   if (itemPriceIds?.some((price) => prices.get(price)?.kind === 'plan'))
     return skip('bills something beside the plan');
   return failFor(
-    { identity: identityOf(invoice), isOurs: invoice.userId !== null },
+    { identity: identityOf(invoice), isOurs: false },
     {
       code: 'unknown_price',
       detail: `Invoice ${id} bills prices that are not in the catalogue: ${unknown.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,

@@ -79,7 +79,7 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
   const priceIds = present(subscription.items.map((item) => item.priceId));
   if (!priceIds.some((price) => prices.has(price)))
     return failFor(
-      { identity, isOurs: userIds.length > 0 },
+      { identity, isOurs: false },
       {
         code: 'unknown_price',
         detail: `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,

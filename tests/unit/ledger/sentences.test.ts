@@ -7,6 +7,7 @@ import {
   booksAt,
   closed,
   creditNote,
+  customer,
   dispute,
   hold,
   pack,
@@ -42,6 +43,31 @@ test('a trial, its extension, and the first payment', () => {
   ]);
   expect(last(1, [paid('in_1', starter, 1, { reason: 'create', quantity: 2 })])).toEqual([
     'First paid invoice of plan starter × 2 for the period ending 2027-02-01: plan credits set to 2,000.',
+  ]);
+});
+
+test('what somebody else paid, and who', () => {
+  const theirs = { customer: 'cus_b', subscription: 'sub_b', isChosen: true } as const;
+  const known = customer('cus_own');
+  expect(
+    told(
+      [
+        known,
+        state('active', starter, 1, theirs),
+        paid('in_b', starter, 1, theirs),
+        pack('cs_b', 2, { customer: 'cus_b', isChosen: true }),
+        pack('cs_c', 3, { isChosen: true }),
+        pack('cs_d', 4, { customer: 'cus_own' }),
+      ],
+      5,
+    ),
+  ).toEqual([
+    'Stripe customer cus_own pays for this account.',
+    'Subscription sub_b of somebody who chose this account is active on plan starter: nothing changed.',
+    'Renewal of plan starter for the period ending 2027-02-01: paid by the Stripe customer cus_b, who chose this account, 1,000 credits added and nothing else changed.',
+    'Purchase of 1 × pack small, paid by the Stripe customer cus_b, who chose this account: 500 credits added.',
+    'Purchase of 1 × pack small, paid by a guest who chose this account: 500 credits added.',
+    'Purchase of 1 × pack small: 500 credits added.',
   ]);
 });
 

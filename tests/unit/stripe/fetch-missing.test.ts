@@ -34,6 +34,16 @@ async function after(type: string, object: Json, answer: (url: URL) => Answer) {
 }
 
 describe('what an event lacks is asked of Stripe', () => {
+  test('what a session sold, without which nobody knows whether it is ours', async () => {
+    const unsaid = { ...session, metadata: {} };
+    const type = 'checkout.session.completed';
+    const failed = await after(type, unsaid, down);
+    expect(failed.fetched).toMatchObject({ fail: { code: 'stripe_unavailable' } });
+    expect(failed.asked).toEqual(['/v1/checkout/sessions/cs_1/line_items?limit=100']);
+    const known = await after(type, unsaid, missing);
+    expect(known.reading).toMatchObject({ fail: { code: 'missing_metadata' }, isOurs: 'if_named' });
+  });
+
   test('all lines of an invoice, page by page', async () => {
     const lines = Array.from({ length: 250 }, (_, n) => ({ ...addOn, id: `il_${n}` }));
     const plan = { ...line({ price: 'price_starter', amount: 1900 }), id: 'il_plan' };

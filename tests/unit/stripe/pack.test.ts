@@ -140,7 +140,7 @@ describe('what a pack is worth', () => {
     const sold = session({ metadata });
     const lack = { lack: 'session_lines', sessionId: 'cs_1' };
     expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(lack);
-    const isLabelled = metadata?.['user_id'] !== undefined || metadata?.['pack'] === 'small';
+    const isLabelled = metadata?.['pack'] === 'small';
     const failure = {
       fail: {
         code: 'missing_metadata',
@@ -196,7 +196,7 @@ describe('a session of something else', () => {
     const identity = { ...payer, userIds: ['user_1'] };
     expect(readOf(completed, session(ours))).toEqual({
       identity,
-      isOurs: true,
+      isOurs: 'if_named',
       facts: [],
       ...empty,
     });

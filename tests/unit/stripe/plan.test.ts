@@ -294,7 +294,7 @@ describe('an invoice without a plan', () => {
         email: 'ada@example.com',
         subscriptionId: 'sub_1',
       },
-      isOurs: true,
+      isOurs: false,
     });
   });
 

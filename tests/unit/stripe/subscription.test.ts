@@ -310,7 +310,7 @@ describe('a subscription that cannot be read', () => {
         email: null,
         subscriptionId: 'sub_1',
       },
-      isOurs: true,
+      isOurs: false,
     });
     const metadata = {};
     expect(readOf(updated, subscription(items, { metadata }))).toMatchObject({
