@@ -9,6 +9,7 @@ import { fairness } from './benchmarks/fairness.ts';
 import { jobs } from './benchmarks/jobs.ts';
 import { output } from './benchmarks/output.ts';
 import { reads } from './benchmarks/reads.ts';
+import { reconcile } from './benchmarks/reconcile.ts';
 import { upload } from './benchmarks/upload.ts';
 import { webhooks } from './benchmarks/webhooks.ts';
 import type { Benchmark, Table } from './support/benchmark.ts';
@@ -16,7 +17,16 @@ import { describeMachine, formatMachine } from './support/machine.ts';
 import { type Options, readOptions, UsageError } from './support/options.ts';
 import { formatTable } from './support/table.ts';
 
-const benchmarks: Benchmark[] = [webhooks, reads, jobs, fairness, upload, output, bundle];
+const benchmarks: Benchmark[] = [
+  webhooks,
+  reads,
+  jobs,
+  fairness,
+  upload,
+  output,
+  reconcile,
+  bundle,
+];
 
 const usage = [
   'npm run bench -- [--only NAME[,NAME]] [--quick | --full] [--json FILE] [--against DIR]',

@@ -1,12 +1,13 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_890f344dc8';
+export const functionsSchema = 'rowloom_474977ed49';
 /** Parameters that are arrays of SQL, not of JSON. */
-export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
+export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
   books_read: { takes: { p_user: string }; gives: unknown };
   catalogue_apply: { takes: { p_changes: object }; gives: unknown };
   catalogue_is_as_known: { takes: { p_changes: object }; gives: boolean };
   catalogue_read: { takes: {}; gives: unknown };
+  catalogue_take_over: { takes: { p: object }; gives: unknown };
   chunk_commit: { takes: { p_job: string; p_attempt: number; p_index: number; p_token: string; p_results: object; p_succeeded: number; p_failed: number; p_waited?: boolean }; gives: unknown };
   chunk_fail: { takes: { p_job: string; p_attempt: number; p_index: number; p_part: number; p_reason: string }; gives: unknown };
   chunk_lease: { takes: { p_job: string; p_attempt: number; p_index: number; p_token: string; p_seconds: number }; gives: unknown };
@@ -45,11 +46,13 @@ export type Functions = {
   position_us: { takes: { p_position: string }; gives: unknown };
   price_put: { takes: { e: object }; gives: void };
   product_put: { takes: { e: object }; gives: void };
+  reconcile_known: { takes: { p_keys: readonly string[]; p_subscriptions: readonly string[]; p_refs: readonly string[]; p_customers: readonly string[]; p_prices: readonly string[]; p_products: readonly string[]; p_paid: readonly string[] }; gives: unknown };
   stripe_event_apply: { takes: { p: object; p_user: string }; gives: void };
   stripe_event_post: { takes: { p: object; p_payload?: string | null }; gives: unknown };
   stripe_event_post_fold: { takes: { p: object; p_user: string; p_books?: object | null; p_payload?: string | null }; gives: unknown };
   stripe_event_put: { takes: { e: object; p_status: string; p_payload?: string | null; p_user?: string | null; p_code?: string | null; p_detail?: string | null; p_waits?: readonly string[] | null }; gives: boolean };
   stripe_events_return: { takes: { p_ids: readonly string[]; p_tried: boolean }; gives: void };
+  stripe_reading_post: { takes: { p: object; p_user: string; p_books?: object | null }; gives: unknown };
   subscription_put: { takes: { p_user: string; p_state: object; p_paid: object; p_position: string }; gives: void };
   user_ensure: { takes: { p: object }; gives: unknown };
   user_find: { takes: { p_ref: string }; gives: string | null };

@@ -3,7 +3,7 @@ import type { Ctx } from '../deps.ts';
 import { subscriptionView } from '../users/view.pure.ts';
 import { DomainError } from '../errors.ts';
 import type { StateFact } from '../ledger/facts.pure.ts';
-import { answeredAt, applyReading, eventOf } from '../stripe/apply-reading.ts';
+import { answeredAt, applyReading, asRead, eventOf } from '../stripe/apply-reading.ts';
 import { knowledgeOf, readCatalogue } from '../stripe/catalogue.ts';
 import { read } from '../stripe/read-event.pure.ts';
 import type { Account, StoredSubscription } from './billing-account.ts';
@@ -86,6 +86,7 @@ export async function syncSubscription(
     throw new DomainError('payment_provider_refused', 'The subscription has no plan of ours.');
   }
   const identity = { userIds: [account.userId], customerId: null, email: null };
-  await applyReading(ctx, { ...reading, identity }, { dryRun: false });
+  const facts = reading.facts.map((fact) => asRead(ctx, fact));
+  await applyReading(ctx, { ...reading, facts, identity }, { dryRun: false });
   return viewOf(account, state);
 }

@@ -114,22 +114,48 @@ export function withStripeRetries(
   };
 }
 
-/**
- * A Stripe client for Workers: fetch, 10 s a try, three tries. `apiBase` names a stand-in; `onRefused` is told,
- * before the caller is, when Stripe refuses the key.
- */
-export function createStripe(options: {
+export type StripeOptions = {
   secretKey: string;
   apiBase?: string | undefined;
   timeoutMs?: number;
   retryDelayMs?: number;
+  /** Told, before the caller is, when Stripe refuses the key. */
   onRefused?: (refusal: Refusal) => Promise<void>;
-}): Stripe {
+};
+
+/** By which options a client was made. */
+const optionsOf = new WeakMap<Stripe, StripeOptions>();
+
+/** A Stripe client for Workers: fetch, 10 s a try, three tries. `apiBase` names a stand-in. */
+export function createStripe(options: StripeOptions): Stripe {
+  const stripe = clientOf(options, Stripe.createFetchHttpClient());
+  optionsOf.set(stripe, options);
+  return stripe;
+}
+
+/**
+ * A client like this one that awaits `turn` before each try, so that its calls can be paced and counted.
+ * @throws Error for a client that `createStripe` did not make
+ */
+export function inTurn(stripe: Stripe, turn: () => Promise<void>): Stripe {
+  const options = optionsOf.get(stripe);
+  if (!options) throw new Error('Only a client of ours can be paced.');
+  const inner = Stripe.createFetchHttpClient();
+  return clientOf(options, {
+    getClientName: () => inner.getClientName(),
+    makeRequest: async (...request) => {
+      await turn();
+      return inner.makeRequest(...request);
+    },
+  });
+}
+
+function clientOf(options: StripeOptions, transport: Transport): Stripe {
   const base = options.apiBase ? new URL(options.apiBase) : undefined;
   const timing = { tries: 3, delayMs: options.retryDelayMs ?? 500, longestWaitMs: 10_000 };
   return new Stripe(options.secretKey, {
     apiVersion: stripeApiVersion,
-    httpClient: withStripeRetries(Stripe.createFetchHttpClient(), timing, options.onRefused),
+    httpClient: withStripeRetries(transport, timing, options.onRefused),
     maxNetworkRetries: 0,
     timeout: options.timeoutMs ?? 10_000,
     telemetry: false,

@@ -1,6 +1,7 @@
 import { Hono, type Context } from 'hono';
 import * as z from 'zod';
 import { reconcileStep } from '../stripe/reconcile-daily.ts';
+import { cursorText } from './reconcile.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
@@ -21,7 +22,10 @@ const chunkMessage = z.object({
 
 const reconcileMessage = z.object({
   run: z.string().max(40),
-  cursor: z.string().regex(/^(events|customers):\w*$/),
+  startedAt: z.int().nonnegative(),
+  since: z.int().nonnegative().nullable(),
+  cursor: cursorText.nullable(),
+  tries: z.int().nonnegative(),
 });
 
 const auditMessage = z.object({ run: z.string().max(40), cursor: z.uuid().nullable() });

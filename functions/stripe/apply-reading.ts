@@ -3,19 +3,20 @@ import * as z from 'zod';
 import type { Ctx } from '../deps.ts';
 import { differenceOf } from '../ledger/difference.pure.ts';
 import type { Timeline } from '../ledger/timeline.pure.ts';
-import { timelineOf, type Fact, type StateFact } from '../ledger/facts.pure.ts';
-import { isSameState, isTie } from '../ledger/state-order.pure.ts';
+import type { Fact, StateFact } from '../ledger/facts.pure.ts';
+import { isTie } from '../ledger/state-order.pure.ts';
 import { learn, nowUsOf, readTimeline, refold, type Posted } from '../ledger/refold.ts';
 import { timelineAnswer } from '../ledger/timeline-answer.ts';
 import { askSession, isToAsk } from './ask-session.ts';
+import type { Notice } from '../notices/notice.pure.ts';
 import { knowledgeOf, readCatalogue } from './catalogue.ts';
+import { newsOf } from './news.pure.ts';
 import { read } from './read-event.pure.ts';
-import type { Reading, StripeEvent } from './reading.pure.ts';
+import type { EventIdentity, Reading, StripeEvent } from './reading.pure.ts';
 import { whoAnswer } from './who-answer.ts';
 import { asChosen, chosenFact, claimOf, type Claim } from './whose.pure.ts';
 
 export type Facts = Extract<Reading, { facts: Fact[] }>;
-type Failed = Extract<Reading, { fail: object }>;
 
 /** An event as the inbox keeps it: its payload is text, which nothing but a retry reads. */
 export type InboxRow = {
@@ -117,10 +118,14 @@ export async function applyByFold(
     claim?: Claim | undefined;
     timeline: Timeline;
     row?: InboxRow;
+    /** Of what was read instead of sent: whatever waits for one of these is tried again. */
+    wakes?: string[];
+    /** What an operator is told with the books that come of it. */
+    noticesOf?: (books: Posted['books'] | null) => Notice[];
   },
 ): Promise<{ outcome: Stored | { outcome: 'duplicate' }; posted: Posted }> {
-  const { reading, claim, timeline, row } = input;
-  const { identity, links, changes, notices } = reading;
+  const { reading, claim, timeline, row, wakes = [], noticesOf = () => [] } = input;
+  const { identity, links, changes } = reading;
   const facts = factsOf(reading, input.payment);
   const settling = await tieBreakers(ctx, timeline, facts);
   const all = [...facts, ...(claim?.isChosen ? settling.map(chosenFact) : settling)];
@@ -129,50 +134,34 @@ export async function applyByFold(
     timeline,
     tell: () => all,
     post: async (books) => {
-      const answer = await ctx.db.call(
-        'stripe_event_post_fold',
-        {
-          p: {
-            identity,
-            claim,
-            links,
-            changes,
-            notices,
-            objects: objectsOf(facts),
-            ...(row && { event: row.event }),
-          },
-          p_user: timeline.userId,
-          p_books: books,
-          ...(row && { p_payload: row.payload }),
-        },
-        postedAnswer,
-      );
+      const notices = [...reading.notices, ...noticesOf(books)];
+      const objects = objectsOf(facts);
+      const p = { identity, claim, links, changes, notices, objects };
+      const told = { p_user: timeline.userId, p_books: books };
+      const answer = row
+        ? await ctx.db.call(
+            'stripe_event_post_fold',
+            { p: { ...p, event: row.event }, ...told, p_payload: row.payload },
+            postedAnswer,
+          )
+        : await ctx.db.call('stripe_reading_post', { p: { ...p, wakes }, ...told }, postedAnswer);
       return answer.outcome === 'conflict' ? { conflict: answer.timeline } : answer;
     },
   });
 }
 
-/** A failure that is nobody's of ours is none. */
-async function failureOf(ctx: Ctx, reading: Failed): Promise<Reading> {
-  const { identity } = reading;
-  if (!identity) return reading;
-  const claim = claimOf(
-    reading,
-    await ctx.db.call('user_resolve', { p_identity: identity }, whoAnswer),
-  );
-  return 'userId' in claim ? reading : claim;
-}
-
 type Whose = { reading: Facts; claim: Claim; payment: string | null };
+
+const whoIs = (ctx: Ctx, identity: EventIdentity | null | undefined, fact?: Fact) =>
+  ctx.db.call(
+    'user_resolve',
+    { p_identity: identity ?? {}, ...(fact && { p_fact: fact.key }) },
+    whoAnswer,
+  );
 
 /** Whose a reading is, and what it comes to for that account; or why it is nobody's. */
 async function whoseIs(ctx: Ctx, reading: Facts, isAsked = false): Promise<Whose | Reading> {
-  const { identity, facts } = reading;
-  const who = await ctx.db.call(
-    'user_resolve',
-    { p_identity: identity ?? {}, ...(facts[0] && { p_fact: facts[0].key }) },
-    whoAnswer,
-  );
+  const who = await whoIs(ctx, reading.identity, reading.facts[0]);
   if (!isAsked && isToAsk(reading, who)) {
     const asked = await askSession(ctx, reading);
     return 'facts' in asked ? whoseIs(ctx, asked, true) : asked;
@@ -183,9 +172,12 @@ async function whoseIs(ctx: Ctx, reading: Facts, isAsked = false): Promise<Whose
   return { reading: told, claim, payment: who.userId === null ? null : who.payment };
 }
 
-/** A state that was read is a fact of its own, by the moment of our clock: what is read later is newer. */
-const asRead = (ctx: Ctx, fact: Fact): Fact =>
-  fact.kind === 'state'
+/**
+ * A state that was read is a fact of its own, by the moment of our clock: what is read later is newer. An
+ * end has its own moment, whoever tells it.
+ */
+export const asRead = (ctx: Ctx, fact: Fact): Fact =>
+  fact.kind === 'state' && fact.phase !== 'deleted'
     ? {
         ...fact,
         isRead: true,
@@ -193,67 +185,93 @@ const asRead = (ctx: Ctx, fact: Fact): Fact =>
       }
     : fact;
 
-/** A state that was read is news if it differs from the newest that is known. */
-function newsOf(timeline: Timeline, facts: readonly Fact[]): Fact[] {
-  return facts.filter((fact) => {
-    if (fact.kind !== 'state') return true;
-    const newest = timelineOf(timeline.facts).findLast(
-      (known) => known.kind === 'state' && known.subscription === fact.subscription,
-    );
-    return !(newest?.kind === 'state' && isSameState(newest, fact));
-  });
-}
-
 /** What a reading would change, or has changed. */
 export type Change = {
   status: 'completed' | 'skipped' | 'failed';
   code: string | null;
+  /** Why it failed, for an operator. */
+  detail: string | null;
   userId: string | null;
   /** Ledger entries that were missing. */
   entries: { idempotencyKey: string; kind: string; amount: number; userId: string }[];
+  /** By kind of lot, all entries together. */
+  credits: Record<'plan' | 'bonus' | 'purchased', number>;
   /** Facts that were missing, or known otherwise. */
   facts: string[];
 };
 
-/**
- * What was read from Stripe instead of sent: told to whoever it belongs to, unless `dryRun`. It leaves
- * nothing in the inbox.
- */
-export async function applyReading(
-  ctx: Ctx,
-  reading: Reading,
-  { dryRun }: { dryRun: boolean },
-): Promise<Change> {
-  const nothing = { userId: null, entries: [], facts: [] };
-  if ('skip' in reading) return { status: 'skipped', code: null, ...nothing };
-  if ('fail' in reading) {
-    const isSkipped = 'skip' in (await failureOf(ctx, reading));
-    if (isSkipped) return { status: 'skipped', code: null, ...nothing };
-    return { status: 'failed', code: reading.fail.code, ...nothing };
+const noChange: Change = {
+  status: 'completed',
+  code: null,
+  detail: null,
+  userId: null,
+  entries: [],
+  credits: { plan: 0, bonus: 0, purchased: 0 },
+  facts: [],
+};
+
+function changeOf(userId: string, books: Posted['books'] | null): Change {
+  const credits = { ...noChange.credits };
+  const entries = (books?.entries ?? []).map(({ idempotencyKey, kind, ...entry }) => {
+    credits.plan += entry.plan;
+    credits.bonus += entry.bonus;
+    credits.purchased += entry.purchased;
+    return { idempotencyKey, kind, amount: entry.plan + entry.bonus + entry.purchased, userId };
+  });
+  return { ...noChange, userId, entries, credits, facts: books?.facts.map(({ key }) => key) ?? [] };
+}
+
+/** A failure is one if it is ours, or about somebody we know. */
+async function failed(ctx: Ctx, reading: Extract<Reading, { fail: object }>): Promise<Change> {
+  let { code, detail } = reading.fail;
+  let userId: string | null = null;
+  if (reading.identity) {
+    const who = await whoIs(ctx, reading.identity);
+    const claim = claimOf(reading, who);
+    if ('skip' in claim) return { ...noChange, status: 'skipped' };
+    if ('fail' in claim) ({ code, detail } = claim.fail);
+    else if ('userId' in claim) userId = claim.userId;
   }
+  return { ...noChange, status: 'failed', code, detail, userId };
+}
+
+type Options = {
+  dryRun: boolean;
+  wakes?: string[];
+  /** What an operator is told of a change, in its transaction. */
+  noticesOf?: (change: Change) => Notice[];
+};
+
+/**
+ * What was read from Stripe instead of sent: told to whoever it belongs to, unless `dryRun`, which writes
+ * nothing at all. It leaves nothing in the inbox.
+ */
+export async function applyReading(ctx: Ctx, reading: Reading, options: Options): Promise<Change> {
+  const { dryRun, wakes = [], noticesOf = () => [] } = options;
+  if ('skip' in reading) return { ...noChange, status: 'skipped' };
+  if ('fail' in reading) return failed(ctx, reading);
   // The catalogue is nobody's.
-  if (reading.identity === null) return { status: 'completed', code: null, ...nothing };
+  if (reading.identity === null) return noChange;
   const whose = await whoseIs(ctx, reading);
-  if (!('claim' in whose)) return applyReading(ctx, whose, { dryRun });
+  if (!('claim' in whose)) return applyReading(ctx, whose, options);
   const { claim, payment } = whose;
   const { userId } = claim;
   const timeline = await readTimeline(ctx, userId);
-  const read = factsOf(whose.reading, payment).map((fact) => asRead(ctx, fact));
-  const facts = newsOf(timeline, read);
+  const facts = newsOf(timeline, factsOf(whose.reading, payment));
   const learned = learn(timeline.facts, facts);
-  const isLinked = reading.links.length > 0 && !dryRun;
-  if (learned.told.length === 0 && !isLinked)
-    return { status: 'completed', code: null, ...nothing, userId };
-  const difference = dryRun
-    ? differenceOf(timeline, learned.facts, { nowUs: nowUsOf(ctx), told: learned.told })
-    : (await applyByFold(ctx, { reading: { ...whose.reading, facts }, payment, claim, timeline }))
-        .posted;
-  const entries = difference.books.entries.map(({ idempotencyKey, kind, ...entry }) => ({
-    idempotencyKey,
-    kind,
-    amount: entry.plan + entry.bonus + entry.purchased,
-    userId,
-  }));
-  const told = difference.books.facts.map(({ key }) => key);
-  return { status: 'completed', code: null, userId, entries, facts: told };
+  const isNothing = learned.told.length === 0 && reading.links.length === 0;
+  if (isNothing || (dryRun && learned.told.length === 0)) return { ...noChange, userId };
+  if (dryRun) {
+    const told = { nowUs: nowUsOf(ctx), told: learned.told };
+    return changeOf(userId, differenceOf(timeline, learned.facts, told).books);
+  }
+  const { posted } = await applyByFold(ctx, {
+    reading: { ...whose.reading, facts },
+    payment,
+    claim,
+    timeline,
+    wakes,
+    noticesOf: (books) => noticesOf(changeOf(userId, books)),
+  });
+  return changeOf(userId, posted.books);
 }

@@ -2,7 +2,7 @@ import Stripe from 'stripe';
 import { fromStripe, isUnknown } from '../clients/stripe-errors.ts';
 import type { Ctx } from '../deps.ts';
 import { DomainError } from '../errors.ts';
-import { answeredAt, applyReading, eventOf } from './apply-reading.ts';
+import { answeredAt, applyReading, asRead, eventOf } from './apply-reading.ts';
 import { catalogueAnswer, knowledgeOf, rememberCatalogue } from './catalogue.ts';
 import { fetchMissing, withObject } from './fetch-missing.ts';
 import { asObject, asText } from './normalise/json.pure.ts';
@@ -50,8 +50,12 @@ async function tellPresent(ctx: Ctx, subscription: Stripe.Response<Stripe.Subscr
   const knowledge = knowledgeOf(ctx, catalogue);
   const fetched = await fetchMissing(ctx, event, knowledge);
   const reading = 'fail' in fetched ? fetched : read(fetched.event, knowledge);
+  const present =
+    'facts' in reading
+      ? { ...reading, facts: reading.facts.map((fact) => asRead(ctx, fact)) }
+      : reading;
   try {
-    await applyReading(ctx, reading, { dryRun: false });
+    await applyReading(ctx, present, { dryRun: false });
   } catch (error) {
     if (error instanceof DomainError && error.code === 'service_unavailable') throw error;
     // The event is tried all the same; the reconciliation reads the state again.

@@ -44,8 +44,8 @@ const dispute: Reader = { read: readDispute, isPriced: true };
 const creditNote: Reader = { read: readCreditNote, isPriced: true };
 const customer: Reader = { read: readCustomer };
 const price: Reader = { read: readPrice, lackOf: lackOfPrice };
-const product: Reader = { read: readProduct, lackOf: lackOfProduct };
-const fraudWarning: Reader = { read: readFraudWarning };
+const product: Reader = { read: readProduct, lackOf: lackOfProduct, isPriced: true };
+const fraudWarning: Reader = { read: readFraudWarning, isPriced: true };
 
 /** One reader per event type; a type that is not here is stored and skipped. */
 export const readers: Readonly<Record<string, Reader>> = {
@@ -71,7 +71,11 @@ export const readers: Readonly<Record<string, Reader>> = {
   'invoice.finalized': invoice,
   'invoice.voided': invoice,
   'invoice.marked_uncollectible': invoice,
-  'invoice.finalization_failed': { read: readUnfinalized, lackOf: lackOfInvoice },
+  'invoice.finalization_failed': {
+    read: readUnfinalized,
+    lackOf: lackOfInvoice,
+    isPriced: true,
+  },
   'invoice_payment.paid': { read: readInvoicePayment },
   'charge.refunded': { read: readRefundedCharge, lackOf: lackOfRefundedCharge, isPriced: true },
   'charge.refund.updated': refund,

@@ -1,178 +1,147 @@
-import type Stripe from 'stripe';
-import { fromStripe } from '../clients/stripe-errors.ts';
+import { fromStripe, isUnknown } from '../clients/stripe-errors.ts';
 import type { Ctx } from '../deps.ts';
-import { applyEvent } from './apply-event.ts';
-import { answeredAt, applyReading, eventOf, type Change } from './apply-reading.ts';
-import { knowledgeOf, readCatalogue } from './catalogue.ts';
-import { fetchMissing } from './fetch-missing.ts';
-import { isTelling, read, readEvent } from './read-event.pure.ts';
-import type { StripeEvent } from './reading.pure.ts';
+import { DomainError } from '../errors.ts';
+import { findUser } from '../ledger/find-user.ts';
+import { inBudget } from './reconcile-budget.ts';
+import { comparePage, typeOf, type Difference } from './reconcile-compare.ts';
+import {
+  beginOf,
+  cursorOf,
+  nextList,
+  placeOf,
+  type Place,
+  type Target,
+} from './reconcile-cursor.pure.ts';
+import { readPage, type Found } from './reconcile-lists.ts';
 
-/** Events and customers in one page, and pages in one call: what fits into one invocation. */
-const eventsPerPage = 100;
-const customersPerPage = 5;
 const longestMs = 20_000;
 
 export type ReconcileInput = {
   dryRun: boolean;
-  /** Where a call before this one stopped. */
+  /** Where a call before this one stopped; what is asked for is to be the same. */
   cursor?: string | undefined;
-};
-
-export type Difference = Pick<Change, 'status' | 'code' | 'entries' | 'facts'> & {
-  /** The Stripe event or object that had not had its effect. */
-  object: string;
-  type: string;
+  /** Of these at most one; without any, everything that Stripe has. Unix seconds of the last clean run: */
+  since?: number | undefined;
+  /** What happened after it may be on its way still: it is left to its webhook. Unix seconds. */
+  until?: number | undefined;
+  /** A Stripe customer; our id or the external one of a user; a checkout session, of a guest. */
+  customer?: string | undefined;
+  user?: string | undefined;
+  session?: string | undefined;
 };
 
 export type Reconciled = {
+  /** How many objects were looked at, and how many of each type. */
   checked: number;
+  byType: Record<string, number>;
   differences: Difference[];
   /** Null: everything was walked. */
   nextCursor: string | null;
+  dryRun: boolean;
 };
 
-type Page = { events: StripeEvent[]; next: string | null };
-
-/** Events of the last 30 days that never arrived, newest first, as Stripe lists them. */
-async function eventsPage(ctx: Ctx, after: string): Promise<Page> {
-  const page = await ctx.stripe.events.list({
-    limit: eventsPerPage,
-    ...(after !== '' && { starting_after: after }),
-  });
-  const telling = page.data
-    .map((event) => readEvent(event))
-    .filter((event) => event !== undefined)
-    .filter(({ type }) => isTelling(type));
-  const rows = await ctx.db.rows<{ event_id: string }>(
-    "select event_id from stripe_events where event_id = any($1) and status in ('completed', 'skipped', 'dismissed')",
-    [telling.map((event) => event.id)],
+/** All customers that pay for a user, and what was bought as a guest. */
+async function targetsOfUser(ctx: Ctx, user: string): Promise<Target[]> {
+  const userId = await findUser(ctx, user);
+  const rows = await ctx.db.rows<{ customer: string | null; session: string | null }>(
+    `select customer_id as customer, null as session from stripe_customers where user_id = $1
+      union select stripe_customer_id, null from users where id = $1 and stripe_customer_id is not null
+      union select null, body ->> 'session' from credit_facts
+        where user_id = $1 and kind = 'pack' and body ->> 'customer' is null
+      order by 1 nulls last, 2`,
+    [userId],
   );
-  const known = new Set(rows.map((row) => row.event_id));
-  const last = page.data.at(-1)?.id;
-  return {
-    events: telling.filter((event) => !known.has(event.id)),
-    next: page.has_more && last !== undefined ? `events:${last}` : 'customers:',
-  };
-}
-
-/** Up to `most` objects of a list: nobody has more than that in one customer's history by honest means. */
-async function all<T>(list: AsyncIterable<T>, most = 1000): Promise<T[]> {
-  const items: T[] = [];
-  for await (const item of list) {
-    items.push(item);
-    if (items.length === most) break;
-  }
-  return items;
-}
-
-/** Everything of a customer that moves credits, as the events that would have brought it. */
-async function eventsOfCustomer(ctx: Ctx, customer: string): Promise<StripeEvent[]> {
-  const { stripe } = ctx;
-  const invoices = await all(stripe.invoices.list({ customer, status: 'paid', limit: 100 }));
-  const sessions = await all(
-    stripe.checkout.sessions.list({ customer, status: 'complete', limit: 100 }),
-  );
-  // A state is as of the answer, by Stripe's clock.
-  const answer = await stripe.subscriptions.list({ customer, status: 'all', limit: 100 });
-  const subscriptions = answer.has_more
-    ? await all(stripe.subscriptions.list({ customer, status: 'all', limit: 100 }))
-    : answer.data;
-  const charges = await all(stripe.charges.list({ customer, limit: 100 }));
-  const readAt = answeredAt(ctx, answer);
-  const paidAt = (invoice: Stripe.Invoice) => invoice.status_transitions.paid_at ?? invoice.created;
-  const events = [
-    ...invoices.map((invoice) => eventOf('invoice.paid', invoice, paidAt(invoice))),
-    ...sessions.map((session) => eventOf('checkout.session.completed', session, session.created)),
-    ...subscriptions.map((one) => eventOf(stateEvent(one), one, readAt)),
-  ];
-  for (const charge of charges) {
-    if (charge.amount_refunded > 0)
-      for (const refund of await all(stripe.refunds.list({ charge: charge.id, limit: 100 })))
-        events.push(eventOf('refund.updated', refund, refund.created));
-    if (charge.disputed)
-      for (const dispute of await all(stripe.disputes.list({ charge: charge.id, limit: 100 })))
-        events.push(eventOf('charge.dispute.updated', dispute, dispute.created));
-  }
-  return events;
-}
-
-const stateEvent = ({ ended_at: endedAt }: Stripe.Subscription): string =>
-  endedAt === null ? 'customer.subscription.updated' : 'customer.subscription.deleted';
-
-async function customersPage(ctx: Ctx, after: string): Promise<Page> {
-  const page = await ctx.stripe.customers.list({
-    limit: customersPerPage,
-    ...(after !== '' && { starting_after: after }),
+  return rows.flatMap(({ customer, session }): Target[] => {
+    if (customer !== null) return [{ customer }];
+    return session === null ? [] : [{ session }];
   });
-  const events: StripeEvent[] = [];
-  for (const customer of page.data) events.push(...(await eventsOfCustomer(ctx, customer.id)));
-  const last = page.data.at(-1)?.id;
-  return { events, next: page.has_more && last !== undefined ? `customers:${last}` : null };
 }
 
-/** What is missing comes in the order in which it happened. */
-const byTime = (a: StripeEvent, b: StripeEvent): number => a.created - b.created;
+/** A session, and whoever paid for it. */
+async function targetsOfSession(ctx: Ctx, session: string): Promise<Target[]> {
+  const { customer } = await ctx.stripe.checkout.sessions.retrieve(session);
+  return [{ session }, ...(typeof customer === 'string' ? [{ customer }] : [])];
+}
 
-/** What Stripe has and the books have not; an event that never came is stored, an object is only told. */
-async function compare(
-  ctx: Ctx,
-  event: StripeEvent,
-  dryRun: boolean,
-): Promise<Difference | undefined> {
-  const knowledge = knowledgeOf(ctx, await readCatalogue(ctx));
-  const fetched = await fetchMissing(ctx, event, knowledge);
-  const reading = 'fail' in fetched ? fetched : read(fetched.event, knowledge);
-  const isSent = event.id !== '';
-  const change = await applyReading(ctx, reading, { dryRun: dryRun || isSent });
-  const isDifferent = change.facts.length > 0 || change.status === 'failed';
-  if (isSent && !dryRun) {
-    const { status, code } = await applyEvent(ctx, event);
-    if (status !== 'duplicate') Object.assign(change, { status, code });
+async function targetsOf(ctx: Ctx, input: ReconcileInput): Promise<Target[]> {
+  const { customer, user, session } = input;
+  if (customer !== undefined) return [{ customer }];
+  if (user !== undefined) return targetsOfUser(ctx, user);
+  return session === undefined ? [null] : targetsOfSession(ctx, session);
+}
+
+function placeOfInput({ cursor }: ReconcileInput, targets: readonly Target[]): Place | null {
+  if (cursor === undefined) return beginOf(targets);
+  const place = placeOf(cursor);
+  if (place && targets[place.target] !== undefined) return place;
+  const errors = [{ field: 'cursor', message: 'is not a cursor of this walk' }];
+  throw new DomainError('invalid_request', 'Some fields do not fit.', { extra: { errors } });
+}
+
+/** When what an object tells came about, as far as it says: unix seconds. */
+const happenedAt = ({ object, event }: Found): number =>
+  object.object === 'invoice' ? event.created : object.created;
+
+/** An error of Stripe's in our words; what it does not know is not found. */
+const inOurWords = (error: unknown): unknown =>
+  isUnknown(error) ? new DomainError('not_found', 'Stripe does not know this.') : fromStripe(error);
+
+/** Walks until the end, or until time or requests are used up; `failure` ended it after some pages. */
+export async function walk(
+  given: Ctx,
+  input: ReconcileInput,
+): Promise<Reconciled & { failure?: unknown }> {
+  const deadlineMs = given.now().getTime() + longestMs;
+  const { ctx, isSpent } = inBudget(given);
+  const isOver = (): boolean => isSpent() || ctx.now().getTime() >= deadlineMs;
+  const { dryRun, since = null, until = Infinity } = input;
+  const byType: Record<string, number> = {};
+  const walked: Omit<Reconciled, 'nextCursor'> = { checked: 0, byType, differences: [], dryRun };
+  const wouldKnow = new Set<string>();
+  // A subscription's newest invoice comes with it, and once more in its own list.
+  const said = new Set<string>();
+  const isFirst = ({ says }: Difference): boolean => !said.has(says) && Boolean(said.add(says));
+  let place: Place | null = null;
+  let pages = 0;
+  const answer = () => ({ ...walked, nextCursor: place && cursorOf(place) });
+  try {
+    const targets = await targetsOf(ctx, input);
+    place = placeOfInput(input, targets);
+    while (place && !isOver()) {
+      const target = targets[place.target] ?? null;
+      const { found: all, after } = await readPage(ctx, place, { target, since });
+      const found = all.filter((one) => happenedAt(one) <= until);
+      const { differences, isDone } = await comparePage(ctx, found, { dryRun, isOver, wouldKnow });
+      walked.differences.push(...differences.filter(isFirst));
+      pages += 1;
+      if (!isDone) return answer();
+      for (const { object } of found) byType[typeOf(object)] = (byType[typeOf(object)] ?? 0) + 1;
+      walked.checked += found.length;
+      place = after ? { ...place, after } : nextList(targets, place);
+    }
+    return answer();
+  } catch (error) {
+    const failure = inOurWords(error);
+    if (pages === 0) throw failure;
+    return { ...answer(), failure };
   }
-  if (!isDifferent) return undefined;
-  const { status, code, entries, facts } = change;
-  return { object: objectIdOf(event), type: event.type, status, code, entries, facts };
 }
-
-const objectIdOf = ({ id, payload }: StripeEvent): string => {
-  if (id !== '') return id;
-  const { object } = payload['data'] as { object: { id: string } };
-  return object.id;
-};
 
 /**
- * Walks Stripe: events of the last 30 days that never arrived, then every customer's invoices, sessions,
- * subscriptions, refunds and disputes. What is missing is posted through the same path as a webhook;
- * `dryRun` only tells. Stops after 20 s with a cursor to go on from.
+ * Compares what Stripe has at this moment with the books, list by list, and posts what is missing through the
+ * same path as a webhook; `dryRun` only tells. Stops after 20 s with a cursor to go on from.
+ * Throws `not_found`, `invalid_request`, and what Stripe's answers come to before the first page is done.
  */
 export async function reconcile(ctx: Ctx, input: ReconcileInput): Promise<Reconciled> {
-  const until = ctx.now().getTime() + longestMs;
-  const differences: Difference[] = [];
-  let checked = 0;
-  let cursor: string | null = input.cursor ?? 'events:';
-  while (cursor !== null && ctx.now().getTime() < until) {
-    const [walk, after = '']: string[] = cursor.split(':');
-    let page: Page;
-    try {
-      page = await (walk === 'events' ? eventsPage(ctx, after) : customersPage(ctx, after));
-    } catch (error) {
-      throw fromStripe(error);
-    }
-    for (const event of page.events.toSorted(byTime)) {
-      checked += 1;
-      const difference = await compare(ctx, event, input.dryRun);
-      if (!difference) continue;
-      differences.push(difference);
-      ctx.log('reconcile_difference', {
-        object: difference.object,
-        type: difference.type,
-        status: difference.status,
-        entries: difference.entries.length,
-        dryRun: input.dryRun,
-      });
-    }
-    cursor = page.next;
-  }
-  return { checked, differences, nextCursor: cursor };
+  const { failure, ...walked } = await walk(ctx, input);
+  if (failure !== undefined && !(failure instanceof DomainError)) throw failure;
+  for (const { object, type, status, entries } of walked.differences)
+    ctx.log('reconcile_difference', {
+      object,
+      type,
+      status,
+      entries: entries.length,
+      dryRun: input.dryRun,
+    });
+  return walked;
 }

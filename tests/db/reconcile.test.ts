@@ -1,123 +1,447 @@
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { reconcile, type Difference } from '../../functions/stripe/reconcile.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createApp } from '../../functions/app.ts';
+import { cursorOf } from '../../functions/stripe/reconcile-cursor.pure.ts';
+import { reconcile, walk as walkOnce } from '../../functions/stripe/reconcile.ts';
+import { beginReconcile, reconcileStep } from '../../functions/stripe/reconcile-daily.ts';
+import type { ReconcileMessage } from '../../functions/stripe/reconcile-daily.ts';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
+import { ensureUser } from '../../functions/users/ensure.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
+import { walk } from '../support/lost-events.ts';
+import { Scene } from '../support/scene.ts';
+import { readBooks } from '../support/stored-books.ts';
 import { StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
 
 let fixture: StripeFixture;
-let subsets = 0;
+let scene: Scene;
 beforeEach(async () => {
   fixture = await StripeFixture.open();
-});
-afterEach(() => fixture.close());
-afterAll(() => console.log(`reconcile: ${subsets} subsets of lost events tried`));
-
-const day = 86_400;
-
-/** Walks to the end, page by page. */
-async function walk(dryRun: boolean): Promise<Difference[]> {
-  const differences: Difference[] = [];
-  let cursor: string | undefined;
-  for (let calls = 0; calls < 50; calls += 1) {
-    const page = await reconcile(fixture.ctx, { dryRun, cursor });
-    differences.push(...page.differences);
-    if (page.nextCursor === null) return differences;
-    cursor = page.nextCursor;
-  }
-  throw new Error('the walk does not end');
-}
-
-/** What must be the same whether events arrived or were found: all but which states were told when. */
-async function books() {
-  const { lots, user, holds, subscriptions } = await fixture.books();
-  const standing = subscriptions.map(({ status, plan, quantity, paid, cancel_at: cancelAt }) => ({
-    status,
-    plan,
-    quantity,
-    paid,
-    cancelAt,
-  }));
-  return { lots, user, holds, standing };
-}
-
-/** A subscription that is upgraded and renewed, a pack that is partly refunded. */
-async function story(): Promise<void> {
-  const { subscription, customer } = await fixture.subscribe(fixture.shop.prices.starter.id);
-  await fixture.shop.advance(day);
-  await fixture.stripe.subscriptions.update(subscription.id, {
-    items: [{ id: subscription.items.data[0]?.id ?? '', price: fixture.shop.prices.pro.id }],
-    proration_behavior: 'always_invoice',
-  });
-  await fixture.shop.advance(day);
-  const session = await fixture.shop.checkout(fixture.shop.prices.pack.id, {
-    mode: 'payment',
-    customer,
-    line_items: [{ price: fixture.shop.prices.pack.id, quantity: 2 }],
-    client_reference_id: fixtureUser,
-    metadata: { user_id: fixtureUser, pack: 'pack', quantity: '2' },
-  });
-  await fixture.shop.press(session.url, { action: 'pay' });
-  const { payment_intent } = await fixture.stripe.checkout.sessions.retrieve(session.id);
-  await fixture.shop.advance(day);
-  await fixture.stripe.refunds.create({ payment_intent: payment_intent as string, amount: 900 });
-}
-
-async function deliverAll(events: StripeEvent[]): Promise<void> {
   await fixture.reset();
-  for (const event of events) await fixture.deliver(event);
+  scene = new Scene(fixture);
+});
+afterEach(async () => {
+  await assertBooksHold(fixture.database.pool);
+  await fixture.close();
+});
+
+const posted = { dryRun: false };
+const query = async <T extends object>(text: string): Promise<T[]> =>
+  (await fixture.database.pool.query<T>(text)).rows;
+const credits = async () => {
+  const [user] = await query<{ plan: number; bonus: number; bought: number }>(
+    `select credits_plan::int as plan, credits_bonus::int as bonus, credits_purchased::int as bought
+      from users where id = '${fixtureUser}'`,
+  );
+  return user;
+};
+const says = async (input: Parameters<typeof walk>[1] = posted) =>
+  (await walk(fixture, input)).map((difference) => difference.says);
+
+/** All that is stored, table by table. */
+async function everything(): Promise<Record<string, unknown>> {
+  const tables = await query<{ name: string }>(
+    "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1",
+  );
+  const rows = await Promise.all(
+    tables.map(async ({ name }) => [
+      name,
+      await query(`select to_jsonb(t) as row, xmin::text from "${name}" t order by 1`),
+    ]),
+  );
+  return Object.fromEntries(rows) as Record<string, unknown>;
+}
+
+/** A subscription that is upgraded, two packs of which one is refunded, a guest's pack. */
+async function story(): Promise<void> {
+  const bought = await scene.subscribe(scene.prices.starter);
+  await scene.days(1);
+  await scene.change(bought, scene.prices.pro, { proration_behavior: 'always_invoice' });
+  await scene.days(1);
+  const payment = await scene.packs(2);
+  await scene.days(1);
+  await scene.refund(payment, 900);
+  await scene.packByGuest();
+}
+
+async function deliverAll(keep: (event: StripeEvent) => boolean = () => true): Promise<void> {
+  for (const event of await fixture.events()) if (keep(event)) await fixture.deliver(event);
   await fixture.settle();
 }
 
-describe('reconcile', () => {
-  test('finds nothing where everything arrived', async () => {
+describe('what differs', () => {
+  test('nothing where everything arrived, and nothing is written', async () => {
     await story();
-    await deliverAll(await fixture.events());
-    expect(await walk(true)).toEqual([]);
-    expect(await walk(false)).toEqual([]);
+    await deliverAll();
+    const before = await everything();
+    expect(await says()).toEqual([]);
+    expect(await everything()).toEqual(before);
   });
 
-  test('with nothing delivered at all, every credit is found, once', async () => {
+  test('a dry run tells all that a run posts, and writes nothing at all', async () => {
     await story();
-    await deliverAll(await fixture.events());
-    const told = await books();
-    await fixture.reset();
-    const dry = await walk(true);
-    expect(dry.flatMap(({ entries }) => entries).length).toBeGreaterThan(0);
-    expect((await fixture.books()).facts).toEqual([{ key: `signup:${fixtureUser}` }]);
-    await walk(false);
-    await fixture.settle();
-    await assertBooksHold(fixture.database.pool);
-    expect(await books()).toEqual(told);
-    expect(await walk(false)).toEqual([]);
+    const before = await everything();
+    const told = await walk(fixture, { dryRun: true });
+    expect(await everything()).toEqual(before);
+    const done = await walk(fixture, posted);
+    expect(new Set(told.map(({ object }) => object))).toEqual(
+      new Set(done.map(({ object }) => object)),
+    );
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+    expect(await says()).toEqual([]);
   });
 
-  test('any subset of lost events ends in the same books', async () => {
+  test('is said in sentences, and each one is a notice', async () => {
+    const bought = await scene.subscribe(scene.prices.starter);
+    const [invoice] = (await fixture.stripe.invoices.list({ subscription: bought.id })).data;
+    const paid = new Date((invoice?.created ?? 0) * 1000).toISOString().slice(0, 10);
+    const of = `Invoice ${invoice?.id} over 20.00 USD, paid on ${paid}, was not in the books`;
+    const user = `user ${fixtureUser}`;
+    expect(await says({ dryRun: true })).toContain(
+      `${of}: 1,000 plan credits would be granted to ${user}, 500 bonus credits would be taken from ${user}.`,
+    );
+    const done = await walk(fixture, posted);
+    expect(done.map((one) => one.says)).toContain(
+      `${of}: 1,000 plan credits granted to ${user}, 500 bonus credits taken from ${user}.`,
+    );
+    expect(
+      await query('select subject_type as type, subject_id as object, detail as says from notices'),
+    ).toEqual(
+      expect.arrayContaining(done.map(({ type, object, says }) => ({ type, object, says }))),
+    );
+    expect(await query("select 1 from notices where kind <> 'reconcile_difference'")).toEqual([]);
+    expect(await query('select 1 from stripe_events')).toEqual([]);
+  });
+
+  test('counts what was looked at', async () => {
     await story();
-    const events = await fixture.events();
-    await deliverAll(events);
-    const told = await books();
-    let state = 42;
-    const random = () =>
-      (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 4_294_967_296;
-    for (let run = 0; run < 25; run += 1) {
-      await deliverAll(events.filter(() => random() < 0.5));
-      await walk(false);
-      await fixture.settle();
-      await assertBooksHold(fixture.database.pool);
-      expect(await books(), `run ${run}`).toEqual(told);
-      subsets += 1;
+    const { checked, byType } = await reconcile(fixture.ctx, { dryRun: true });
+    expect(byType).toMatchObject({ subscription: 1, refund: 1, checkout_session: 3 });
+    expect(checked).toBe(Object.values(byType).reduce((sum, count) => sum + count, 0));
+  });
+});
+
+describe('who and what', () => {
+  test('cancelled more than 30 days ago, and nobody heard', async () => {
+    const bought = await scene.subscribe(scene.prices.unlimited);
+    await deliverAll();
+    await scene.days(3);
+    await scene.cancel(bought);
+    const end = new Date(scene.now * 1000).toISOString().slice(0, 10);
+    await scene.days(75);
+    const [said, ...others] = await says();
+    expect(others).toEqual([]);
+    expect(said).toContain(`Subscription ${bought.id} is canceled since ${end} in Stripe, here it`);
+    expect(await query('select status, ended_at is not null as ended from subscriptions')).toEqual([
+      { status: 'canceled', ended: true },
+    ]);
+    expect(await says()).toEqual([]);
+  });
+
+  test('a customer deleted with a live subscription, no metadata, and nobody heard', async () => {
+    const bought = await scene.subscribe(scene.prices.unlimited, {
+      metadata: {},
+      subscription_data: { metadata: {} },
+    });
+    await deliverAll();
+    expect(await query('select status from subscriptions')).toEqual([{ status: 'active' }]);
+    await fixture.stripe.customers.del(bought.customer);
+    await says();
+    expect(await query('select status from subscriptions')).toEqual([{ status: 'canceled' }]);
+  });
+
+  test('a guest by the session, with what went back of it', async () => {
+    const { id, url } = await fixture.openPacks(2);
+    await fixture.shop.press(url, { action: 'pay', email: 'ada@example.com' });
+    const { payment_intent: intent } = await fixture.stripe.checkout.sessions.retrieve(id);
+    await scene.packs();
+    await scene.refund(intent as string, 900);
+    const told = await walk(fixture, { dryRun: false, session: id });
+    expect(told.map(({ type }) => type)).toEqual(['checkout_session', 'refund']);
+    expect(await credits()).toMatchObject({ bought: 300 });
+    // The user's guest purchases belong to the user's walk.
+    await scene.refund(intent as string, 300);
+    expect((await walk(fixture, { dryRun: false, user: 'ada' })).map(({ type }) => type)).toEqual([
+      'refund',
+    ]);
+    expect(await credits()).toMatchObject({ bought: 200 });
+  });
+
+  test('one customer, and nobody else', async () => {
+    const ada = await scene.subscribe(scene.prices.starter);
+    const grace = await ensureUser(fixture.ctx, {
+      externalId: 'grace',
+      email: 'grace@example.com',
+      emailVerified: true,
+    });
+    const { id } = grace.user;
+    const hers = { metadata: { user_id: id }, client_reference_id: id };
+    await scene.subscribe(scene.prices.pro, {
+      ...hers,
+      subscription_data: hers.metadata && { metadata: hers.metadata },
+    });
+    await walk(fixture, { dryRun: false, customer: ada.customer });
+    expect(await credits()).toMatchObject({ plan: 1000 });
+    expect((await readBooks(fixture.database.pool, id)).user).toMatchObject({ credits_plan: 0 });
+    await says();
+    expect((await readBooks(fixture.database.pool, id)).user).toMatchObject({ credits_plan: 5000 });
+    expect(await credits()).toMatchObject({ plan: 1000 });
+  });
+
+  test('a Payment Link that names the account, as its event would have', async () => {
+    const session = async (price: string, mode: string) =>
+      (
+        await fixture.shop.local<{ session: { url: string } }>('/payment-link-session', {
+          mode,
+          line_items: [{ price, quantity: 1 }],
+          client_reference_id: fixtureUser,
+        })
+      ).session.url;
+    const email = 'somebody@example.com';
+    for (const [price, mode] of [
+      [scene.prices.starter.id, 'subscription'],
+      [scene.prices.pack.id, 'payment'],
+    ] as const) {
+      await fixture.shop.press(await session(price, mode), { action: 'pay', email });
+      await scene.days(0.1);
     }
-  }, 120_000);
-
-  test('what is older than Stripe keeps events is found by the objects', async () => {
-    await story();
-    await fixture.shop.advance(70 * day);
+    await deliverAll();
+    const told = await fixture.books();
     await fixture.reset();
-    await walk(false);
+    expect(await says()).not.toEqual([]);
     await fixture.settle();
-    const found = await books();
-    await deliverAll(await fixture.events());
-    expect(found.user).toEqual((await books()).user);
-    await assertBooksHold(fixture.database.pool);
+    const found = await fixture.books();
+    expect([found.lots, found.user]).toEqual([told.lots, told.user]);
+    expect(await says()).toEqual([]);
+  });
+
+  test('money of other products on the same account is no difference', async () => {
+    const other = await fixture.stripe.prices.create({
+      currency: 'usd',
+      product: fixture.shop.product.id,
+      recurring: { interval: 'month' },
+      unit_amount: 500,
+    });
+    const once = await fixture.stripe.prices.create({
+      currency: 'usd',
+      product: fixture.shop.product.id,
+      unit_amount: 700,
+    });
+    await fixture.shop.subscribe(other.id);
+    const { url, id } = await fixture.shop.checkout(once.id, { mode: 'payment' });
+    await fixture.shop.press(url, { action: 'pay', email: 'else@example.com' });
+    const { payment_intent: intent } = await fixture.stripe.checkout.sessions.retrieve(id);
+    await scene.refund(intent as string);
+    const before = await everything();
+    expect(await says()).toEqual([]);
+    expect(await everything()).toEqual(before);
+  });
+
+  test('what cannot be applied says why, until it can', async () => {
+    await scene.subscribe(scene.prices.starter);
+    await query("delete from stripe_prices where key = 'starter'");
+    await query('update catalogue_version set version = version + 1');
+    const told = await walk(fixture, posted);
+    expect(told.length).toBeGreaterThan(0);
+    for (const { status, code, says: said } of told) {
+      expect([status, code]).toEqual(['failed', 'unknown_price']);
+      expect(said).toMatch(/ cannot be applied: .*price_/);
+    }
+    // Marked in Stripe, told by nobody: the walk brings the price, then what it paid for.
+    await scene.raise(scene.prices.starter, 1000);
+    expect((await says()).some((said) => said.startsWith('Price '))).toBe(true);
+    expect(await credits()).toMatchObject({ plan: 1000 });
+    expect(await says()).toEqual([]);
+  });
+
+  test('a failed event that waited for it is tried again', async () => {
+    const payment = await scene.packs();
+    await scene.refund(payment, 300);
+    const events = await fixture.events();
+    const refund = events.find(({ type }) => type === 'refund.created');
+    fixture.shop.standIn.faults.add({ kind: 'status', status: 500 });
+    if (refund) await fixture.deliver(refund);
+    fixture.shop.standIn.faults.clear();
+    expect(await query('select status from stripe_events')).toEqual([{ status: 'failed' }]);
+    await query("update stripe_events set next_attempt_at = now() + interval '1 hour'");
+    await says();
+    expect(
+      await query('select event_id from stripe_events where next_attempt_at <= now()'),
+    ).toHaveLength(1);
+    await fixture.settle();
+    expect(await query('select status from stripe_events')).toEqual([{ status: 'completed' }]);
+    expect(await credits()).toMatchObject({ bought: 200 });
+  }, 60_000);
+});
+
+describe('POST /v1/admin/reconcile', () => {
+  async function post(body: object) {
+    const { adminToken } = fixture.ctx.config;
+    const execution = { waitUntil: () => undefined, passThroughOnException: () => undefined };
+    const answer = await createApp(fixture.ctx).request(
+      '/v1/admin/reconcile',
+      {
+        method: 'POST',
+        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      },
+      {},
+      { ...execution, props: {} },
+    );
+    return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
+  }
+  test('answers what the walk finds', async () => {
+    const payment = await scene.packs();
+    await scene.refund(payment);
+    const { status, json } = await post({ dryRun: true });
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ dryRun: true, nextCursor: null });
+    expect(json['differences']).toHaveLength(2);
+  });
+
+  test.each([
+    [{ customer: 'cus_1', user: 'ada' }, 'user'],
+    [{ since: '2026-10-01T00:00:00Z', session: 'cs_1' }, 'session'],
+    [{ customer: 'in_1' }, 'customer'],
+    [{ customer: 'cus_1/../invoices' }, 'customer'],
+    [{ since: 'yesterday' }, 'since'],
+    [{ cursor: 'events:' }, 'cursor'],
+    [{ cursor: 'nonsense' }, 'cursor'],
+    [
+      { customer: 'cus_1', cursor: cursorOf({ target: 1, list: 'invoices', after: null }) },
+      'cursor',
+    ],
+  ])('refuses %o, naming %s', async (body, field) => {
+    const { status, json } = await post(body);
+    expect([status, json['code']]).toEqual([422, 'invalid_request']);
+    expect((json['errors'] as { field: string }[]).map((error) => error.field)).toEqual([field]);
+  });
+
+  test('knows no user and no session that are not there', async () => {
+    expect(await post({ user: 'nobody' })).toMatchObject({ status: 404 });
+    expect(await post({ session: 'cs_none' })).toMatchObject({ status: 404 });
+  });
+});
+
+/** Messages that a queue would deliver, in their order. */
+function queueOf(): { ctx: StripeFixture['ctx']; sent: ReconcileMessage[] } {
+  const sent: ReconcileMessage[] = [];
+  const publishJSON = ({ body }: { body: ReconcileMessage }) => {
+    sent.push(body);
+    return Promise.resolve({ messageId: 'msg' });
+  };
+  return { sent, ctx: { ...fixture.ctx, qstash: { publishJSON } as never } };
+}
+
+describe('the daily run', () => {
+  /** All steps of a run; each one is delivered `times`. */
+  async function run(times = 1): Promise<number> {
+    const { ctx, sent } = queueOf();
+    fixture.nowMs = (scene.now + 3600) * 1000;
+    await beginReconcile(ctx);
+    let steps = 0;
+    for (let message = sent.shift(); message; message = sent.shift()) {
+      for (let time = 0; time < times; time += 1) await reconcileStep(ctx, message);
+      steps += times;
+    }
+    return steps;
+  }
+  const cleanAt = async () =>
+    (await query<{ at: Date }>("select at from watermarks where name = 'reconcile'"))[0]?.at;
+
+  test('reads everything at first, then what is new or may have changed', async () => {
+    await story();
+    await run();
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+    expect(await cleanAt()).toBeInstanceOf(Date);
+    await scene.days(100);
+    await run();
+    const { plan } = (await credits()) ?? {};
+    expect(plan).toBe(5000);
+    // Of a list by its creation only what is young enough to change is read.
+    const since = scene.now;
+    const { byType } = await reconcile(fixture.ctx, { dryRun: true, since });
+    expect(byType['checkout_session']).toBeUndefined();
+    expect(byType['subscription']).toBe(1);
+  });
+
+  test('a step delivered twice finds nothing left', async () => {
+    await story();
+    await run(2);
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+    expect(await says()).toEqual([]);
+  });
+
+  test('a run that dies is begun again where the last clean one was', async () => {
+    await run();
+    const before = await cleanAt();
+    await story();
+    fixture.nowMs = (scene.now + 3600) * 1000;
+    const { ctx, sent } = queueOf();
+    await beginReconcile(ctx);
+    const [first] = sent;
+    fixture.shop.standIn.faults.add({ kind: 'status', status: 500, match: '/v1/invoices' });
+    if (first) await reconcileStep(ctx, first);
+    const [, again] = sent;
+    expect(again).toMatchObject({ tries: 1, startedAt: first?.startedAt });
+    expect(again?.cursor).not.toBeNull();
+    expect(await cleanAt()).toEqual(before);
+    fixture.shop.standIn.faults.clear();
+    // The message is lost; the next day's run finds the rest.
+    await run();
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+  }, 60_000);
+
+  test('what happened just now is left to its webhook', async () => {
+    await story();
+    await scene.days(1);
+    fixture.nowMs = scene.now * 1000;
+    const { ctx, sent } = queueOf();
+    await beginReconcile(ctx);
+    const [first] = sent;
+    await scene.packs();
+    if (first) await reconcileStep(ctx, first);
+    expect(sent).toHaveLength(1);
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+    await deliverAll();
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 900 });
+    await run();
+    expect(await says()).toEqual([]);
+  });
+
+  test('two walks at once post everything once', async () => {
+    await story();
+    await Promise.all([says(), says(), run()]);
+    await fixture.settle();
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+    expect(await says()).toEqual([]);
+  });
+
+  test('stops between two pages when its time is over, and goes on there', async () => {
+    await story();
+    let calls = 0;
+    const started = Date.now();
+    const now = () => new Date(started + (calls += 1) * 4000);
+    const ctx = { ...fixture.ctx, now };
+    let cursor: string | undefined;
+    let steps = 0;
+    do {
+      const page = await walkOnce(ctx, { dryRun: false, cursor });
+      cursor = page.nextCursor ?? undefined;
+      steps += 1;
+    } while (cursor !== undefined && steps < 500);
+    expect(steps).toBeGreaterThan(2);
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+  });
+
+  test.each([
+    ['429', { kind: 'status', status: 429, headers: { 'retry-after': '1' }, times: 1 }],
+    ['500', { kind: 'status', status: 500, times: 2 }],
+    ['a lost connection', { kind: 'drop', times: 1 }],
+  ] as const)('waits for %s within the step', async (_, fault) => {
+    await story();
+    fixture.shop.standIn.faults.add({ ...fault, match: '/v1/invoices' });
+    await says();
+    expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
+    expect(await says()).toEqual([]);
   });
 });

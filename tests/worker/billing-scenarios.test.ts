@@ -190,7 +190,7 @@ type Reconciled = {
 /** The whole walk, however many calls it takes. */
 async function reconcile(dryRun: boolean): Promise<Reconciled['differences']> {
   const differences: Reconciled['differences'] = [];
-  let cursor: string | null = 'events:';
+  let cursor: string | null | undefined;
   for (let calls = 0; cursor !== null; calls += 1) {
     if (calls === 20) throw new Error('The walk does not end.');
     const page: Reconciled = await admin(rig, 'reconcile', 'POST', { dryRun, cursor });

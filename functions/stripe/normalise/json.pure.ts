@@ -70,6 +70,13 @@ export const asIdentity = (value: unknown): string | undefined => {
   return text;
 };
 
+/**
+ * Whether an id in metadata is one that we wrote: those of our users are UUIDs. Other shops on the same Stripe
+ * account write `user_id` too.
+ */
+export const isOurId = (id: string | null | undefined): boolean =>
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id ?? '');
+
 /** Each of what is there, once. */
 export const present = (values: (string | null | undefined)[]): string[] => [
   ...new Set(values.filter((value) => value !== undefined && value !== null)),

@@ -24,6 +24,8 @@ export type CheckoutSession = {
   references: string[];
   customerId: string | null;
   email: string | null;
+  /** Its metadata says what was sold, as ours does, however little it says. */
+  isMarked: boolean;
   pack: string | null;
   priceId: string | null;
   /** Null: what the metadata says is no small whole number. */
@@ -83,6 +85,7 @@ export function normaliseSession(session: Json): CheckoutSession {
       asIdentity(asObject(session['customer_details'])['email']) ??
       asIdentity(session['customer_email']) ??
       null,
+    isMarked: 'pack' in metadata || 'price_id' in metadata,
     pack: asIdentity(metadata['pack']) ?? null,
     priceId: asText(metadata['price_id']) ?? null,
     quantity: quantityOf(metadata),

@@ -1,5 +1,5 @@
 import type { CustomerFact, PackFact } from '../../ledger/facts.pure.ts';
-import { present, type Json } from '../normalise/json.pure.ts';
+import { isOurId, present, type Json } from '../normalise/json.pure.ts';
 import { normaliseSession, type CheckoutSession } from '../normalise/session.pure.ts';
 import {
   failFor,
@@ -53,9 +53,10 @@ function soldByLines({ lines }: CheckoutSession, { prices }: Knowledge): Sale | 
   );
 }
 
-/** Other shops write `user_id` too: where it names nobody here, only what was sold can make it ours. */
-function isOursBy({ pack, lines }: CheckoutSession, { prices }: Knowledge): IsOurs {
-  if (pack !== null) return true;
+/** Other shops write `user_id` too: where it is no id of ours, only what was sold can make it ours. */
+function isOursBy(session: CheckoutSession, { prices }: Knowledge): IsOurs {
+  const { isMarked, userIds, lines } = session;
+  if (isMarked || userIds.some(isOurId)) return true;
   return lines === null ? 'if_named' : lines.some(({ priceId }) => prices.has(priceId ?? ''));
 }
 

@@ -5,7 +5,7 @@ import {
   type Invoice,
   type InvoiceLine,
 } from '../normalise/invoice.pure.ts';
-import { present, Unreadable, type Json } from '../normalise/json.pure.ts';
+import { isOurId, present, Unreadable, type Json } from '../normalise/json.pure.ts';
 import {
   assertCountable,
   failFor,
@@ -80,7 +80,7 @@ function readOther(invoice: Invoice, prices: Prices): Reading {
   if (itemPriceIds?.some((price) => prices.get(price)?.kind === 'plan'))
     return skip('bills something beside the plan');
   return failFor(
-    { identity: identityOf(invoice), isOurs: false },
+    { identity: identityOf(invoice), isOurs: isOurId(invoice.userId) },
     {
       code: 'unknown_price',
       detail: `Invoice ${id} bills prices that are not in the catalogue: ${unknown.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,
@@ -150,7 +150,7 @@ function readUnpaid(
   const { customerId: customer } = invoice;
   const told = { key, atUs: microseconds(at), decidedAtMs, customer };
   return tell(identityOf(invoice), {
-    isOurs: isPlan || invoice.userId !== null,
+    isOurs: isPlan || isOurId(invoice.userId),
     facts: [{ kind: 'invoice', ...told, invoice: id, subscription: subscriptionId, state }],
   });
 }

@@ -1,6 +1,6 @@
 import type { StateContent, StateFact } from '../../ledger/facts.pure.ts';
 import { digestOf } from '../../shared/digest.pure.ts';
-import { asObject, present, Unreadable, type Json } from '../normalise/json.pure.ts';
+import { asObject, isOurId, present, Unreadable, type Json } from '../normalise/json.pure.ts';
 import {
   normalisePrevious,
   normaliseSubscription,
@@ -79,7 +79,7 @@ export function readSubscription(object: Json, event: StripeEvent, knowledge: Kn
   const priceIds = present(subscription.items.map((item) => item.priceId));
   if (!priceIds.some((price) => prices.has(price)))
     return failFor(
-      { identity, isOurs: false },
+      { identity, isOurs: userIds.some(isOurId) },
       {
         code: 'unknown_price',
         detail: `Subscription ${id} has no price of the catalogue: ${priceIds.join(', ')}. Run stripe:setup, or give the plan's price its rowloom_ metadata.`,

@@ -140,7 +140,7 @@ describe('what a pack is worth', () => {
     const sold = session({ metadata });
     const lack = { lack: 'session_lines', sessionId: 'cs_1' };
     expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(lack);
-    const isLabelled = metadata?.['pack'] === 'small';
+    const isLabelled = metadata?.['pack'] !== undefined;
     const failure = {
       fail: {
         code: 'missing_metadata',

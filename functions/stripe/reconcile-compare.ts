@@ -1,0 +1,128 @@
+import type { Ctx } from '../deps.ts';
+import { applyReading, type Change } from './apply-reading.ts';
+import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
+import { newsOfPage, missingLinks, wakesOf, type Known, type News } from './reconcile-known.ts';
+import type { Found, StripeObject } from './reconcile-lists.ts';
+import { sayDifference } from './reconcile-says.pure.ts';
+import type { Notice } from '../notices/notice.pure.ts';
+import type { Reading } from './reading.pure.ts';
+
+export type Difference = Pick<Change, 'userId' | 'code' | 'entries' | 'facts'> & {
+  /** Of Stripe: an id, and what it is the id of (`invoice`, `checkout_session`, …). */
+  object: string;
+  type: string;
+  status: 'completed' | 'failed';
+  /** One sentence for an operator. */
+  says: string;
+};
+
+export const typeOf = ({ object }: StripeObject): string => object.replace('.', '_');
+
+/** What Postgres says of values, constraints and limits that it would refuse again. */
+const refusalOf = (error: unknown): string | undefined => {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^(22|23|54)...$/.test(code) ? code : undefined;
+};
+
+const nobodys: Omit<Change, 'status'> = {
+  code: null,
+  detail: null,
+  userId: null,
+  entries: [],
+  credits: { plan: 0, bonus: 0, purchased: 0 },
+  facts: [],
+};
+
+/** What Stripe's catalogue says is nobody's fact: it is taken over as it stands. */
+async function takeOver(ctx: Ctx, reading: Reading, wakes: string[], notice: Notice) {
+  if (!('facts' in reading)) return;
+  const { identity, links, changes } = reading;
+  const p = { identity, links, changes, notices: [...reading.notices, notice], wakes };
+  rememberCatalogue(ctx, await ctx.db.call('catalogue_take_over', { p }, catalogueAnswer));
+}
+
+type Comparison = {
+  dryRun: boolean;
+  isOver: () => boolean;
+  /** In a dry run: ids of payments that would be known by now. */
+  wouldKnow: Set<string>;
+};
+
+/** Applies one piece of news, or says what it would do; undefined: it is no difference after all. */
+async function apply(
+  ctx: Ctx,
+  news: News,
+  { known, dryRun, wouldKnow }: Pick<Comparison, 'dryRun' | 'wouldKnow'> & { known: Known },
+): Promise<Difference | undefined> {
+  const { object, reading, before } = news;
+  const facts = 'facts' in reading ? reading.facts : [];
+  const told = facts[0];
+  const say = (change: Change): string => sayDifference({ object, change, told, before, dryRun });
+  const noticeOf = (change: Change): Notice => ({
+    kind: 'reconcile_difference',
+    subject: { type: typeOf(object), id: object.id },
+    detail: say(change),
+  });
+  const isCatalogue = 'facts' in reading && reading.changes.length > 0;
+  let change: Change;
+  if (isCatalogue) {
+    change = { ...nobodys, status: 'completed' };
+    if (!dryRun) await takeOver(ctx, reading, wakesOf(news), noticeOf(change));
+  } else change = await applyBooks(ctx, news, { dryRun, noticeOf });
+  // Its payment is only missing because nothing is written.
+  if (dryRun && change.code === 'unknown_payment')
+    change = { ...nobodys, status: 'completed', facts: facts.map(({ key }) => key) };
+  if ('facts' in reading) for (const { ref } of reading.links) if (dryRun) wouldKnow.add(ref);
+  const isLinked = 'facts' in reading && missingLinks(reading, known).length > 0;
+  const isDifferent = change.facts.length > 0 || isLinked || isCatalogue;
+  const { status, userId, code, entries } = change;
+  if (status === 'skipped' || (status === 'completed' && !isDifferent)) return undefined;
+  if (status === 'failed' && !dryRun)
+    await ctx.db.rows('select rowloom.notices_raise($1, $2)', [
+      userId,
+      JSON.stringify([noticeOf(change)]),
+    ]);
+  const says = say(change);
+  const type = typeOf(object);
+  return { object: object.id, type, userId, status, code, says, facts: change.facts, entries };
+}
+
+async function applyBooks(
+  ctx: Ctx,
+  news: News,
+  { dryRun, noticeOf }: { dryRun: boolean; noticeOf: (change: Change) => Notice },
+): Promise<Change> {
+  try {
+    return await applyReading(ctx, news.reading, {
+      dryRun,
+      wakes: wakesOf(news),
+      noticesOf: (change) => [noticeOf(change)],
+    });
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+    const detail = `The database does not take what it says (${refusal}).`;
+    return { ...nobodys, status: 'failed', code: 'unreadable', detail };
+  }
+}
+
+/**
+ * Compares a page with the books and posts what they lack, or only says so. `isOver`: no time is left, the
+ * page is to be compared again, which finds what was posted in the books.
+ */
+export async function comparePage(
+  ctx: Ctx,
+  page: readonly Found[],
+  { dryRun, isOver, wouldKnow }: Comparison,
+): Promise<{ differences: Difference[]; isDone: boolean }> {
+  const knowledge = knowledgeOf(ctx, await readCatalogue(ctx));
+  const { news, known } = await newsOfPage(ctx, page, { knowledge, wouldKnow });
+  const differences: Difference[] = [];
+  for (const one of news) {
+    // A dry run leaves nothing behind that would make the page shorter.
+    if (!dryRun && isOver()) return { differences, isDone: false };
+    const difference = await apply(ctx, one, { known, dryRun, wouldKnow });
+    if (difference) differences.push(difference);
+  }
+  return { differences, isDone: true };
+}
