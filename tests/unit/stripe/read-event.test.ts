@@ -98,15 +98,24 @@ describe('an event', () => {
     }
   });
 
-  test('depends on the catalogue if it sells or gives back, and not if it is of the catalogue', () => {
+  test('depends on the catalogue unless it says what a price is', () => {
     const priced = eventTypes.filter((type) => isPriced(eventOf(type, {})));
     const prefixes = new Set(priced.map((type) => type.split('.')[0]));
     expect(prefixes).toEqual(
-      new Set(['checkout', 'credit_note', 'customer', 'invoice', 'charge', 'refund']),
+      new Set([
+        'checkout',
+        'credit_note',
+        'customer',
+        'invoice',
+        'charge',
+        'refund',
+        'product',
+        'radar',
+      ]),
     );
     for (const type of ['refund.created', 'charge.refunded', 'charge.dispute.closed'])
       expect(priced).toContain(type);
-    for (const type of ['customer.created', 'price.updated', 'product.updated', 'charge.captured'])
+    for (const type of ['customer.created', 'price.updated', 'charge.captured'])
       expect(priced).not.toContain(type);
   });
 
