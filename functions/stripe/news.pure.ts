@@ -43,6 +43,9 @@ export function newsOf({ facts: known }: Timeline, told: readonly Fact[]): Fact[
 /** What ends when an invoice is paid. */
 const owing = ['incomplete', 'past_due'];
 
+/** A state that says so follows its money within this, microseconds. */
+const soonUs = 3600 * 1e6;
+
 /**
  * Nobody owes what is paid: a subscription that was known to wait for the money of an invoice has been active
  * since it was paid, whatever told so was lost. `states`: what is known of the subscription.
@@ -51,8 +54,11 @@ export function activated(
   { atUs, decidedAtMs, ...paid }: PlanFact,
   states: readonly StateFact[],
 ): StateFact | undefined {
-  const before = states.toSorted((a, b) => a.atUs - b.atUs).findLast((one) => one.atUs <= atUs);
+  const sorted = states.toSorted((a, b) => a.atUs - b.atUs);
+  const before = sorted.findLast((one) => one.atUs <= atUs);
+  const after = sorted.find((one) => one.atUs > atUs);
   if (!before || paid.form !== 'full' || !owing.includes(before.status)) return undefined;
+  if (after && after.atUs - atUs < soonUs && !owing.includes(after.status)) return undefined;
   const { before: _before, differs: _differs, ...known } = before;
   const { subscription, invoice, terms, quantity, periodStart, periodEnd } = paid;
   return {

@@ -279,7 +279,7 @@ type Fault = Parameters<NonNullable<Rig['stripe']>['faults']['add']>[0];
 const said = { error: { type: 'api_error', message: 'No such thing: sk_live_secret' } };
 
 /** What each call of ours ends in at Stripe: what it reads before is answered. */
-const last = ['POST /', 'DELETE /', 'GET /v1/invoices', 'GET /v1/events'];
+const last = ['POST /', 'DELETE /', 'GET /v1/invoices', 'GET /v1/prices'];
 
 const faults: [name: string, faults: Fault[]][] = [
   ['429', [{ kind: 'status', status: 429, body: said }]],
