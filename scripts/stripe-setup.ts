@@ -23,9 +23,11 @@ function need(name: string): string {
   process.exit(2);
 }
 
+/** A name without a value, as .dev.vars.example has them, is not set. */
 function readSettings() {
+  const given = Object.entries(process.env).filter(([, value]) => value !== '');
   try {
-    return parseCheckoutSettings(process.env);
+    return parseCheckoutSettings(Object.fromEntries(given));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(error.message);
