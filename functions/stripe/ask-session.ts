@@ -1,4 +1,5 @@
 import Stripe from 'stripe';
+import { isUnknown } from '../clients/stripe-errors.ts';
 import type { Ctx } from '../deps.ts';
 import { asObject } from './normalise/json.pure.ts';
 import { normaliseSession } from './normalise/session.pure.ts';
@@ -33,6 +34,7 @@ export async function askSession(ctx: Ctx, reading: Named): Promise<Reading> {
     };
   } catch (error) {
     if (!(error instanceof Stripe.errors.StripeError)) throw error;
+    if (isUnknown(error)) return reading;
     ctx.log('stripe_not_asked', { subscriptionId: subscription, error: error.type });
     return fail('stripe_unavailable', 'Stripe did not tell which session sold the subscription.');
   }

@@ -62,3 +62,9 @@ test('sold by no session, the address is all there is; while Stripe is silent, i
   });
   expect(down.lines).toMatchObject([{ event: 'stripe_not_asked', subscriptionId: 'sub_1' }]);
 });
+
+test('where Stripe does not know the subscription, no session sold it', async () => {
+  const error = { type: 'invalid_request_error', code: 'resource_missing' };
+  const unknown = wired(() => ({ status: 404, body: { error } }));
+  expect(await askSession(unknown.ctx, reading)).toEqual(reading);
+});
