@@ -69,11 +69,9 @@ begin
         perform rowloom.product_put(e);
       when 'customer_deleted' then
         -- What it paid for stays whose it was; the next purchase makes a new one.
-        insert into stripe_customers as c (customer_id, user_id, deleted_at)
-          select e ->> 'customerId', u.id, clock_timestamp() from users u
-            where u.stripe_customer_id = e ->> 'customerId' or u.id = rowloom.user_find(e ->> 'userId')
-            order by u.stripe_customer_id = e ->> 'customerId' desc nulls last limit 1
-          on conflict (customer_id) do update set deleted_at = coalesce(c.deleted_at, excluded.deleted_at);
+        -- That it was the account's own is a fact, whichever is heard first.
+        perform rowloom.customer_put(e ->> 'customerId', u.id, false) from users u
+          where u.id = rowloom.user_find(e ->> 'userId');
         update stripe_customers set deleted_at = coalesce(deleted_at, clock_timestamp())
           where customer_id = e ->> 'customerId';
         update users set stripe_customer_id = null where stripe_customer_id = e ->> 'customerId';

@@ -1,6 +1,6 @@
 import type { Fact, PlanTerms, RenewalMode } from '../ledger/facts.pure.ts';
 import type { Notice } from '../notices/notice.pure.ts';
-import { Unreadable } from './normalise/json.pure.ts';
+import { isOurId, Unreadable } from './normalise/json.pure.ts';
 
 /** A Stripe event as far as we rely on it; `payload` is the whole. */
 export type StripeEvent = {
@@ -46,6 +46,8 @@ export type Knowledge = {
 export type EventIdentity = {
   /** Of metadata, which only we write. */
   userIds: string[];
+  /** Of metadata that may be another shop's, and no ids of ours: they count where the customer is ours. */
+  doubtfulIds?: string[];
   customerId: string | null;
   /** What whoever pays may choose: a client reference, an e-mail address. */
   references?: string[];
@@ -153,11 +155,18 @@ export const fail = (code: FailureCode, detail: string, waitsFor?: string[]): Re
   fail: { code, detail, ...(waitsFor && { waitsFor }) },
 });
 
+/** What is not known to be ours names nobody by another shop's numbering. */
+const named = (identity: EventIdentity, isOurs: IsOurs): EventIdentity => {
+  const doubtfulIds = isOurs === true ? [] : identity.userIds.filter((id) => !isOurId(id));
+  if (doubtfulIds.length === 0) return identity;
+  return { ...identity, userIds: identity.userIds.filter(isOurId), doubtfulIds };
+};
+
 /** A failure of something that is only ours if it says so itself, or if we know whose it is. */
 export const failFor = (
   { identity, isOurs }: { identity: EventIdentity; isOurs: IsOurs },
   failure: Failure,
-): Reading => ({ fail: failure, identity, isOurs });
+): Reading => ({ fail: failure, identity: named(identity, isOurs), isOurs });
 
 type Told = {
   isOurs?: IsOurs;
@@ -171,7 +180,14 @@ type Told = {
 export const tell = (
   identity: EventIdentity | null,
   { isOurs = true, facts = [], links = [], changes = [], notices = [] }: Told = {},
-): Reading => ({ identity, isOurs, facts, links, changes, notices });
+): Reading => ({
+  identity: identity && named(identity, isOurs),
+  isOurs,
+  facts,
+  links,
+  changes,
+  notices,
+});
 
 /** Microseconds of Stripe's seconds. */
 export const microseconds = (seconds: number): number => seconds * 1_000_000;

@@ -10,6 +10,7 @@ declare
   v_verified boolean := coalesce((p ->> 'emailVerified')::boolean, false) and v_email is not null;
   v_isNew boolean := false;
   v_waiting integer := 0;
+  v_before text;
 begin
   select * into u from users where external_id = p ->> 'externalId';
   if not found then
@@ -31,6 +32,8 @@ begin
       select * into u from users where external_id = p ->> 'externalId';
     end if;
   elsif v_email is not null and (u.email is distinct from v_email or u.email_verified <> v_verified) then
+    -- Whoever else has the address that was given up may be its only one by now.
+    v_before := case when u.email_verified then lower(u.email collate "C") end;
     update users set email = v_email, email_verified = v_verified where id = u.id;
     v_isNew := true;
   end if;
@@ -40,7 +43,7 @@ begin
   if v_isNew then
     -- Events that waited for this person are due at once.
     v_waiting := rowloom.events_wake(
-      array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email collate "C") end]);
+      array[u.id::text, p ->> 'externalId', case when v_verified then lower(v_email collate "C") end, v_before]);
   end if;
   return rowloom.user_read(u.id) || jsonb_build_object('eventsDue', v_waiting);
 end $$;

@@ -15,7 +15,7 @@ end $$;
 -- Whose an event is by what nobody but us can choose: whoever has its fact, got what its payment bought or has
 -- its subscription, then by the ids in our metadata (own or external), then by its Stripe customer. Where none of
 -- these tells, the accounts that the payer's own words mean: claimOf (stripe/whose.pure.ts) decides.
--- p_identity {userIds, customerId, references?, email, subscriptionId?, refs?}
+-- p_identity {userIds, doubtfulIds?, customerId, references?, email, subscriptionId?, refs?}
 -- → {userId, payment, isChosen} | {userId: null, isPayment, references: [user ids], emails: [user ids], waitsFor}
 create function rowloom.user_resolve(p_identity jsonb, p_fact text default null) returns jsonb
 language plpgsql stable as $$
@@ -27,6 +27,7 @@ declare
   v_payment text;
   v_isChosen boolean;
   v_customer text := p_identity ->> 'customerId';
+  v_ids jsonb := p_identity -> 'userIds';
   v_email text := lower((p_identity ->> 'email') collate "C");
 begin
   if jsonb_typeof(p_identity -> 'refs') = 'array' then
@@ -40,7 +41,12 @@ begin
         where ref in (select jsonb_array_elements_text(p_identity -> 'refs'))), '[]'));
   end if;
   select user_id into v_user from credit_facts where key = p_fact;
-  for v_candidate in select jsonb_array_elements_text(p_identity -> 'userIds') loop
+  -- Another shop numbers its users as our sign-up may: the customer has to be one of ours, or be waited for.
+  if p_identity ? 'doubtfulIds' and (exists (select 1 from stripe_customers where customer_id = v_customer)
+      or exists (select 1 from stripe_events where waiting_for && array[v_customer] and status in ('failed', 'pending'))) then
+    v_ids := v_ids || (p_identity -> 'doubtfulIds');
+  end if;
+  for v_candidate in select jsonb_array_elements_text(v_ids) loop
     v_named := coalesce(v_named, rowloom.user_find(v_candidate));
   end loop;
   if v_named is null and v_customer is not null then

@@ -95,12 +95,14 @@ export function readCheckout(object: Json, event: StripeEvent, knowledge: Knowle
     price && quantity !== null
       ? { pack: price.key, quantity, credits: (price.credits ?? 0) * quantity }
       : soldByLines(session, knowledge);
+  const prices = present((session.lines ?? []).map((line) => line.priceId));
   if (!sale && !isLabelled(session))
     return failFor(
       { identity, isOurs },
       {
         code: 'missing_metadata',
         detail: `Checkout session ${id} names no pack (metadata.pack) or no usable metadata.quantity, and none of its prices is a pack of the catalogue.`,
+        ...(prices.length > 0 && { waitsFor: prices }),
       },
     );
   if (!sale)
@@ -134,7 +136,7 @@ export function lackOfCheckout(object: Json, knowledge: Knowledge): Lack | null 
   const { id, paymentIntentId, isPaymentUnread, mode, userIds, lines } = session;
   const isSale = mode === 'payment' ? isPaid(session) : mode === 'subscription';
   if (!isSale) return null;
-  const isTold = isLabelled(session) || (mode === 'subscription' && userIds.length > 0);
+  const isTold = isLabelled(session) || (mode === 'subscription' && userIds.some(isOurId));
   if (!isTold && lines === null) return { lack: 'session_lines', sessionId: id };
   const isPaidPack = mode === 'payment' && (isLabelled(session) || soldByLines(session, knowledge));
   return isPaidPack && isPaymentUnread && paymentIntentId !== null

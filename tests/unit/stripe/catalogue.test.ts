@@ -248,16 +248,25 @@ describe('a product', () => {
 
 describe('a customer', () => {
   test('belongs to the user whom its metadata names', () => {
-    const customer = { id: 'cus_1', email: 'ada@example.com', metadata: { user_id: ' user_1 ' } };
+    const user = '11111111-1111-4111-8111-111111111111';
+    const customer = { id: 'cus_1', email: 'ada@example.com', metadata: { user_id: ` ${user} ` } };
     for (const type of ['customer.created', 'customer.updated'])
       expect(readOf(type, customer)).toEqual({
-        identity: { userIds: ['user_1'], customerId: 'cus_1', email: null },
+        identity: { userIds: [user], customerId: 'cus_1', email: null },
         isOurs: true,
         facts: [],
         links: [],
         changes: [],
         notices: [],
       });
+  });
+
+  test('whose metadata names no id of ours may be another shop’s', () => {
+    const customer = { id: 'cus_1', metadata: { user_id: '10' } };
+    expect(readOf('customer.created', customer)).toMatchObject({
+      identity: { userIds: [], doubtfulIds: ['10'] },
+      isOurs: false,
+    });
   });
 
   test.each(['', '  ', 'null', 'Undefined', 'none', 'NaN', '[object Object]', '<user>', '{{id}}'])(
@@ -270,14 +279,14 @@ describe('a customer', () => {
   );
 
   test('that is gone belongs to nobody any more', () => {
-    const metadata = { user_id: 'user_1' };
+    const metadata = { user_id: '11111111-1111-4111-8111-111111111111' };
     expect(readOf('customer.updated', { id: 'cus_1', deleted: true, metadata })).toEqual({
       skip: 'names no user of ours',
     });
     expect(changeOf('customer.deleted', { id: 'cus_1', metadata })).toEqual({
       change: 'customer_deleted',
       customerId: 'cus_1',
-      userId: 'user_1',
+      userId: metadata.user_id,
     });
     expect(readOf('customer.deleted', {})).toEqual({
       fail: { code: 'unreadable', detail: 'The customer has no id.' },

@@ -141,19 +141,24 @@ describe('what a pack is worth', () => {
     const lack = { lack: 'session_lines', sessionId: 'cs_1' };
     expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(lack);
     const isLabelled = metadata?.['pack'] !== undefined;
-    const failure = {
+    const isNamed = metadata?.['user_id'] !== undefined;
+    const failure = (waitsFor?: string[]) => ({
       fail: {
         code: 'missing_metadata',
         detail: expect.stringContaining('cs_1 names no pack') as string,
+        ...(waitsFor && { waitsFor }),
       },
-      identity: { ...payer, userIds: metadata?.['user_id'] === undefined ? [] : ['user_1'] },
-    };
+      identity: { ...payer, ...(isNamed && { doubtfulIds: ['user_1'] }) },
+    });
     expect(readOf(completed, sold)).toEqual({
-      ...failure,
+      ...failure(),
       isOurs: isLabelled || 'if_named',
     });
     const other = session({ metadata, line_items: lines([{ price: 'price_support' }]) });
-    expect(readOf(completed, other)).toEqual({ ...failure, isOurs: isLabelled });
+    expect(readOf(completed, other)).toEqual({
+      ...failure(['price_support']),
+      isOurs: isLabelled,
+    });
     expect(lackOf(eventOf(completed, other), knowledge)).toBeNull();
   });
 
@@ -192,17 +197,29 @@ describe('a session of something else', () => {
   const empty = { links: [], changes: [], notices: [] };
 
   test('of mode subscription tells whose the customer is, and grants nothing', () => {
-    const ours = { mode: 'subscription', metadata: { user_id: 'user_1' } };
-    const identity = { ...payer, userIds: ['user_1'] };
+    const userId = '11111111-1111-4111-8111-111111111111';
+    const ours = { mode: 'subscription', metadata: { user_id: userId } };
+    const identity = { ...payer, userIds: [userId] };
     expect(readOf(completed, session(ours))).toEqual({
       identity,
-      isOurs: 'if_named',
+      isOurs: true,
       facts: [],
       ...empty,
     });
     expect(lackOf(eventOf(completed, session(ours)), knowledge)).toBeNull();
     const guest = session({ ...ours, metadata: {}, customer: null });
     expect(told(readOf(completed, guest)).facts).toEqual([]);
+  });
+
+  test('of mode subscription asks what it sells where the id in its metadata may be another shop’s', () => {
+    const sold = session({ mode: 'subscription', metadata: { user_id: '10' } });
+    const lack = { lack: 'session_lines', sessionId: 'cs_1' };
+    expect(lackOf(eventOf(completed, sold), knowledge)).toEqual(lack);
+    const theirs = { ...sold, line_items: lines([{ price: 'price_support' }]) };
+    const none = { userIds: [], doubtfulIds: ['10'] };
+    expect(readOf(completed, theirs)).toMatchObject({ identity: none, isOurs: false });
+    const ours = { ...sold, line_items: lines([{ price: 'price_starter' }]) };
+    expect(readOf(completed, ours)).toMatchObject({ identity: { userIds: ['10'] }, isOurs: true });
   });
 
   test('of mode subscription without our metadata tells it as a fact, if it sells a plan of ours', () => {

@@ -289,7 +289,8 @@ describe('an invoice without a plan', () => {
         waitsFor: ['price_support', 'price_seat'],
       },
       identity: {
-        userIds: ['user_1'],
+        userIds: [],
+        doubtfulIds: ['user_1'],
         customerId: 'cus_1',
         email: 'ada@example.com',
         subscriptionId: 'sub_1',

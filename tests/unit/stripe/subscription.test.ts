@@ -305,7 +305,8 @@ describe('a subscription that cannot be read', () => {
         waitsFor: ['price_support', 'price_seat'],
       },
       identity: {
-        userIds: ['user_1'],
+        userIds: [],
+        doubtfulIds: ['user_1'],
         customerId: 'cus_1',
         email: null,
         subscriptionId: 'sub_1',

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Ctx } from '../../functions/deps.ts';
+import { applyEvent } from '../../functions/stripe/apply-event.ts';
+import { readEvent } from '../../functions/stripe/read-event.pure.ts';
+import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
+import { retryDueEvents } from '../../functions/stripe/retry-events.ts';
+import { bringUpToDate } from '../../functions/ledger/due.ts';
+import { ensureUser } from '../../functions/users/ensure.ts';
+import { absentStripe } from '../support/absent-stripe.ts';
+import { testCtx } from '../support/ctx.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
+import { emptyBooks } from '../support/stored-books.ts';
+import {
+  event,
+  invoice,
+  packSession,
+  planSession,
+  subscription,
+} from '../support/stripe-events.ts';
+import { listPrices, priceIdOf } from '../support/worker-prices.ts';
+
+/** What others write into a Stripe account that several products share, and what arrives before its cause. */
+
+let database: TestDatabase;
+let ctx: Ctx;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(async () => {
+  await assertBooksHold(database.pool);
+  await database.drop();
+});
+beforeEach(async () => {
+  ctx = { ...testCtx(database), stripe: absentStripe() };
+  await emptyBooks(database.pool);
+  await listPrices(database.pool);
+});
+
+const sql = (text: string, params: unknown[] = []) => database.pool.query(text, params);
+const send = (type: string, object: object, id?: string) =>
+  applyEvent(ctx, readEvent(event(type, object, id === undefined ? {} : { id })) as StripeEvent);
+const signUp = async (externalId: string, email: string | null = null) =>
+  (await ensureUser(ctx, { externalId, email, emailVerified: email !== null })).user.id;
+const statusOf = async (id: string) =>
+  (
+    await sql(
+      'select status, next_attempt_at <= now() as due from stripe_events where event_id = $1',
+      [id],
+    )
+  ).rows[0];
+
+describe('another shop numbers its users, as our sign-up does', () => {
+  const theirs = { customer: 'cus_theirs', subscription: 'sub_theirs', price: 'price_theirs' };
+  const lines = { object: 'list', data: [{ price: { id: 'price_theirs' }, quantity: 1 }] };
+  const metadata = { user_id: '10' };
+  const told: [string, object][] = [
+    ['customer.created', { id: 'cus_theirs', object: 'customer', metadata }],
+    ['customer.updated', { id: 'cus_theirs', object: 'customer', metadata }],
+    ['checkout.session.completed', planSession({ ...theirs, userId: '10' }, { line_items: lines })],
+    [
+      'checkout.session.completed',
+      packSession({ ...theirs, userId: '10' }, { line_items: lines, client_reference_id: null }),
+    ],
+    ['customer.subscription.created', subscription({ ...theirs, userId: '10' })],
+    ['invoice.paid', invoice({ ...theirs, userId: '10' })],
+    ['invoice.payment_failed', invoice({ ...theirs, userId: '10' }, { status: 'open' })],
+  ];
+
+  test.each([
+    ['and nobody here has the number', 'ada'],
+    ['and somebody here has the same', '10'],
+  ])('%s: nothing is linked, nothing waits', async (_name, externalId) => {
+    await signUp(externalId);
+    for (const [type, object] of told)
+      expect.soft(await send(type, object), type).toMatchObject({ status: 'skipped' });
+    expect((await sql('select customer_id from stripe_customers')).rows).toEqual([]);
+    expect((await sql('select stripe_customer_id as id from users')).rows).toEqual([{ id: null }]);
+  });
+});
+
+test('the external id in the metadata of a customer of ours names its account', async () => {
+  await signUp('10');
+  const price = priceIdOf('plan', 'starter');
+  const link = { customer: 'cus_own', subscription: 'sub_own', price };
+  expect(await send('invoice.paid', invoice(link), 'evt_i')).toMatchObject({
+    code: 'unknown_user',
+  });
+  const customer = { id: 'cus_own', object: 'customer', metadata: { user_id: '10' } };
+  expect(await send('customer.updated', customer)).toMatchObject({ eventsDue: true });
+  expect(await retryDueEvents(ctx)).toEqual({ tried: 1, completed: 1 });
+  expect((await sql('select credits_plan, stripe_customer_id from users')).rows).toEqual([
+    { credits_plan: 1000, stripe_customer_id: 'cus_own' },
+  ]);
+});
+
+describe('a customer that is deleted', () => {
+  test('was the account’s own, whenever that is heard', async () => {
+    const came: unknown[] = [];
+    for (const isLast of [true, false]) {
+      await emptyBooks(database.pool);
+      await listPrices(database.pool);
+      const userId = await signUp('ada');
+      const customer = { id: 'cus_own', object: 'customer', metadata: { user_id: userId } };
+      const made = ['customer.created', customer] as const;
+      const gone = ['customer.deleted', { ...customer, deleted: true }] as const;
+      for (const [type, object] of isLast ? [made, gone] : [gone, made]) await send(type, object);
+      const price = priceIdOf('plan', 'starter');
+      const link = { customer: 'cus_other', subscription: 'sub_other', price };
+      await send('checkout.session.completed', {
+        ...planSession(link, { line_items: { data: [{ price: { id: price } }] } }),
+        client_reference_id: userId,
+      });
+      await send('invoice.paid', invoice(link, { id: 'in_other' }));
+      await bringUpToDate(ctx, userId);
+      const { rows } = await sql(
+        `select u.credits_plan, u.credits_bonus, u.credits_purchased, u.stripe_customer_id,
+            (select array_agg(kind) from notices where closed_at is null) as notices from users u`,
+      );
+      came.push(rows);
+    }
+    expect(came[1]).toEqual(came[0]);
+    expect(came[0]).toMatchObject([{ stripe_customer_id: null, notices: ['unlinked_payment'] }]);
+  });
+});
+
+describe('what a payment waits for wakes it', () => {
+  const asleep = () =>
+    sql("update stripe_events set next_attempt_at = null where status = 'failed'");
+
+  test('one of two accounts of an address takes another', async () => {
+    const email = 'ada@example.com';
+    await signUp('ada', email);
+    await signUp('other', email);
+    const lines = { data: [{ price: { id: priceIdOf('pack', 'small') }, quantity: 1 }] };
+    const session = packSession({ email }, { line_items: lines });
+    expect(await send('checkout.session.completed', session, 'evt_a')).toMatchObject({
+      code: 'ambiguous_user',
+    });
+    await asleep();
+    await signUp('other', 'other@example.com');
+    expect(await statusOf('evt_a')).toMatchObject({ due: true });
+    expect(await retryDueEvents(ctx)).toEqual({ tried: 1, completed: 1 });
+  });
+
+  test('the price that a link sold is known at last', async () => {
+    const userId = await signUp('ada');
+    await send('customer.created', {
+      id: 'cus_own',
+      object: 'customer',
+      metadata: { user_id: userId },
+    });
+    const lines = { data: [{ price: { id: 'price_new' }, quantity: 1 }] };
+    const session = packSession({ customer: 'cus_own' }, { line_items: lines });
+    expect(await send('checkout.session.completed', session, 'evt_p')).toMatchObject({
+      status: 'failed',
+    });
+    await asleep();
+    await send('price.created', {
+      id: 'price_new',
+      object: 'price',
+      active: true,
+      created: 1_790_000_000,
+      currency: 'usd',
+      product: 'prod_1',
+      unit_amount: 500,
+      metadata: { rowloom_kind: 'pack', rowloom_key: 'new', rowloom_credits: '10' },
+    });
+    expect(await statusOf('evt_p')).toMatchObject({ due: true });
+    expect(await retryDueEvents(ctx)).toEqual({ tried: 1, completed: 1 });
+  });
+});
