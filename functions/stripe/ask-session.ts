@@ -34,8 +34,9 @@ export async function askSession(ctx: Ctx, reading: Named): Promise<Reading> {
     };
   } catch (error) {
     if (!(error instanceof Stripe.errors.StripeError)) throw error;
+    const { type } = error;
     if (isUnknown(error)) return reading;
-    ctx.log('stripe_not_asked', { subscriptionId: subscription, error: error.type });
+    ctx.log('stripe_not_asked', { subscriptionId: subscription, error: type });
     return fail('stripe_unavailable', 'Stripe did not tell which session sold the subscription.');
   }
 }
