@@ -74,7 +74,13 @@ begin
           where u.id = rowloom.user_find(e ->> 'userId');
         update stripe_customers set deleted_at = coalesce(deleted_at, clock_timestamp())
           where customer_id = e ->> 'customerId';
-        update users set stripe_customer_id = null where stripe_customer_id = e ->> 'customerId';
+        -- Another of its own takes its place: one that pays for something, if there is one.
+        update users u set stripe_customer_id = (
+            select c.customer_id from stripe_customers c
+              where c.user_id = u.id and not c.is_chosen and c.deleted_at is null
+              order by exists (select 1 from subscriptions s where s.stripe_customer_id = c.customer_id
+                and s.status not in ('canceled', 'incomplete_expired')) desc, c.customer_id limit 1)
+          where u.stripe_customer_id = e ->> 'customerId';
         v_refs := v_refs || (e ->> 'customerId');
     end case;
   end loop;

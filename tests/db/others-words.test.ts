@@ -124,6 +124,24 @@ describe('a customer that is deleted', () => {
   });
 });
 
+test('of two customers of an account, the one that is left takes the place of one that is gone', async () => {
+  const userId = await signUp('ada');
+  const metadata = { user_id: userId };
+  for (const id of ['cus_1', 'cus_2', 'cus_3'])
+    await send('customer.created', { id, object: 'customer', metadata });
+  const price = priceIdOf('plan', 'starter');
+  await send(
+    'customer.subscription.created',
+    subscription({ customer: 'cus_3', subscription: 'sub_3', price, userId }),
+  );
+  const linked: unknown[] = [];
+  for (const id of ['cus_1', 'cus_3', 'cus_2']) {
+    await send('customer.deleted', { id, object: 'customer', deleted: true, metadata });
+    linked.push((await sql('select stripe_customer_id as id from users')).rows[0].id);
+  }
+  expect(linked).toEqual(['cus_3', 'cus_2', null]);
+});
+
 describe('what a payment waits for wakes it', () => {
   const asleep = () =>
     sql("update stripe_events set next_attempt_at = null where status = 'failed'");
