@@ -65,6 +65,13 @@ describe('another shop numbers its users, as our sign-up does', () => {
     ['customer.subscription.created', subscription({ ...theirs, userId: '10' })],
     ['invoice.paid', invoice({ ...theirs, userId: '10' })],
     ['invoice.payment_failed', invoice({ ...theirs, userId: '10' }, { status: 'open' })],
+    [
+      'invoice.finalization_failed',
+      invoice(
+        { ...theirs, userId: '10' },
+        { status: 'draft', lines: { object: 'list', data: [], has_more: true } },
+      ),
+    ],
   ];
 
   test.each([

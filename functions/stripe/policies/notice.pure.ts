@@ -1,6 +1,14 @@
 import { withoutAddresses } from '../../notices/notice.pure.ts';
 import { normaliseInvoice } from '../normalise/invoice.pure.ts';
-import { asObject, asText, idOf, need, present, type Json } from '../normalise/json.pure.ts';
+import {
+  asObject,
+  asText,
+  idOf,
+  isOurId,
+  need,
+  present,
+  type Json,
+} from '../normalise/json.pure.ts';
 import { readInvoice } from './plan.pure.ts';
 import { skip, tell, type Knowledge, type Reading, type StripeEvent } from '../reading.pure.ts';
 
@@ -39,7 +47,7 @@ export function readUnfinalized(object: Json, event: StripeEvent, knowledge: Kno
   return tell(
     { userIds: present([userId]), customerId, email, subscriptionId },
     {
-      isOurs: isPlan || userId !== null,
+      isOurs: isPlan || isOurId(userId),
       notices: [{ kind: 'provider_refused', subject: { type: 'invoice', id }, detail }],
     },
   );
