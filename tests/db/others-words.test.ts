@@ -1,3 +1,4 @@
+import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Ctx } from '../../functions/deps.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
@@ -147,6 +148,35 @@ test('of two customers of an account, the one that is left takes the place of on
     linked.push((await sql('select stripe_customer_id as id from users')).rows[0].id);
   }
   expect(linked).toEqual(['cus_3', 'cus_2', null]);
+});
+
+test('a long invoice of another product, failed or voided, is no subscription of the account', async () => {
+  const userId = await signUp('ada');
+  const customer = { id: 'cus_own', object: 'customer', metadata: { user_id: userId } };
+  await send('customer.created', customer);
+  const stripe = new Stripe('sk_test_lines', {
+    maxNetworkRetries: 0,
+    httpClient: Stripe.createFetchHttpClient(() =>
+      Promise.resolve(
+        Response.json({
+          object: 'list',
+          data: [{ id: 'il_1', object: 'line_item', amount: 1, quantity: 1 }],
+          has_more: false,
+        }),
+      ),
+    ),
+  });
+  const sale = { customer: 'cus_own', subscription: 'sub_theirs', price: 'price_theirs' };
+  const lines = { object: 'list', data: [], has_more: true };
+  for (const [type, status] of [
+    ['invoice.payment_failed', 'open'],
+    ['invoice.voided', 'void'],
+  ] as const) {
+    const sent = event(type, invoice(sale, { status, lines }));
+    const told = await applyEvent({ ...ctx, stripe }, readEvent(sent) as StripeEvent);
+    expect.soft(told, type).toMatchObject({ status: 'skipped' });
+  }
+  expect((await sql('select * from subscriptions')).rows).toEqual([]);
 });
 
 describe('what a payment waits for wakes it', () => {

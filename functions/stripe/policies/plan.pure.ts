@@ -128,10 +128,14 @@ function readPaid(invoice: Billed, event: StripeEvent, knowledge: Knowledge): Re
 export function lackOfInvoice(object: Json, { prices }: Knowledge): Lack | null {
   const invoice = normaliseInvoice(object);
   const { id, subscriptionId } = invoice;
-  if (subscriptionId === null || invoice.status !== 'paid') return null;
-  if (invoice.hasMoreLines) return { lack: 'invoice_lines', invoiceId: id };
-  const isOther =
-    planLinesOf(invoice, prices).length === 0 && unknownPricesOf(invoice, prices).length > 0;
+  const { status, hasMoreLines } = invoice;
+  if (subscriptionId === null || status === 'draft') return null;
+  const isPlan = planLinesOf(invoice, prices).length > 0;
+  // Of what was not paid only whether it bills a plan matters.
+  if (hasMoreLines && (status === 'paid' || !isPlan))
+    return { lack: 'invoice_lines', invoiceId: id };
+  if (status !== 'paid') return null;
+  const isOther = !isPlan && unknownPricesOf(invoice, prices).length > 0;
   return isOther && invoice.itemPriceIds === null ? { lack: 'subscription', subscriptionId } : null;
 }
 

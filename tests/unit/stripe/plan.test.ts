@@ -332,7 +332,7 @@ describe('an invoice without a plan', () => {
   test('or of no subscription, or not paid, is skipped', () => {
     expect(paid([starter], { parent: null })).toEqual({ skip: 'not an invoice of a subscription' });
     expect(paid([starter], { status: 'open' })).toEqual({ skip: 'not paid' });
-    for (const fields of [{ parent: null }, { status: 'open' }]) {
+    for (const fields of [{ parent: null }, { status: 'draft' }]) {
       const lines = { data: [addOn], has_more: true };
       const event = eventOf('invoice.paid', invoice([], { ...fields, lines }));
       expect(lackOf(event, knowledge)).toBeNull();
@@ -348,6 +348,20 @@ test('an invoice with further lines lacks them, even where a plan is among the f
       invoiceId: 'in_1',
     });
   expect(lackOf(eventOf('invoice.paid', invoice([starter])), knowledge)).toBeNull();
+});
+
+test('one that is not paid lacks further lines only where none of the first is a plan', () => {
+  const lackOfLines = (status: string, first: Json) => {
+    const lines = { object: 'list', data: [first], has_more: true };
+    return lackOf(eventOf('invoice.voided', invoice([], { status, lines })), knowledge);
+  };
+  for (const status of ['open', 'void', 'uncollectible']) {
+    expect(lackOfLines(status, starter)).toBeNull();
+    expect(lackOfLines(status, line({ price: 'price_seat', amount: 1 }))).toEqual({
+      lack: 'invoice_lines',
+      invoiceId: 'in_1',
+    });
+  }
 });
 
 test.each<[string, Json, string]>([
