@@ -156,6 +156,10 @@ const isAway = (error: unknown): boolean =>
   error.code === 'service_unavailable' &&
   error.extra['part'] !== 'catalogue';
 
+/** What it tells has become another account's since it was decided whose it is. */
+const isClaimed = (error: unknown): boolean =>
+  error instanceof DomainError && error.code === 'idempotency_key_reused';
+
 /** Why an event that could not be applied is kept as failed. */
 function failureOf(error: unknown): Failure {
   const refusal = refusalOf(error);
@@ -164,7 +168,7 @@ function failureOf(error: unknown): Failure {
       code: 'unreadable',
       detail: `The database does not take what it says (${refusal}).`,
     };
-  const isBusy = error instanceof DomainError && error.code !== 'idempotency_key_reused';
+  const isBusy = error instanceof DomainError && !isClaimed(error);
   if (isBusy) return { code: 'busy', detail: `Not now: ${error.detail ?? error.code}` };
   const name = error instanceof Error ? error.name : 'unknown';
   return { code: 'internal', detail: `An error of ours (${name}) kept it from the books.` };
@@ -210,7 +214,10 @@ export async function applyEvent(
 ): Promise<Received> {
   const row = inboxRowOf(event, payload);
   try {
-    return await apply(ctx, event, row);
+    return await apply(ctx, event, row).catch((error: unknown) => {
+      if (!isClaimed(error)) throw error;
+      return apply(ctx, event, row);
+    });
   } catch (error) {
     return keep(ctx, row, error);
   }

@@ -8,6 +8,7 @@ import { retryDueEvents } from '../../functions/stripe/retry-events.ts';
 import { bringUpToDate } from '../../functions/ledger/due.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
 import { absentStripe } from '../support/absent-stripe.ts';
+import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
@@ -177,6 +178,30 @@ test('a long invoice of another product, failed or voided, is no subscription of
     expect.soft(told, type).toMatchObject({ status: 'skipped' });
   }
   expect((await sql('select * from subscriptions')).rows).toEqual([]);
+});
+
+test('a customer who becomes known while somebody’s choice of theirs is told is theirs at once', async () => {
+  const chosen = await signUp('ada');
+  const known = await signUp('other');
+  const price = priceIdOf('plan', 'starter');
+  const sale = { customer: 'cus_1', subscription: 'sub_1', price };
+  const session = planSession(sale, { line_items: { data: [{ price: { id: price } }] } });
+  const sent = event('checkout.session.completed', { ...session, client_reference_id: chosen });
+  let times = 0;
+  const db = aroundCalls(ctx.db, async ({ name }, next) => {
+    if (name === 'stripe_event_post_fold' && (times += 1) === 1)
+      await send('customer.updated', {
+        id: 'cus_1',
+        object: 'customer',
+        metadata: { user_id: known },
+      });
+    return next();
+  });
+  expect(await applyEvent({ ...ctx, db }, readEvent(sent) as StripeEvent)).toMatchObject({
+    status: 'completed',
+  });
+  const { rows } = await sql("select user_id from credit_facts where key = 'customer:cus_1'");
+  expect(rows).toEqual([{ user_id: known }]);
 });
 
 describe('what a payment waits for wakes it', () => {
