@@ -43,6 +43,30 @@ const closeAll = async () => {
   for (const { id } of await open()) await close(id);
 };
 
+test('raising one does not read all that there are', async () => {
+  const client = await fixture.database.pool.connect();
+  try {
+    await client.query(`insert into notices (kind, subject_type, subject_id, detail)
+      select 'reconcile_difference', 'invoice', 'in_' || n, 'It differs.' from generate_series(1, 2000) n`);
+    await client.query('analyze notices');
+    await client.query('begin');
+    const notice = {
+      kind: 'fraud_warning',
+      subject: { type: 'charge', id: 'ch_1' },
+      detail: 'So.',
+    };
+    await client.query('select rowloom.notices_raise(null, $1)', [JSON.stringify([notice])]);
+    const { rows } = await client.query<{ read: string }>(
+      "select seq_tup_read as read from pg_stat_xact_user_tables where relname = 'notices'",
+    );
+    await client.query('commit');
+    expect(Number(rows[0]?.read)).toBe(0);
+    expect(await open()).toHaveLength(100);
+  } finally {
+    client.release();
+  }
+});
+
 describe('the routes', () => {
   const call = async (path: string, body?: unknown, token = fixture.ctx.config.adminToken) => {
     const answer = await createApp(fixture.ctx).request(`/v1/admin/notices${path}`, {
