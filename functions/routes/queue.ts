@@ -25,6 +25,7 @@ const reconcileMessage = z.object({
   startedAt: z.int().nonnegative(),
   since: z.int().nonnegative().nullable(),
   cursor: cursorText.nullable(),
+  step: z.int().nonnegative().default(0),
   tries: z.int().nonnegative(),
 });
 

@@ -10,6 +10,8 @@ export type ReconcileMessage = {
   startedAt: number;
   since: number | null;
   cursor: string | null;
+  /** Which step of the run it is. */
+  step: number;
   /** How often Stripe has not answered in a row. */
   tries: number;
 };
@@ -21,12 +23,13 @@ const webhookSeconds = 900;
 const mostTries = 10;
 
 async function publish(ctx: Ctx, message: ReconcileMessage, delay = 0): Promise<void> {
-  const { run, cursor, tries } = message;
+  const { run, step } = message;
   const published = ctx.qstash.publishJSON({
     url: `${ctx.config.publicUrl}/queue/reconcile`,
     body: message,
     retries: 3,
-    deduplicationId: `reconcile-${run}-${cursor ?? 'begin'}-${tries}`,
+    // Not by its cursor: a page that takes several steps would be taken for the message before.
+    deduplicationId: `reconcile-${run}-${step}`,
     flowControl: { key: 'reconcile', parallelism: 1 },
     ...(delay > 0 && { delay }),
   });
@@ -41,7 +44,7 @@ export async function beginReconcile(ctx: Ctx): Promise<void> {
   );
   const startedAt = Math.floor(ctx.now().getTime() / 1000);
   const run = ctx.now().toISOString().slice(0, 10);
-  await publish(ctx, { run, startedAt, since: last?.at ?? null, cursor: null, tries: 0 });
+  await publish(ctx, { run, startedAt, since: last?.at ?? null, cursor: null, step: 0, tries: 0 });
 }
 
 /** Until here everything is known: what comes of a later run counts from it. */
@@ -76,7 +79,7 @@ export async function reconcileStep(
     ctx.log('reconcile_difference', { run, object, type, status, says });
   const done = nextCursor === null;
   ctx.log('reconcile_step', { run, checked, differences: differences.length, done });
-  const next = { ...message, cursor: nextCursor };
+  const next = { ...message, cursor: nextCursor, step: message.step + 1 };
   if (failure !== undefined) await comeAgain(ctx, { ...next, tries: tries + 1 }, failure);
   else if (done) await markClean(ctx, startedAt);
   else await publish(ctx, { ...next, tries: 0 });

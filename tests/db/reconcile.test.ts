@@ -325,8 +325,11 @@ describe('POST /v1/admin/reconcile', () => {
 /** Messages that a queue would deliver, in their order. */
 function queueOf(): { ctx: StripeFixture['ctx']; sent: ReconcileMessage[] } {
   const sent: ReconcileMessage[] = [];
-  const publishJSON = ({ body }: { body: ReconcileMessage }) => {
-    sent.push(body);
+  const ids = new Set<string>();
+  const publishJSON = (message: { body: ReconcileMessage; deduplicationId: string }) => {
+    // As QStash does: what it knows already it takes, and delivers nothing.
+    if (!ids.has(message.deduplicationId)) sent.push(message.body);
+    ids.add(message.deduplicationId);
     return Promise.resolve({ messageId: 'msg' });
   };
   return { sent, ctx: { ...fixture.ctx, qstash: { publishJSON } as never } };
@@ -414,6 +417,20 @@ describe('the daily run', () => {
     await fixture.settle();
     expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
     expect(await says()).toEqual([]);
+  });
+
+  test('goes on where one page takes several steps', async () => {
+    for (let nth = 0; nth < 9; nth += 1) await scene.packs();
+    const { ctx, sent } = queueOf();
+    const started = (scene.now + 3600) * 1000;
+    let calls = 0;
+    // A step has time for two or three of a page's objects.
+    const now = () => new Date(started + (calls += 1) * 2800);
+    await beginReconcile({ ...ctx, now });
+    for (let message = sent.shift(); message; message = sent.shift())
+      await reconcileStep({ ...ctx, now }, message);
+    expect(await credits()).toMatchObject({ bought: 2700 });
+    expect(await cleanAt()).toBeInstanceOf(Date);
   });
 
   test('stops between two pages when its time is over, and goes on there', async () => {
