@@ -1,7 +1,15 @@
 import type { Ctx } from '../deps.ts';
 import { applyReading, type Change } from './apply-reading.ts';
 import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
-import { newsOfPage, missingLinks, wakesOf, type Known, type News } from './reconcile-known.ts';
+import {
+  isBack,
+  missingLinks,
+  newsOfPage,
+  wakesOf,
+  type Known,
+  type News,
+} from './reconcile-known.ts';
+import { idOf } from './normalise/json.pure.ts';
 import type { Found, StripeObject } from './reconcile-lists.ts';
 import { sayDifference } from './reconcile-says.pure.ts';
 import type { Notice } from '../notices/notice.pure.ts';
@@ -106,6 +114,37 @@ async function applyBooks(
   }
 }
 
+/** So many payers at once: a Worker may have six connections open. */
+const mostLanes = 6;
+
+/** What is told in order: all of one payer, of a charge, or of the catalogue. */
+function laneOf({ object }: News): string {
+  if (object.object === 'price' || object.object === 'product') return 'catalogue';
+  const { customer, charge } = object as { customer?: unknown; charge?: unknown };
+  return idOf(customer) ?? idOf(charge) ?? object.id;
+}
+
+/** Works lanes of news side by side, each in its order; an error stops what has not begun, and is thrown last. */
+async function inLanes(news: readonly News[], work: (one: News) => Promise<void>): Promise<void> {
+  const waiting = [...Map.groupBy(news, laneOf).values()];
+  let isStopped = false;
+  const takeTurns = async (): Promise<void> => {
+    for (let lane = waiting.shift(); lane; lane = waiting.shift())
+      for (const one of lane) {
+        if (isStopped) return;
+        await work(one);
+      }
+  };
+  const turns = Array.from({ length: mostLanes }, () =>
+    takeTurns().catch((error: unknown) => {
+      isStopped = true;
+      throw error;
+    }),
+  );
+  const failed = (await Promise.allSettled(turns)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
+}
+
 /**
  * Compares a page with the books and posts what they lack, or only says so. `isOver`: no time is left, the
  * page is to be compared again, which finds what was posted in the books.
@@ -117,12 +156,20 @@ export async function comparePage(
 ): Promise<{ differences: Difference[]; isDone: boolean }> {
   const knowledge = knowledgeOf(ctx, await readCatalogue(ctx));
   const { news, known } = await newsOfPage(ctx, page, { knowledge, wouldKnow });
-  const differences: Difference[] = [];
-  for (const one of news) {
+  const differences = new Map<News, Difference>();
+  let isDone = true;
+  const compare = async (one: News): Promise<void> => {
     // A dry run leaves nothing behind that would make the page shorter.
-    if (!dryRun && isOver()) return { differences, isDone: false };
+    if (!dryRun && isOver()) isDone = false;
+    if (!isDone) return;
     const difference = await apply(ctx, one, { known, dryRun, wouldKnow });
-    if (difference) differences.push(difference);
-  }
-  return { differences, isDone: true };
+    if (difference) differences.set(one, difference);
+  };
+  // What went back belongs to what was paid, whoever paid it.
+  await inLanes(
+    news.filter((one) => !isBack(one)),
+    compare,
+  );
+  await inLanes(news.filter(isBack), compare);
+  return { differences: news.flatMap((one) => differences.get(one) ?? []), isDone };
 }

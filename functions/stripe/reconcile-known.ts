@@ -141,6 +141,10 @@ function asFacts(ctx: Ctx, reading: Reading, known: Known): Reading {
   return { ...reading, facts };
 }
 
+/** Money that went back belongs to whoever got what it had paid for. */
+export const isBack = ({ reading }: News): boolean =>
+  'identity' in reading && Boolean(reading.identity?.refs);
+
 /**
  * What a page says that the books do not know, in one round trip; in the order in which it happened, what went back last. What an
  * object lacks is asked of Stripe only if its fact is not known.
@@ -174,9 +178,9 @@ export async function newsOfPage(
     const before = id === undefined ? known.facts[told?.key ?? ''] : known.states[id];
     news.push({ ...later, reading, before });
   }
-  const back = ({ reading }: News) =>
-    Number('identity' in reading && reading.identity?.refs !== undefined);
-  const inOrder = news.toSorted((a, b) => back(a) - back(b) || a.event.created - b.event.created);
+  const inOrder = news.toSorted(
+    (a, b) => Number(isBack(a)) - Number(isBack(b)) || a.event.created - b.event.created,
+  );
   return { news: inOrder, known };
 }
 
