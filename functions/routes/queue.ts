@@ -27,6 +27,7 @@ const reconcileMessage = z.object({
   cursor: cursorText.nullable(),
   step: z.int().nonnegative().default(0),
   tries: z.int().nonnegative(),
+  isClean: z.boolean().default(true),
 });
 
 const auditMessage = z.object({ run: z.string().max(40), cursor: z.uuid().nullable() });

@@ -14,6 +14,8 @@ export type ReconcileMessage = {
   step: number;
   /** How often Stripe has not answered in a row. */
   tries: number;
+  /** Whether Stripe has told all that was asked of it so far. */
+  isClean: boolean;
 };
 
 const watermark = 'reconcile';
@@ -44,7 +46,15 @@ export async function beginReconcile(ctx: Ctx): Promise<void> {
   );
   const startedAt = Math.floor(ctx.now().getTime() / 1000);
   const run = ctx.now().toISOString().slice(0, 10);
-  await publish(ctx, { run, startedAt, since: last?.at ?? null, cursor: null, step: 0, tries: 0 });
+  await publish(ctx, {
+    run,
+    startedAt,
+    since: last?.at ?? null,
+    cursor: null,
+    step: 0,
+    tries: 0,
+    isClean: true,
+  });
 }
 
 /** Until here everything is known: what comes of a later run counts from it. */
@@ -78,10 +88,12 @@ export async function reconcileStep(
   for (const { object, type, status, says } of differences)
     ctx.log('reconcile_difference', { run, object, type, status, says });
   const done = nextCursor === null;
+  // What Stripe did not tell today may be too old for tomorrow's lists, unless these begin where today's did.
+  const isClean = message.isClean && !differences.some(({ code }) => code === 'stripe_unavailable');
   ctx.log('reconcile_step', { run, checked, differences: differences.length, done });
-  const next = { ...message, cursor: nextCursor, step: message.step + 1 };
+  const next = { ...message, cursor: nextCursor, step: message.step + 1, isClean };
   if (failure !== undefined) await comeAgain(ctx, { ...next, tries: tries + 1 }, failure);
-  else if (done) await markClean(ctx, startedAt);
-  else await publish(ctx, { ...next, tries: 0 });
+  else if (!done) await publish(ctx, { ...next, tries: 0 });
+  else if (isClean) await markClean(ctx, startedAt);
   return { done };
 }
