@@ -79,12 +79,19 @@ export async function reconcileStep(
   message: ReconcileMessage,
 ): Promise<{ done: boolean }> {
   const { run, startedAt, since, tries } = message;
-  const { checked, differences, nextCursor, failure } = await walk(ctx, {
+  const walked = await walk(ctx, {
     dryRun: false,
     since: since ?? undefined,
     until: startedAt - webhookSeconds,
     cursor: message.cursor ?? undefined,
-  });
+  }).catch((failure: unknown) => ({ failure }));
+  // Not even its first page.
+  if (!('checked' in walked)) {
+    const again = { ...message, step: message.step + 1, tries: tries + 1 };
+    await comeAgain(ctx, again, walked.failure);
+    return { done: false };
+  }
+  const { checked, differences, nextCursor, failure } = walked;
   for (const { object, type, status, says } of differences)
     ctx.log('reconcile_difference', { run, object, type, status, says });
   const done = nextCursor === null;

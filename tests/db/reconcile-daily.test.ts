@@ -122,6 +122,20 @@ describe('the daily run', () => {
     expect(await credits()).toEqual({ plan: 5000, bonus: 0, bought: 600 });
   }, 60_000);
 
+  test('a step that gets no answer at all comes again later, ten times', async () => {
+    const { ctx, sent } = queueOf();
+    await beginReconcile(ctx);
+    const [first] = sent;
+    fixture.shop.standIn.faults.add({ kind: 'status', status: 500 });
+    if (first) await reconcileStep(ctx, first);
+    expect(sent).toMatchObject([{ tries: 0 }, { tries: 1, cursor: null }]);
+    const last = { ...first, step: 10, tries: 10 } as ReconcileMessage;
+    await expect(reconcileStep(ctx, last)).rejects.toMatchObject({
+      code: 'payment_provider_unavailable',
+    });
+    fixture.shop.standIn.faults.clear();
+  }, 60_000);
+
   test('what happened just now is left to its webhook', async () => {
     await story();
     await scene.days(1);
