@@ -54,11 +54,14 @@ export function activated(
   { atUs, decidedAtMs, ...paid }: PlanFact,
   states: readonly StateFact[],
 ): StateFact | undefined {
-  const sorted = states.toSorted((a, b) => a.atUs - b.atUs);
+  // In their order: of several in one second, what each says was there before it tells.
+  const sorted = timelineOf(states).filter((one) => one.kind === 'state');
   const before = sorted.findLast((one) => one.atUs <= atUs);
-  const after = sorted.find((one) => one.atUs > atUs);
   if (!before || paid.form !== 'full' || !owing.includes(before.status)) return undefined;
-  if (after && after.atUs - atUs < soonUs && !owing.includes(after.status)) return undefined;
+  // What came in the second of the payment may have come after it.
+  const then = sorted.filter((one) => one.atUs === atUs);
+  const after = sorted.find((one) => one.atUs > atUs && one.atUs - atUs < soonUs);
+  if ([...then, after].some((one) => one && !owing.includes(one.status))) return undefined;
   const { before: _before, differs: _differs, ...known } = before;
   const { subscription, invoice, terms, quantity, periodStart, periodEnd } = paid;
   return {

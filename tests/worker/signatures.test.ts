@@ -152,11 +152,12 @@ describe.each(pathsOf('qstash'))('POST %s', (path) => {
     for (const key of [rigSecrets.QSTASH_CURRENT_SIGNING_KEY, rigSecrets.QSTASH_NEXT_SIGNING_KEY]) {
       const answer = await rig.postQueue(path, body, await sign({ key }));
       expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{8,}$/);
-      // A reconciliation asks Stripe, which this rig has none of: it is to come again.
-      const worked = path === '/queue/audit' ? { done: true } : { outcome: 'gone' };
-      const isWalk = path === '/queue/reconcile';
-      expect(answer.status).toBe(isWalk ? 503 : 200);
-      expect(await answer.json()).toMatchObject(isWalk ? { status: 503 } : worked);
+      expect(answer.status).toBe(200);
+      // A reconciliation asks Stripe, which this rig has none of: its step comes again.
+      const worked = { '/queue/audit': { done: true }, '/queue/reconcile': { done: false } };
+      expect(await answer.json()).toMatchObject(
+        Object.entries(worked).find(([of]) => of === path)?.[1] ?? { outcome: 'gone' },
+      );
     }
   });
 

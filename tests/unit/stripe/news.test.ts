@@ -18,6 +18,16 @@ describe('a subscription that was known to wait for money', () => {
 
   test('is no news where it was active before, or a state says so soon after', () => {
     expect(activated(invoice, [])).toBeUndefined();
+    // Of two updates in the second of the payment the one that found the other comes last, whatever their keys.
+    const incomplete = {
+      ...state('incomplete', starter, 100, { phase: 'updated' }),
+      key: 'state:sub_1:z',
+    };
+    const active = { ...state('active', starter, 100, { phase: 'updated' }), key: 'state:sub_1:a' };
+    const told = { ...active, before: { status: 'incomplete' } };
+    expect(activated(invoice, [incomplete, told])).toBeUndefined();
+    expect(activated(invoice, [told, incomplete])).toBeUndefined();
+    expect(activated(invoice, [waiting, active, incomplete])).toBeUndefined();
     expect(activated(invoice, [waiting, state('active', starter, 100)])).toBeUndefined();
     const next = { ...state('active', starter, 101), atUs: invoice.atUs + 2e6 };
     expect(activated(invoice, [waiting, next])).toBeUndefined();
