@@ -3,7 +3,7 @@ import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import type { Ctx } from './deps.ts';
+import type { Ctx } from './context.ts';
 import { DomainError } from './errors.ts';
 import { allowedMethods } from './http/methods.ts';
 import { requestLog, type Vars } from './http/middleware.ts';
@@ -15,7 +15,7 @@ import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { queueRoutes } from './routes/queue.ts';
-import { Session } from './routes/session.ts';
+import { Session } from './routes/authenticate.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 
 /** What the framework throws, in our words. */

@@ -3,11 +3,11 @@ import { createApp } from './app.ts';
 import { beginReconcile } from './stripe/reconcile-daily.ts';
 import { beginAudit } from './ledger/audit-books.ts';
 import { settleDueUsers } from './ledger/due.ts';
-import { createCtx, type Ctx } from './deps.ts';
+import { createCtx, type Ctx } from './context.ts';
 import { ConfigError, parseEnv } from './env.ts';
 import { purgeJobs } from './jobs/purge-jobs.ts';
 import { startAwaitingJobs } from './jobs/start-awaiting-jobs.ts';
-import { watchJobs } from './jobs/watch-jobs.ts';
+import { recoverStalledJobs } from './jobs/recover-stalled-jobs.ts';
 import { noticeRefusedKey } from './notices/refused-key.ts';
 import { purgePayloads } from './stripe/purge-payloads.ts';
 import { retryDueEvents } from './stripe/retry-events.ts';
@@ -55,7 +55,7 @@ async function runCron(ctx: Ctx, cron: string): Promise<void> {
     cron === dailyCron
       ? [beginReconcile(ctx), beginAudit(ctx)]
       : [
-          watchJobs(ctx),
+          recoverStalledJobs(ctx),
           retryDueEvents(ctx),
           settleDueUsers(ctx),
           startAwaitingJobs(ctx),

@@ -1,4 +1,4 @@
-import { chunkBudget, chunkSize } from '../../functions/jobs/job.pure.ts';
+import { chunkBudget, chunkSize } from '../../functions/shared/lanes.pure.ts';
 import { bestChunking, jobSeconds } from '../simulate.ts';
 import type { Benchmark, Effort, Table } from '../support/benchmark.ts';
 import { jobStack, limits, runJob } from '../support/job-run.ts';

@@ -1,5 +1,5 @@
 import { callThrough } from '../../db/call.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { differenceOf } from '../../functions/ledger/difference.pure.ts';
 import type { Fact } from '../../functions/ledger/facts.pure.ts';
 import { readTimeline, refoldUser } from '../../functions/ledger/refold.ts';

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
 import { callStatement, callThrough } from '../../db/call.ts';
 import { functionsSchema } from '../../db/functions.generated.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { readEvent } from '../../functions/stripe/read-event.pure.ts';
 import { refoldUser } from '../../functions/ledger/refold.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';

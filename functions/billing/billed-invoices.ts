@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { PlanChange } from './plan-change.ts';
 import { latestInvoiceOf } from './stripe-subscription.ts';
 

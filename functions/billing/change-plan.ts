@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { isBetter } from '../ledger/entitlement.pure.ts';
 import { invoiceDue, isPaid, readInvoices } from './billed-invoices.ts';

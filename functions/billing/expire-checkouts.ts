@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 
 type Session = Stripe.Checkout.Session;
 

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { isMissing, withStripe } from '../clients/stripe-errors.ts';
 

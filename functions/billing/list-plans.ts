@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 
 type PriceRow = {
   kind: 'plan' | 'pack';

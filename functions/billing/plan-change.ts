@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { Account, PlanPrice, StoredSubscription } from './billing-account.ts';
 import { idempotencyKeyOf } from './idempotency.ts';
 import { stateOf } from './stripe-subscription.ts';

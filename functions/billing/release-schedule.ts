@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 
 /**
  * Lets the subscription go on without its schedule, as it is. One that has ended meanwhile is no more

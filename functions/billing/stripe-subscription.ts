@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { subscriptionView } from '../users/view.pure.ts';
 import { DomainError } from '../errors.ts';
 import type { StateFact } from '../ledger/facts.pure.ts';

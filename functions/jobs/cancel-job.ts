@@ -1,11 +1,11 @@
+import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { runLabel } from '../processing/publish-chunks.ts';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
-import { attemptLabel } from './dispatch-job.ts';
 import { jobRow } from './job-row.ts';
 import { jobView } from './job.pure.ts';
-import { announceCancel } from './progress.ts';
-import { settleAfterJob } from './settle-after-job.ts';
+import { announceCancel } from '../processing/progress-store.ts';
 
 /** How long a cancel waits for invocations at work to commit the rows that they have finished. */
 const patienceMs = 2500;
@@ -26,7 +26,7 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
     running = await begin(ctx, of);
   }
   const job = await ctx.db.call('job_cancel', of, jobRow);
-  await settleAfterJob(ctx, input.userId);
+  await settleQuietly(ctx, input.userId);
   return jobView(job, ctx.now());
 }
 
@@ -40,7 +40,7 @@ const begin = (ctx: Ctx, of: { p_job: string; p_user: string }) =>
  * comes finds that there is nothing to do.
  */
 export async function stopWork(ctx: Ctx, jobId: string, attempt: number): Promise<void> {
-  const cancelled = ctx.qstash.messages.cancel({ filter: { label: attemptLabel(jobId, attempt) } });
+  const cancelled = ctx.qstash.messages.cancel({ filter: { label: runLabel(jobId, attempt) } });
   const takeBack = timeLimit(queueTimeoutMs, cancelled).catch(() => {
     ctx.log('cancel_messages_failed', { jobId });
   });

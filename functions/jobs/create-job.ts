@@ -1,11 +1,11 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { accountSuspended } from './account-suspended.ts';
 import type { JobRow } from './job-row.ts';
 import { jobView } from './job.pure.ts';
-import { checkPrompt } from './prompt.pure.ts';
-import { defaultProcessor, processors } from './rows/processors.ts';
-import { sha256 } from './sha256.ts';
+import { checkPrompt } from '../processing/prompt.pure.ts';
+import { defaultProcessor, processors } from '../processing/processors.ts';
+import { sha256 } from '../shared/hash.ts';
 
 export type CreateJobInput = {
   userId: string;

@@ -1,7 +1,7 @@
+import { settleQuietly } from '../ledger/settle-quietly.ts';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { stopWork } from './cancel-job.ts';
-import { settleAfterJob } from './settle-after-job.ts';
 
 const deleted = z.strictObject({ stopped: z.boolean(), attempt: z.int() });
 
@@ -13,5 +13,5 @@ export async function deleteJob(ctx: Ctx, input: { userId: string; jobId: string
   const of = { p_job: input.jobId, p_user: input.userId };
   const { stopped, attempt } = await ctx.db.call('job_delete', of, deleted);
   if (!stopped) return;
-  await Promise.all([stopWork(ctx, input.jobId, attempt), settleAfterJob(ctx, input.userId)]);
+  await Promise.all([stopWork(ctx, input.jobId, attempt), settleQuietly(ctx, input.userId)]);
 }

@@ -1,76 +1,13 @@
 import * as z from 'zod';
-import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
-import type { Ctx } from '../deps.ts';
-import { again } from './again.ts';
-import { laneOf } from './job.pure.ts';
-
-/** Messages in one publish: QStash takes more, but a batch that fails is sent again as a whole. */
-const batchMessages = 100;
-
-/** Retries that every QStash plan grants; the delays are 10, 30 and 90 s. */
-const retries = 3;
-const retryDelay = '10000 * pow(3, retried)';
-
-/** `part`: how often a part of the chunk was committed when the message was made. */
-export type ChunkMessage = { jobId: string; attempt: number; chunk: number; part: number };
-
-/** A chunk to publish. */
-export const chunkRef = z.strictObject({ index: z.int(), part: z.int() });
-export type ChunkRef = z.infer<typeof chunkRef>;
-
-/** What a job's messages are addressed by: its id, the attempt, and whose lane they take. */
-export type Dispatch = { jobId: string; attempt: number; userId: string; rows: number };
+import type { Ctx } from '../context.ts';
+import {
+  batchMessages,
+  chunkRef,
+  type Dispatch,
+  publishChunks,
+} from '../processing/publish-chunks.ts';
 
 const batchToCome = z.strictObject({ chunks: z.array(chunkRef), from: z.int() }).nullable();
-
-/** Between tries to publish. */
-const pausesMs = [200, 800];
-
-/**
- * By this label the messages of a job's attempt are found, and taken back: those of a retry that begins
- * meanwhile are others.
- */
-export const attemptLabel = (jobId: string, attempt: number): string => `job-${jobId}-${attempt}`;
-
-/**
- * Publishes chunks. `round` tells a repeated publication from QStash's memory of the first:
- * the same round twice is one delivery.
- */
-export async function publishChunks(
-  ctx: Ctx,
-  { jobId, attempt, userId, rows }: Dispatch,
-  chunks: ChunkRef[],
-  { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
-): Promise<void> {
-  const { publicUrl, parallelInvocations } = ctx.config;
-  // Built anew for each try: batchJSON turns bodies into text in place, so a second try with the same
-  // messages would send JSON of JSON.
-  const messages = () =>
-    chunks.map(({ index: chunk, part }) => ({
-      url: `${publicUrl}/queue/chunks`,
-      body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
-      retries,
-      retryDelay,
-      ...(delaySeconds > 0 && { delay: delaySeconds }),
-      label: attemptLabel(jobId, attempt),
-      deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
-      flowControl: laneOf(userId, rows, parallelInvocations),
-      failureCallback: `${publicUrl}/queue/chunk-failures`,
-    }));
-  // Under the same deduplication ids: one whose answer was lost is not published twice.
-  await again(pausesMs, () => timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages())));
-}
-
-/** Publishes any number of chunks, batch by batch. */
-export async function publishAll(
-  ctx: Ctx,
-  dispatch: Dispatch,
-  chunks: ChunkRef[],
-  round: string,
-): Promise<void> {
-  for (let at = 0; at < chunks.length; at += batchMessages)
-    await publishChunks(ctx, dispatch, chunks.slice(at, at + batchMessages), { round });
-}
 
 /**
  * Publishes what of a job has not been, batch by batch, from chunk `from` on. The database keeps how far

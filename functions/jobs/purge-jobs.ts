@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 
 /** Jobs in one run of the cron, which comes every minute. */
 const perRun = 20;

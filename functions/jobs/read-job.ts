@@ -1,8 +1,8 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import type { JobRow } from './job-row.ts';
 import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
-import { readLive } from './progress.ts';
+import { readLive } from '../processing/progress-store.ts';
 
 type Of = { userId: string; jobId: string };
 

@@ -1,13 +1,13 @@
 import type { JsonRow } from '../../db/rows.ts';
 import type { jobChunks } from '../../schema.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { isFinal, type StoredResult, type StoredResults } from './chunk.pure.ts';
-import { csvRecord } from './csv/write.pure.ts';
+import { isFinal, type StoredResult, type StoredResults } from '../processing/chunk.pure.ts';
+import { csvRecord } from '../csv/write.pure.ts';
 import type { JobRow } from './job-row.ts';
 import { hasEnded } from './job.pure.ts';
 import { findWholeJob } from './read-job.ts';
-import { processors } from './rows/processors.ts';
+import { processors } from '../processing/processors.ts';
 
 /** Chunks and stored bytes in one read, so that memory stays flat however long the file or its rows. */
 const pageChunks = 20;

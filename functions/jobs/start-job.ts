@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { bringUpToDate } from '../ledger/due.ts';
 import { readStanding } from '../ledger/standing.ts';
@@ -9,7 +9,7 @@ import { jobRow } from './job-row.ts';
 import { dispatchOf, jobView } from './job.pure.ts';
 
 /** What `rowloom.job_run` says. */
-const started = z.discriminatedUnion('started', [
+export const startOutcome = z.discriminatedUnion('started', [
   z.strictObject({ started: z.literal(true), job: jobRow }),
   z.strictObject({
     started: z.literal(false),
@@ -19,7 +19,7 @@ const started = z.discriminatedUnion('started', [
     balance: z.int().nullable(),
   }),
 ]);
-type Started = z.infer<typeof started>;
+type StartOutcome = z.infer<typeof startOutcome>;
 
 /** How often a start looks again at what its user is entitled to, when that has just changed. */
 const mostLooks = 6;
@@ -31,11 +31,11 @@ const isBooksBehind = (error: unknown): boolean =>
   error instanceof DomainError && error.code === 'books_behind';
 
 /** Starts a run on what its user is entitled to now; books that are behind are brought up to date first. */
-async function run(
+export async function startOnEntitlement(
   ctx: Ctx,
   userId: string,
-  start: (terms: Terms) => Promise<Started>,
-): Promise<Started> {
+  start: (terms: Terms) => Promise<StartOutcome>,
+): Promise<StartOutcome> {
   for (let looks = 1; ; looks += 1) {
     const { plan, standingVersion } = await readStanding(ctx, userId);
     try {
@@ -66,7 +66,7 @@ export async function startJob(
   ctx: Ctx,
   input: { userId: string; jobId: string; upload?: { id: string; header: string[] } | undefined },
 ) {
-  const outcome = await run(ctx, input.userId, (terms) =>
+  const outcome = await startOnEntitlement(ctx, input.userId, (terms) =>
     ctx.db.call(
       'job_start',
       {
@@ -75,26 +75,14 @@ export async function startJob(
         p_upload: input.upload?.id ?? null,
         p_header: input.upload?.header ?? null,
       },
-      started,
+      startOutcome,
     ),
   );
-  return launch(ctx, outcome, 'The rows are kept: start the job once there are enough.');
-}
-
-/**
- * Works the rows of an ended job that have not succeeded again, for credits of their own; the others
- * stay as they are. Throws `nothing_to_retry`, `job_running`, `job_not_open`, `rows_expired`,
- * `account_suspended`, `insufficient_credits` (the job stays as it was).
- */
-export async function retryJob(ctx: Ctx, input: { userId: string; jobId: string }) {
-  const outcome = await run(ctx, input.userId, (terms) =>
-    ctx.db.call('job_retry', { ...terms, p_job: input.jobId }, started),
-  );
-  return launch(ctx, outcome, 'The job stays as it is: retry it once there are enough.');
+  return dispatchStarted(ctx, outcome, 'The rows are kept: start the job once there are enough.');
 }
 
 /** Dispatches a job that now runs; throws, with `advice`, for one that does not. */
-async function launch(ctx: Ctx, outcome: Started, advice: string) {
+export async function dispatchStarted(ctx: Ctx, outcome: StartOutcome, advice: string) {
   const { job } = outcome;
   if (!outcome.started) {
     if (outcome.suspended) throw accountSuspended();

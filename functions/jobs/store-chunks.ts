@@ -1,5 +1,5 @@
-import type { Ctx } from '../deps.ts';
-import type { ChunkBatch } from './chunker.pure.ts';
+import type { Ctx } from '../context.ts';
+import type { ChunkBatch } from '../csv/chunker.pure.ts';
 
 /** Statements under way at once: the file is parsed meanwhile, and memory stays flat. */
 const inFlight = 2;

@@ -1,13 +1,13 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { Chunker } from './chunker.pure.ts';
-import { mayStillAppear } from './csv/columns.pure.ts';
-import { CsvDecoder } from './csv/decoder.pure.ts';
-import { csvInvalid } from './csv/limits.pure.ts';
-import { readBody } from './csv/read-body.ts';
-import { CsvReader } from './csv/reader.pure.ts';
+import { Chunker } from '../csv/chunker.pure.ts';
+import { mayStillAppear } from '../csv/columns.pure.ts';
+import { CsvDecoder } from '../csv/decoder.pure.ts';
+import { csvInvalid } from '../csv/limits.pure.ts';
+import { readBody } from '../csv/read-body.ts';
+import { CsvReader } from '../csv/reader.pure.ts';
 import { type JobRow, jobRow } from './job-row.ts';
-import { missingColumns } from './prompt.pure.ts';
+import { missingColumns } from '../processing/prompt.pure.ts';
 import { startJob } from './start-job.ts';
 import { ChunkStore } from './store-chunks.ts';
 

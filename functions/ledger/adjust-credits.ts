@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { entryView, type EntryRow } from './entry-view.pure.ts';
 import type { AdjustmentFact } from './facts.pure.ts';

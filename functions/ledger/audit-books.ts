@@ -1,5 +1,5 @@
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import {
   auditOf,
   noticeOf,

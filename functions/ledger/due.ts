@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { Timeline } from './timeline.pure.ts';
 import type { Fact } from './facts.pure.ts';
 import { addMonths, monthAt } from './months.pure.ts';

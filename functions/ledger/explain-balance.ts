@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { isoOfUs } from '../shared/time.pure.ts';
 import { differenceOf } from './difference.pure.ts';

@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 
 /** The id of the user whom an operator names by our id or the external one. Throws `not_found`. */

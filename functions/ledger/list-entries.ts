@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { entryView, type EntryRow } from './entry-view.pure.ts';
 
 /** A user's ledger, newest first; the cursor is the id of the last entry of the page before. */

@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { auditOf, isMendable, type StoredBooks } from './audit.pure.ts';
 import { booksAnswer } from './books-answer.ts';

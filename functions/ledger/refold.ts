@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { differenceOf } from './difference.pure.ts';
 import type { Timeline } from './timeline.pure.ts';

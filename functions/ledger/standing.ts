@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { entitled } from './entitlement.pure.ts';
 import type { PlanTerms } from './facts.pure.ts';

@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { isoOfUs } from '../shared/time.pure.ts';
 import type { SuspensionFact } from './facts.pure.ts';
 import { findUser } from './find-user.ts';

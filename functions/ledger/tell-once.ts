@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import type { Fact } from './facts.pure.ts';
 import { ownTimeUs, refoldUser } from './refold.ts';

@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { isoTime } from '../shared/time.pure.ts';
 import type { NoticeKind } from './notice.pure.ts';
 

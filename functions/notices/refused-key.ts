@@ -1,5 +1,5 @@
 import type { Refusal } from '../clients/stripe.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { Notice } from './notice.pure.ts';
 
 const detailOf = ({ status, resource }: Refusal): string =>

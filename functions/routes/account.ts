@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { listEntries } from '../ledger/list-entries.ts';
 import { userView } from '../users/view.pure.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { entriesSchema, limitQuery, meSchema } from './schemas.ts';
-import type { Session, UserEnv } from './session.ts';
+import type { Session, UserEnv } from './authenticate.ts';
 
 const entriesQuery = z.object({
   limit: limitQuery,

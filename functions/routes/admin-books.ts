@@ -1,12 +1,12 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { auditBooks } from '../ledger/audit-books.ts';
 import { refoldBooks } from '../ledger/refold-books.ts';
 import { suspendUser } from '../ledger/suspend-user.ts';
 import { auditedSchema, refoldedSchema, suspensionSchema } from './admin-books-schemas.ts';
 import { reasonField, userParam } from './admin-credits.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 
 const auditQuery = z.object({

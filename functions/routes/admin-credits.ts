@@ -1,12 +1,12 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { hasAwaitingJobs, startAwaitingQuietly } from '../jobs/start-awaiting-jobs.ts';
 import { adjustCredits } from '../ledger/adjust-credits.ts';
 import { explainBalance } from '../ledger/explain-balance.ts';
 import { explainedSchema } from './admin-books-schemas.ts';
 import { adjustedSchema } from './admin-schemas.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 
 /** Far more than anybody corrects by, and no sum of two leaves Postgres' integers. */

@@ -1,12 +1,12 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { closeNotice } from '../notices/close-notice.ts';
 import { listNotices } from '../notices/list-notices.ts';
 import { noticeKinds } from '../notices/notice.pure.ts';
 import { reasonField } from './admin-credits.ts';
 import { time } from './admin-schemas.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { jsonBody } from './request.ts';
 import { limitQuery } from './schemas.ts';
 

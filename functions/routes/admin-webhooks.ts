@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { eventStats } from '../stripe/event-stats.ts';
 import { dismissEvent } from '../stripe/dismiss-event.ts';
 import { listEvents, readStoredEvent } from '../stripe/list-events.ts';
@@ -15,7 +15,7 @@ import {
   retriedSchema,
   statsSchema,
 } from './admin-schemas.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { limitQuery } from './schemas.ts';
 
 /** How many events one call retries at most. */

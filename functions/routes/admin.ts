@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { requireAdmin } from '../http/middleware.ts';
 import { adminAuditRoutes, adminBooksRoutes } from './admin-books.ts';
 import { adminCreditRoutes } from './admin-credits.ts';

@@ -6,13 +6,13 @@ import {
   resumeSubscription,
 } from '../billing/cancel-subscription.ts';
 import { changePlan } from '../billing/change-plan.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { ErrorCode } from '../errors.ts';
 import { subscriptionView } from '../users/view.pure.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 import { subscriptionAnswerSchema, subscriptionSchema } from './schemas.ts';
-import type { Session, UserEnv } from './session.ts';
+import type { Session, UserEnv } from './authenticate.ts';
 
 const changeBody = z.strictObject({
   plan: z.string().min(1).max(100),

@@ -5,9 +5,9 @@ import { listInvoices } from '../billing/list-invoices.ts';
 import { listPlans } from '../billing/list-plans.ts';
 import { openPortal } from '../billing/open-portal.ts';
 import { readCheckout } from '../billing/read-checkout.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { subscriptionRoutes } from './billing-subscription.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 import {
   checkoutSchema,
@@ -16,7 +16,7 @@ import {
   limitQuery,
   plansSchema,
 } from './schemas.ts';
-import type { Session, UserEnv } from './session.ts';
+import type { Session, UserEnv } from './authenticate.ts';
 
 const key = z.string().min(1).max(100);
 const redirects = {

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { generateSpecs } from 'hono-openapi';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { Vars } from '../http/middleware.ts';
 import { docsPage, type Spec } from './docs-page.ts';
 

@@ -1,9 +1,9 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { readiness } from '../health.ts';
-import { describe } from './describe.ts';
+import { describe } from './openapi-route.ts';
 
 const part = z.enum(['ok', 'down']);
 const readySchema = z.object({

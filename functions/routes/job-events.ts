@@ -1,12 +1,12 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
-import { followJob } from '../jobs/follow-job.ts';
+import type { Ctx } from '../context.ts';
+import { streamJobEvents } from '../jobs/stream-job-events.ts';
 import { findJob } from '../jobs/read-job.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { jobParam } from './schemas.ts';
-import type { Session, UserEnv } from './session.ts';
+import type { Session, UserEnv } from './authenticate.ts';
 
 /** How long a client should wait before it connects again. */
 const retryMs = 1000;
@@ -40,7 +40,7 @@ export const eventsRoute = (ctx: Ctx, session: Session) =>
       return streamSSE(c, async (stream) => {
         const gone = new AbortController();
         stream.onAbort(() => gone.abort());
-        for await (const told of followJob(ctx, { job, lastEventId, signal: gone.signal }))
+        for await (const told of streamJobEvents(ctx, { job, lastEventId, signal: gone.signal }))
           if (told.event === 'quiet') await stream.write(`: still here\nretry: ${retryMs}\n\n`);
           else
             await stream.writeSSE({

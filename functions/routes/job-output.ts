@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { readOutput } from '../jobs/read-output.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { jobParam } from './schemas.ts';
-import type { Session, UserEnv } from './session.ts';
+import type { Session, UserEnv } from './authenticate.ts';
 
 const flag = z
   .enum(['true', 'false'])

@@ -1,16 +1,16 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { createJob } from '../jobs/create-job.ts';
 import { listJobs, readJob } from '../jobs/read-job.ts';
-import { checked, describe } from './describe.ts';
+import { checked, describe } from './openapi-route.ts';
 import { controlRoutes } from './job-control.ts';
 import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
 import { outputRoute } from './job-output.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 import { jobCreatedSchema, jobParam, jobSchema, jobsSchema, limitQuery } from './schemas.ts';
-import type { Session, UserEnv } from './session.ts';
+import type { Session, UserEnv } from './authenticate.ts';
 
 const isWhole = (text: string): boolean => text.isWellFormed();
 

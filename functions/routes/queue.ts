@@ -2,13 +2,13 @@ import { Hono, type Context } from 'hono';
 import * as z from 'zod';
 import { reconcileStep } from '../stripe/reconcile-daily.ts';
 import { cursorText } from './reconcile.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
 import { auditStep } from '../ledger/audit-books.ts';
-import { failChunk } from '../jobs/fail-chunk.ts';
-import { processChunk } from '../jobs/process-chunk.ts';
-import { describe } from './describe.ts';
+import { failChunk } from '../processing/fail-chunk.ts';
+import { processChunk } from '../processing/process-chunk.ts';
+import { describe } from './openapi-route.ts';
 
 /** A callback carries the answer and the source of the message it is about. */
 const largestMessageBytes = 1_048_576;

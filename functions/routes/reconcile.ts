@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import { reconcile } from '../stripe/reconcile.ts';
-import type { Ctx } from '../deps.ts';
-import { checked, describe } from './describe.ts';
+import type { Ctx } from '../context.ts';
+import { checked, describe } from './openapi-route.ts';
 import { jsonBody } from './request.ts';
 
 /** Opaque: the walk itself reads it. */

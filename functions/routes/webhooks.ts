@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { readBody } from '../http/middleware.ts';
 import { startAwaitingQuietly } from '../jobs/start-awaiting-jobs.ts';
 import { retryQuietly } from '../stripe/retry-events.ts';
 import { receiveStripeEvent } from '../stripe/receive.ts';
-import { describe } from './describe.ts';
+import { describe } from './openapi-route.ts';
 import { receivedSchema } from './schemas.ts';
 
 /** Stripe's events stay far below this; what is larger is not Stripe's. */

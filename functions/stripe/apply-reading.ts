@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { differenceOf } from '../ledger/difference.pure.ts';
 import type { Timeline } from '../ledger/timeline.pure.ts';
 import type { Fact, StateFact } from '../ledger/facts.pure.ts';

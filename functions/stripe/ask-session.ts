@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { isUnknown } from '../clients/stripe-errors.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { asObject } from './normalise/json.pure.ts';
 import { normaliseSession } from './normalise/session.pure.ts';
 import { fail, type Reading } from './reading.pure.ts';

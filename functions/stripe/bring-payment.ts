@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { isUnknown } from '../clients/stripe-errors.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { applyReading, eventOf, type Facts } from './apply-reading.ts';
 import { knowledgeOf, readCatalogue } from './catalogue.ts';
 import { fetchMissing } from './fetch-missing.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { Knowledge } from './reading.pure.ts';
 
 export const catalogueAnswer = z.strictObject({

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { isoTime } from '../shared/time.pure.ts';
 
 const counts = {

@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { isUnknown } from '../clients/stripe-errors.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { answeredAt } from './apply-reading.ts';
 import { asObject, type Json } from './normalise/json.pure.ts';
 import { lackOf, objectOf } from './read-event.pure.ts';

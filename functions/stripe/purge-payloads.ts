@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 
 /** Events in one run of the cron, which comes every minute: more than anybody receives. */
 const perRun = 2000;

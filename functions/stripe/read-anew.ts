@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { fromStripe, isUnknown } from '../clients/stripe-errors.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { answeredAt, applyReading, asRead, eventOf } from './apply-reading.ts';
 import { catalogueAnswer, knowledgeOf, rememberCatalogue } from './catalogue.ts';

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { applyEvent, type Received } from './apply-event.ts';
 import { readPayload, type Payload } from './payload.pure.ts';

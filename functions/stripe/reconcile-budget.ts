@@ -1,6 +1,6 @@
 import type { AnyCall } from '../../db/call.ts';
 import { inTurn } from '../clients/stripe.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 
 /** Of Stripe's 100 reads a second we take 80: the rest is for those who buy. */
 const readsPerSecond = 80;

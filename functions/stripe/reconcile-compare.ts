@@ -1,4 +1,4 @@
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { applyReading, type Change } from './apply-reading.ts';
 import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
 import {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import type { Fact, StateFact } from '../ledger/facts.pure.ts';
 import { asRead, eventOf } from './apply-reading.ts';
 import { fetchMissing } from './fetch-missing.ts';

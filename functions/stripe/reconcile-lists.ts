@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { isMissing } from '../clients/stripe-errors.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { answeredAt, eventOf } from './apply-reading.ts';
 import { readFrom, type ListName, type Place, type Target } from './reconcile-cursor.pure.ts';
 import type { StripeEvent } from './reading.pure.ts';

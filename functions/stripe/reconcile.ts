@@ -1,5 +1,5 @@
 import { fromStripe, isUnknown } from '../clients/stripe-errors.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { findUser } from '../ledger/find-user.ts';
 import { inBudget } from './reconcile-budget.ts';

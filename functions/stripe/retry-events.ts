@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { applyEvent, type Received } from './apply-event.ts';
 import { readStoredEvent } from './list-events.ts';

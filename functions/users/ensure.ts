@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type JsonRow, rowOf } from '../../db/rows.ts';
 import type { users } from '../../schema.ts';
-import type { Ctx } from '../deps.ts';
+import type { Ctx } from '../context.ts';
 import { bringUpToDate, isBehind } from '../ledger/due.ts';
 import type { SubscriptionRow } from '../ledger/subscription-row.pure.ts';
 

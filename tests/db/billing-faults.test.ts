@@ -10,7 +10,7 @@ import { changePlan } from '../../functions/billing/change-plan.ts';
 import { createCheckout } from '../../functions/billing/create-checkout.ts';
 import { listInvoices } from '../../functions/billing/list-invoices.ts';
 import { openPortal } from '../../functions/billing/open-portal.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { BillingShop, refusal } from './billing-shop.ts';
 

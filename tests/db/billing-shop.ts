@@ -4,7 +4,7 @@ import { catalogue } from '../../functions/billing/catalogue.pure.ts';
 import { createCheckout } from '../../functions/billing/create-checkout.ts';
 import { openPortal } from '../../functions/billing/open-portal.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { parseCheckoutSettings } from '../../functions/env.ts';
 import { DomainError } from '../../functions/errors.ts';
 import { ensureUser, found } from '../../functions/users/ensure.ts';

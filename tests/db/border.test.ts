@@ -2,7 +2,7 @@ import { getTableColumns, getTableName, is } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import * as schema from '../../schema.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { JobFixture, providers } from '../support/job-fixture.ts';

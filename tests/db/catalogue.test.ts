@@ -5,7 +5,7 @@ import type { StripeStandIn } from '../../local/stripe/index.ts';
 import { listPlans } from '../../functions/billing/list-plans.ts';
 import { readAccount } from '../../functions/billing/billing-account.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { readCatalogue } from '../../functions/stripe/catalogue.ts';
 import { readEvent } from '../../functions/stripe/read-event.pure.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { dismissEvent } from '../../functions/stripe/dismiss-event.ts';
 import { readStoredEvent } from '../../functions/stripe/list-events.ts';

@@ -1,11 +1,11 @@
+import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
-import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
-import { createSlots } from '../../functions/jobs/slots.ts';
-import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
+import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { startRedis } from '../../local/redis/index.ts';
 import { JobFixture, providerFetch, providers } from '../support/job-fixture.ts';
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 /** Answers each request after a moment, or when it is aborted. */
 function slowSlots(ms: number) {
   let asked = 0;
-  const slots = createSlots(6, (async (url: string, init: RequestInit) => {
+  const slots = createConnectionLimiter(6, (async (url: string, init: RequestInit) => {
     asked += 1;
     await new Promise((resolve) => setTimeout(resolve, ms));
     init.signal?.throwIfAborted();
@@ -63,12 +63,12 @@ test('nothing is begun once a cancel is under way, and the watchdog ends what it
   expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
     outcome: 'gone',
   });
-  await watchJobs(ctx);
+  await recoverStalledJobs(ctx);
   expect(await readJob(ctx, { userId, jobId })).toMatchObject({ status: 'running' });
   await fixture.query("update jobs set cancel_at = now() - interval '31 seconds' where id = $1", [
     jobId,
   ]);
-  await watchJobs(ctx);
+  await recoverStalledJobs(ctx);
   expect(await readJob(ctx, { userId, jobId })).toMatchObject({
     status: 'cancelled',
     rows: { succeeded: 6 },

@@ -1,15 +1,16 @@
+import { retryJob } from '../../functions/jobs/retry-job.ts';
+import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
-import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
-import { failChunk } from '../../functions/jobs/fail-chunk.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { purgeJobs } from '../../functions/jobs/purge-jobs.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
-import { retryJob, startJob } from '../../functions/jobs/start-job.ts';
-import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { startJob } from '../../functions/jobs/start-job.ts';
+import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { csvOf, JobFixture, providers } from '../support/job-fixture.ts';
 
 let fixture: JobFixture;
@@ -380,7 +381,7 @@ describe('the watchdog', () => {
     const seen: number[] = [];
     for (const minutes of [3, 3, 5, 7, 9]) {
       await quiet(jobId, minutes);
-      seen.push((await watchJobs(ctx)).stalled);
+      seen.push((await recoverStalledJobs(ctx)).stalled);
     }
     expect(seen).toEqual([1, 0, 1, 0, 1]);
     await cancelJob(ctx, {
@@ -399,7 +400,7 @@ describe('the watchdog', () => {
     fixture.published = [];
     for (const message of messages.slice(0, 5)) {
       await quiet(jobId, 2.5);
-      await watchJobs(ctx);
+      await recoverStalledJobs(ctx);
       await work([message]);
     }
     // Once; the next time it waits twice as long.
@@ -411,7 +412,7 @@ describe('the watchdog', () => {
     const { userId, jobId } = await fixture.running(6);
     for (let i = 0; i < 9; i += 1) {
       await quiet(jobId, 60);
-      await watchJobs(ctx);
+      await recoverStalledJobs(ctx);
     }
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
       status: 'completed',
@@ -426,9 +427,9 @@ describe('the watchdog', () => {
     await fixture.upload(first.userId, job.id, csvOf(6));
     await work(first.messages.slice(0, 1));
     await quiet(job.id, 10);
-    expect(await watchJobs(ctx)).toEqual({ stalled: 0 });
+    expect(await recoverStalledJobs(ctx)).toEqual({ stalled: 0 });
     await work(first.messages.slice(1));
-    expect(await watchJobs(ctx)).toEqual({ stalled: 1 });
+    expect(await recoverStalledJobs(ctx)).toEqual({ stalled: 1 });
   });
 
   test('a retry whose dispatch died publishes only what is to be worked', async () => {
@@ -436,7 +437,7 @@ describe('the watchdog', () => {
     const down = { batchJSON: () => Promise.reject(new Error('down')) };
     await retryJob({ ...ctx, qstash: down as never }, { userId, jobId });
     await quiet(jobId, 1);
-    await watchJobs(ctx);
+    await recoverStalledJobs(ctx);
     expect(fixture.messages().filter((message) => message.jobId === jobId)).toEqual([
       { jobId, attempt: 2, chunk: 0, part: 1 },
       { jobId, attempt: 2, chunk: 1, part: 1 },

@@ -1,15 +1,16 @@
+import { retryJob } from '../../functions/jobs/retry-job.ts';
+import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
-import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
-import { failChunk } from '../../functions/jobs/fail-chunk.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
-import { retryJob, startJob } from '../../functions/jobs/start-job.ts';
-import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { startJob } from '../../functions/jobs/start-job.ts';
+import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
@@ -84,7 +85,7 @@ describe('after a job ends whose credits were paid back meanwhile', () => {
     await fixture.query("update jobs set cancel_at = now() - interval '31 seconds' where id = $1", [
       jobId,
     ]);
-    await watchJobs(ctx);
+    await recoverStalledJobs(ctx);
   };
 
   const failing = [0, 1, 2, 3].map((i) => `lead ${i}`);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { startProviders } from '../../local/providers/index.ts';
 import { startRedis } from '../../local/redis/index.ts';

@@ -1,13 +1,13 @@
+import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createJob } from '../../functions/jobs/create-job.ts';
-import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
-import { failChunk } from '../../functions/jobs/fail-chunk.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
-import type { SlotFetch } from '../../functions/jobs/slots.ts';
+import type { SlotFetch } from '../../functions/providers/connection-limiter.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
-import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { testCtx } from '../support/ctx.ts';
 import {
   csvOf as csv,
@@ -310,12 +310,12 @@ describe('the watchdog', () => {
       { userId, jobId: job.id, body: streamOf(text), contentLength: text.length },
     );
     fixture.published = [];
-    expect(await watchJobs(ctx)).toEqual({ stalled: 0 });
+    expect(await recoverStalledJobs(ctx)).toEqual({ stalled: 0 });
     await database.pool.query(
       "update jobs set dispatched_at = now() - interval '30 seconds' where id = $1",
       [job.id],
     );
-    await watchJobs(ctx);
+    await recoverStalledJobs(ctx);
     expect(fixture.published.map(({ body }) => body.chunk)).toEqual([0, 1, 2, 3]);
   });
 
@@ -332,7 +332,7 @@ describe('the watchdog', () => {
       [jobId],
     );
     fixture.published = [];
-    await Promise.all([watchJobs(ctx), watchJobs(ctx)]);
+    await Promise.all([recoverStalledJobs(ctx), recoverStalledJobs(ctx)]);
     expect(fixture.published.map(({ body }) => body.chunk)).toEqual([2]);
     expect(fixture.published.some(({ deduplicationId }) => before.has(deduplicationId))).toBe(
       false,

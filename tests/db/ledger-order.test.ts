@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { bringUpToDate } from '../../functions/ledger/due.ts';
 import type { Fact, StateFact } from '../../functions/ledger/facts.pure.ts';
 import { refoldUser } from '../../functions/ledger/refold.ts';

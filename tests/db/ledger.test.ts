@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { bringUpToDate } from '../../functions/ledger/due.ts';
 import { timelineOf, type Fact, type HoldFact } from '../../functions/ledger/facts.pure.ts';
 import { refoldUser } from '../../functions/ledger/refold.ts';

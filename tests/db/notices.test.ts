@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createApp } from '../../functions/app.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
-import { createCtx, type Ctx } from '../../functions/deps.ts';
+import { createCtx, type Ctx } from '../../functions/context.ts';
 import { parseEnv } from '../../functions/env.ts';
 import { auditStep } from '../../functions/ledger/audit-books.ts';
 import { closeNotice } from '../../functions/notices/close-notice.ts';

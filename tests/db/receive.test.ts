@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { DomainError } from '../../functions/errors.ts';
 import { readStoredEvent } from '../../functions/stripe/list-events.ts';
 import { eventTypes } from '../../functions/stripe/read-event.pure.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { readEvent } from '../../functions/stripe/read-event.pure.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { DomainError } from '../../functions/errors.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import { listEntries } from '../../functions/ledger/list-entries.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';

@@ -1,8 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
-import type { Ctx } from '../../functions/deps.ts';
-import { announceCancel, createProgress, readLive } from '../../functions/jobs/progress.ts';
+import type { Ctx } from '../../functions/context.ts';
+import {
+  announceCancel,
+  createProgress,
+  readLive,
+} from '../../functions/processing/progress-store.ts';
 import { startRedis } from '../../local/redis/index.ts';
 import { waitFor } from '../support/worker-client.ts';
 

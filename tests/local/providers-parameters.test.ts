@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { processors } from '../../functions/jobs/rows/processors.ts';
-import { createToolbox } from '../../functions/jobs/rows/toolbox.ts';
-import { createSlots } from '../../functions/jobs/slots.ts';
+import { processors } from '../../functions/processing/processors.ts';
+import { createRowTools } from '../../functions/processing/create-row-tools.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
 import { deadlineIn, rowCtx } from '../support/rows.ts';
 import { clientOf, errorOf, expectShape, prompt, quiet, type Api } from './providers-client.ts';
@@ -77,7 +77,7 @@ test.each([
   async (api, model) => {
     await set({ ...quiet, profile: api });
     const sent: { url: string; body: unknown }[] = [];
-    const slots = createSlots(6, (url, init) => {
+    const slots = createConnectionLimiter(6, (url, init) => {
       sent.push({ url: url as string, body: JSON.parse(init?.body as string) as unknown });
       return fetch(url, init);
     });
@@ -87,7 +87,7 @@ test.each([
       LLM_MODEL: model,
     });
     for (const { defaultPrompt, process } of processors.values()) {
-      const { tools } = createToolbox(ctx, slots, deadlineIn(10_000));
+      const { tools } = createRowTools(ctx, slots, deadlineIn(10_000));
       const row = { header: ['company', 'city'], row: ['Zürich Widgets', 'Basel'] };
       const cells = await process({ ...row, prompt: defaultPrompt, tools });
       expect(cells.join('')).toContain('Zürich Widgets');

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Redis as Client } from '@upstash/redis';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createRateLimiter } from '../../functions/http/rate-limit.ts';
-import { createBucket } from '../../functions/jobs/rows/bucket.ts';
-import { createResearchCache } from '../../functions/jobs/rows/research-cache.ts';
-import type { SharedRedis } from '../../functions/jobs/rows/shared-redis.ts';
+import { createSharedRateLimiter } from '../../functions/providers/shared-rate-limiter.ts';
+import { createResearchCache } from '../../functions/providers/research-cache.ts';
+import type { SharedRedis } from '../../functions/providers/shared-redis.ts';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
 import { askRedisServer, redisServerPath } from '../support/redis-server.ts';
 
@@ -57,7 +57,7 @@ async function askAsProduct(): Promise<{ command: string[]; answer: Answer }[]> 
   }
   const knobs = { provider: 'llm', ratePerSecond: 3, parallelInvocations: 2, now: () => 0 };
   const deadline = { startUntil: 9000, stopAt: 9000, signal: new AbortController().signal };
-  await createBucket({ ...knobs, shared, deadline }).take();
+  await createSharedRateLimiter({ ...knobs, shared, deadline }).take();
   return asked;
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createToolbox, ProviderError } from '../../functions/jobs/rows/toolbox.ts';
-import { createSlots } from '../../functions/jobs/slots.ts';
+import { createRowTools, ProviderError } from '../../functions/processing/create-row-tools.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
 import { deadlineIn, rowCtx } from '../support/rows.ts';
@@ -36,7 +36,7 @@ describe('research is shared', () => {
     });
   const invocation = (startMs = 20_000, env: Record<string, string> = {}, chunk?: string) => {
     const given = ctx(env);
-    const toolbox = createToolbox(given, createSlots(), deadlineIn(startMs), chunk);
+    const toolbox = createRowTools(given, createConnectionLimiter(), deadlineIn(startMs), chunk);
     return { ...toolbox.tools, ...toolbox, lines: given.lines };
   };
   const searches = () => providers.stats().search.requests;

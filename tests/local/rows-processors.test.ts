@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { processors } from '../../functions/jobs/rows/processors.ts';
-import { createToolbox } from '../../functions/jobs/rows/toolbox.ts';
-import { createSlots } from '../../functions/jobs/slots.ts';
+import { processors } from '../../functions/processing/processors.ts';
+import { createRowTools } from '../../functions/processing/create-row-tools.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
 import { deadlineIn, rowCtx } from '../support/rows.ts';
 import { quiet } from './providers-client.ts';
@@ -19,7 +19,7 @@ async function work(name: string) {
   const processor = processors.get(name);
   if (!processor) throw new Error(`no processor ${name}`);
   const ctx = rowCtx({ SERPER_BASE_URL: providers.serperUrl, LLM_BASE_URL: providers.llmUrl });
-  const { tools } = createToolbox(ctx, createSlots(), deadlineIn(10_000));
+  const { tools } = createRowTools(ctx, createConnectionLimiter(), deadlineIn(10_000));
   const cells = await processor.process({ header, row, prompt: processor.defaultPrompt, tools });
   return { cells, columns: processor.outputColumns };
 }

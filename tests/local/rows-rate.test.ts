@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createToolbox, RowPostponed } from '../../functions/jobs/rows/toolbox.ts';
-import { createSlots } from '../../functions/jobs/slots.ts';
+import { createRowTools, RowPostponed } from '../../functions/processing/create-row-tools.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
 import { deadlineIn, rowCtx } from '../support/rows.ts';
@@ -19,9 +19,9 @@ async function rig(redisUrl: string, ratePerSecond: number | null, knobs: Record
       LLM_BASE_URL: providers.llmUrl,
       ...knobs,
     });
-    const toolbox = createToolbox(
+    const toolbox = createRowTools(
       { ...ctx, log: (event, fields) => lines.push({ event, ...fields }) },
-      createSlots(),
+      createConnectionLimiter(),
       deadlineIn(startMs),
     );
     return toolbox.tools;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { auditBooks } from '../../functions/ledger/audit-books.ts';
 import { settleUser } from '../../functions/ledger/due.ts';
 import { readStanding } from '../../functions/ledger/standing.ts';

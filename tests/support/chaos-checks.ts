@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
 import { assertBooksHold } from './ledger-invariants.ts';

@@ -1,8 +1,11 @@
 import type { Redis } from '@upstash/redis';
 import type { Db } from '../../db/client.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { DomainError } from '../../functions/errors.ts';
-import { createSlots, type Slots } from '../../functions/jobs/slots.ts';
+import {
+  createConnectionLimiter,
+  type Slots,
+} from '../../functions/providers/connection-limiter.ts';
 import { aroundCalls } from './around-calls.ts';
 import type { Call, Strike } from './chaos-plan.ts';
 import type { Provider } from './chaos-providers.ts';
@@ -76,7 +79,7 @@ export class Isolate {
     const { now } = world;
     const redis = world.redis.current();
     this.ctx = { ...world.ctx, config, now, redis, db: this.#db(), qstash: this.#qstash() };
-    this.slots = createSlots(6, this.#fetch);
+    this.slots = createConnectionLimiter(6, this.#fetch);
   }
 
   /** Runs a verb; rejects with `WorkerDied` when the isolate dies in it. */

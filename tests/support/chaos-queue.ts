@@ -1,4 +1,4 @@
-import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
+import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import type { Fate } from './chaos-plan.ts';
 import type { Tally } from './chaos-tally.ts';
 import type { Published } from './job-fixture.ts';

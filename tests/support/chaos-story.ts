@@ -1,13 +1,14 @@
+import { retryJob } from '../../functions/jobs/retry-job.ts';
 import type { Redis } from '@upstash/redis';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
-import { failChunk } from '../../functions/jobs/fail-chunk.ts';
-import { processChunk } from '../../functions/jobs/process-chunk.ts';
-import { retryJob, startJob } from '../../functions/jobs/start-job.ts';
+import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
+import { startJob } from '../../functions/jobs/start-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
-import { watchJobs } from '../../functions/jobs/watch-jobs.ts';
+import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { DomainError, type ErrorCode } from '../../functions/errors.ts';
 import { checkEnd, checkReading, remember, type Told } from './chaos-checks.ts';
@@ -327,7 +328,7 @@ export class Story {
       );
     }
     return this.#user('minutes pass', by, async (ctx) => {
-      await watchJobs(ctx);
+      await recoverStalledJobs(ctx);
       await settleDueUsers(ctx);
       await startAwaitingJobs(ctx);
     });

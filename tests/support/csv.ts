@@ -1,6 +1,6 @@
 import { DomainError } from '../../functions/errors.ts';
-import { CsvDecoder } from '../../functions/jobs/csv/decoder.pure.ts';
-import { CsvReader } from '../../functions/jobs/csv/reader.pure.ts';
+import { CsvDecoder } from '../../functions/csv/decoder.pure.ts';
+import { CsvReader } from '../../functions/csv/reader.pure.ts';
 
 export type Table = { header: string[]; rows: string[][] };
 

@@ -1,4 +1,4 @@
-import { createCtx, type Ctx } from '../../functions/deps.ts';
+import { createCtx, type Ctx } from '../../functions/context.ts';
 import { parseEnv } from '../../functions/env.ts';
 import type { TestDatabase } from './database.ts';
 

@@ -1,9 +1,9 @@
+import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import { randomUUID } from 'node:crypto';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
-import type { ChunkMessage } from '../../functions/jobs/dispatch-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
-import type { SlotFetch, Slots } from '../../functions/jobs/slots.ts';
+import type { SlotFetch, Slots } from '../../functions/providers/connection-limiter.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import type { Fact, PlanTerms } from '../../functions/ledger/facts.pure.ts';

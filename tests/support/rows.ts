@@ -1,6 +1,6 @@
-import { createCtx, type Ctx } from '../../functions/deps.ts';
+import type { Deadline } from '../../functions/providers/deadline.ts';
+import { createCtx, type Ctx } from '../../functions/context.ts';
 import { parseEnv } from '../../functions/env.ts';
-import type { Deadline } from '../../functions/jobs/rows/toolbox.ts';
 import { testEnv } from './ctx.ts';
 
 const nowhere = 'http://127.0.0.1:9';

@@ -2,7 +2,7 @@ import type Stripe from 'stripe';
 import { callThrough, released } from '../../db/call.ts';
 import type { Db } from '../../db/client.ts';
 import { createStripe } from '../../functions/clients/stripe.ts';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { bringUpToDate } from '../../functions/ledger/due.ts';
 import type { Fact } from '../../functions/ledger/facts.pure.ts';
 import { refoldUser } from '../../functions/ledger/refold.ts';

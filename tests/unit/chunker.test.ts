@@ -1,7 +1,7 @@
+import { chunkBudget } from '../../functions/shared/lanes.pure.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ChunkBatch, Chunker } from '../../functions/jobs/chunker.pure.ts';
-import { chunkBudget } from '../../functions/jobs/job.pure.ts';
+import { type ChunkBatch, Chunker } from '../../functions/csv/chunker.pure.ts';
 
 type Chunk = { index: number; firstRow: number; rows: string[][] };
 

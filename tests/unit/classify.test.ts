@@ -1,7 +1,8 @@
+import type { Message } from '../../functions/providers/model.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { classify, readCategory } from '../../functions/jobs/rows/classify.ts';
-import type { Message, RowTools } from '../../functions/jobs/rows/processor.ts';
+import { classify, readCategory } from '../../functions/processing/classify.ts';
+import type { RowTools } from '../../functions/processing/processor.ts';
 
 /** Tools whose model says these things in turn; what it was asked is kept. */
 function modelThatSays(...answers: string[]) {

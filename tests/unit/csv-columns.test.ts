@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { columnNames, mayStillAppear, widenHeader } from '../../functions/jobs/csv/columns.pure.ts';
+import { columnNames, mayStillAppear, widenHeader } from '../../functions/csv/columns.pure.ts';
 
 test.each<[string, string[], string[]]>([
   ['own names', ['Name', ' City '], ['Name', ' City ']],

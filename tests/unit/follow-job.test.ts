@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { DomainError } from '../../functions/errors.ts';
-import { followJob, type JobEvent } from '../../functions/jobs/follow-job.ts';
+import { streamJobEvents, type JobEvent } from '../../functions/jobs/stream-job-events.ts';
 import type { JobRow } from '../../functions/jobs/job-row.ts';
-import { liveField } from '../../functions/jobs/live.pure.ts';
+import { liveField } from '../../functions/processing/live-progress.pure.ts';
 import { jobRow } from '../support/job-row.ts';
 
 const begin = Date.parse('2026-10-01T12:00:00Z');
@@ -50,7 +50,7 @@ async function follow(world: World) {
   if (!job || job instanceof Error) throw new Error('A stream begins with a job.');
   const told: (JobEvent & { second: number })[] = [];
   const input = { job, lastEventId: world.lastEventId, signal: gone.signal };
-  for await (const event of followJob(ctx, input, wait)) told.push({ ...event, second });
+  for await (const event of streamJobEvents(ctx, input, wait)) told.push({ ...event, second });
   const said = told.map((event) =>
     event.event === 'quiet' ? 'quiet' : `${event.event} ${event.job.rows.done} ${event.job.status}`,
   );

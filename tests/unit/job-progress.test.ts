@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { eventId, notBefore, seenBy } from '../../functions/jobs/job-stream.pure.ts';
+import { eventId, notBefore, seenBy } from '../../functions/jobs/sse-cursor.pure.ts';
 import type { JobRow } from '../../functions/jobs/job-row.ts';
 import { type JobSummary, jobView, withLive } from '../../functions/jobs/job.pure.ts';
-import { liveField, noLiveRows, sumLive } from '../../functions/jobs/live.pure.ts';
+import { liveField, noLiveRows, sumLive } from '../../functions/processing/live-progress.pure.ts';
 import { jobRow } from '../support/job-row.ts';
 
 const started = '2026-10-01T12:00:00.123456+00:00';

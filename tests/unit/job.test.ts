@@ -1,6 +1,6 @@
+import { chunkBudget, chunkSize, laneOf } from '../../functions/shared/lanes.pure.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkBudget, chunkSize, laneOf } from '../../functions/jobs/job.pure.ts';
 
 test('a long job leaves invocations free that a small one needs at once', () => {
   const small = Math.ceil(20 / chunkSize(20, chunkBudget(20, 100)));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import type { JobRow } from '../../functions/jobs/job-row.ts';
-import { liveField } from '../../functions/jobs/live.pure.ts';
+import { liveField } from '../../functions/processing/live-progress.pure.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { jobRow } from '../support/job-row.ts';
 

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createToolbox, ProviderError, RowPostponed } from '../../functions/jobs/rows/toolbox.ts';
-import { createSlots } from '../../functions/jobs/slots.ts';
+import {
+  createRowTools,
+  ProviderError,
+  RowPostponed,
+} from '../../functions/processing/create-row-tools.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { deadlineIn, rowCtx, streamed } from '../support/rows.ts';
 
 beforeEach(() => {
@@ -36,7 +40,7 @@ function rig(answer: Answer, startMs = 20_000, stopMs = 28_000) {
   };
   const deadline = deadlineIn(startMs, stopMs);
   const ctx = rowCtx();
-  const toolbox = createToolbox(ctx, createSlots(6, fetcher), deadline);
+  const toolbox = createRowTools(ctx, createConnectionLimiter(6, fetcher), deadline);
   return { ...toolbox.tools, calls, deadline, ctx };
 }
 

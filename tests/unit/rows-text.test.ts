@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fillPrompt } from '../../functions/jobs/prompt.pure.ts';
-import { readStream } from '../../functions/jobs/rows/llm.ts';
-import { rowMessage } from '../../functions/jobs/rows/message.pure.ts';
-import { summarise } from '../../functions/jobs/rows/search.ts';
-import { cleanText } from '../../functions/jobs/rows/text.pure.ts';
+import { fillPrompt } from '../../functions/processing/prompt.pure.ts';
+import { readStream } from '../../functions/providers/model.ts';
+import { rowMessage } from '../../functions/processing/message.pure.ts';
+import { summarise } from '../../functions/providers/search.ts';
+import { cleanText } from '../../functions/shared/text.pure.ts';
 
 /** Any UTF-16 at all, halves of characters and control characters among it. */
 const anyText = fc

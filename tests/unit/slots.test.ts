@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createSlots } from '../../functions/jobs/slots.ts';
+import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 
 const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -25,7 +25,7 @@ function meteredFetch(headersMs: number) {
 describe('the six connections of an invocation', () => {
   test('never more than six wait for headers, and all get through', async () => {
     const { meter, fetcher } = meteredFetch(5);
-    const slots = createSlots(6, fetcher);
+    const slots = createConnectionLimiter(6, fetcher);
     const answers = await Promise.all(
       Array.from({ length: 40 }, () =>
         slots.fetch('http://x', {}, 1000, (response) => response.text()),
@@ -37,7 +37,7 @@ describe('the six connections of an invocation', () => {
 
   test('what is urgent goes before what waited longer', async () => {
     const { fetcher } = meteredFetch(1);
-    const slots = createSlots(1, fetcher);
+    const slots = createConnectionLimiter(1, fetcher);
     const order: string[] = [];
     const ask = (name: string, urgent: boolean) =>
       slots.fetch(
@@ -59,7 +59,7 @@ describe('the six connections of an invocation', () => {
 
   test('a slot is free at the headers, not at the end of the body', async () => {
     const { fetcher } = meteredFetch(1);
-    const slots = createSlots(1, fetcher);
+    const slots = createConnectionLimiter(1, fetcher);
     const order: string[] = [];
     const slow = slots.fetch('http://slow', {}, 1000, async () => {
       await after(50);
@@ -75,16 +75,16 @@ describe('the six connections of an invocation', () => {
 
   test('the timeout starts with the slot, not with the waiting for it', async () => {
     const { fetcher } = meteredFetch(30);
-    const slots = createSlots(1, fetcher);
+    const slots = createConnectionLimiter(1, fetcher);
     const all = Array.from({ length: 4 }, () => slots.fetch('http://x', {}, 60, (r) => r.text()));
     expect(await Promise.all(all)).toEqual(['ok', 'ok', 'ok', 'ok']);
   });
 
   test('a request that takes too long frees its slot', async () => {
     const { fetcher } = meteredFetch(10_000);
-    const slots = createSlots(1, fetcher);
+    const slots = createConnectionLimiter(1, fetcher);
     await expect(slots.fetch('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
-    const quick = createSlots(1, meteredFetch(1).fetcher);
+    const quick = createConnectionLimiter(1, meteredFetch(1).fetcher);
     expect(await quick.fetch('http://x', {}, 10, (r) => r.text())).toBe('ok');
     await expect(slots.fetch('http://x', {}, 10, (r) => r.text())).rejects.toThrow(/timed out/);
   });
@@ -98,13 +98,13 @@ describe('the six connections of an invocation', () => {
           },
         }),
       );
-    const slots = createSlots(1, stuck);
+    const slots = createConnectionLimiter(1, stuck);
     await expect(slots.fetch('http://x', {}, 20, (r) => r.text())).rejects.toThrow(/timed out/);
   });
 
   test('other calls, such as those to Redis, take their turns in the same six', async () => {
     const { meter, fetcher } = meteredFetch(5);
-    const slots = createSlots(6, fetcher);
+    const slots = createConnectionLimiter(6, fetcher);
     let working = 0;
     let most = 0;
     const other = () =>
@@ -123,14 +123,14 @@ describe('the six connections of an invocation', () => {
   });
 
   test('a call that throws gives its slot back', async () => {
-    const slots = createSlots(1);
+    const slots = createConnectionLimiter(1);
     await expect(slots.run(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
     expect(await slots.run(() => Promise.resolve('up'))).toBe('up');
   });
 
   test('whoever gives up leaves the queue, and the slot goes to the next', async () => {
     const { fetcher } = meteredFetch(20);
-    const slots = createSlots(1, fetcher);
+    const slots = createConnectionLimiter(1, fetcher);
     const abort = new AbortController();
     const init = { signal: abort.signal };
     const first = slots.fetch('http://first', {}, 1000, (r) => r.text());
@@ -146,7 +146,7 @@ describe('the six connections of an invocation', () => {
 
   test('a request on its way is cut when its caller gives up', async () => {
     const { meter, fetcher } = meteredFetch(10_000);
-    const slots = createSlots(1, fetcher);
+    const slots = createConnectionLimiter(1, fetcher);
     const abort = new AbortController();
     const call = slots.fetch('http://x', { signal: abort.signal }, 5000, (r) => r.text());
     await after(1);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createStripe } from '../../../functions/clients/stripe.ts';
-import type { Ctx } from '../../../functions/deps.ts';
+import type { Ctx } from '../../../functions/context.ts';
 import { inBudget } from '../../../functions/stripe/reconcile-budget.ts';
 
 beforeEach(() => {

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { Ctx } from '../../../functions/deps.ts';
+import type { Ctx } from '../../../functions/context.ts';
 import { fetchMissing } from '../../../functions/stripe/fetch-missing.ts';
 import { read } from '../../../functions/stripe/read-event.pure.ts';
 import type { Knowledge, Reading, StripeEvent } from '../../../functions/stripe/reading.pure.ts';

@@ -1,0 +1,27 @@
+import { DomainError } from '../errors.ts';
+
+/** Bounds that keep one upload's memory flat. */
+export const csvLimits = {
+  /** Cells in any row, the header included. */
+  columns: 1000,
+  /** The name of a column. */
+  nameCharacters: 1000,
+  /** A row with its line end, or a cell that never ends for want of a closing quote. */
+  rowCharacters: 1_048_576,
+} as const;
+
+/** The file cannot be read: `line` counts from 1 as an editor does. */
+export const csvInvalid = (line: number, reason: string): DomainError =>
+  new DomainError('csv_invalid', `Line ${line}: ${reason}`, { extra: { line, reason } });
+
+export const exportAsCsv = 'Export it as CSV.';
+
+/** How often `end` stands in `text`; `split` would make a copy of it. */
+export function countOf(text: string, end: string): number {
+  let count = 0;
+  for (let at = text.indexOf(end); at >= 0; at = text.indexOf(end, at + end.length)) count += 1;
+  return count;
+}
+
+/** Line ends of any kind, for text whose kind is not known yet. */
+export const lineEndsIn = (text: string): number => text.match(/\r\n|\n|\r/g)?.length ?? 0;

@@ -1,0 +1,55 @@
+import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { chunkRef, publishAll } from '../processing/publish-chunks.ts';
+import * as z from 'zod';
+import type { Ctx } from '../context.ts';
+import { dispatchJob } from './dispatch-job.ts';
+import { stopWork } from './cancel-job.ts';
+import { failChunk } from '../processing/fail-chunk.ts';
+import { jobRow } from './job-row.ts';
+import { dispatchOf } from './job.pure.ts';
+
+/** Leases that a chunk may lose before it is given up. */
+const mostAttempts = 8;
+const perRun = 20;
+
+const ended = z.array(z.strictObject({ job: z.string(), attempt: z.int(), user: z.string() }));
+
+const stalled = z.strictObject({
+  job: jobRow,
+  pending: z.array(chunkRef),
+  spent: z.array(chunkRef),
+});
+type Stalled = z.infer<typeof stalled>;
+
+/**
+ * Finds running jobs that show no sign of life: goes on with a dispatch that died, publishes lost
+ * chunks again, gives up those that cannot be worked. Each job is touched first, so that two runs side
+ * by side do not take the same one.
+ */
+export async function recoverStalledJobs(ctx: Ctx): Promise<{ stalled: number }> {
+  for (const { job, attempt, user } of await ctx.db.call('jobs_cancel_overdue', {}, ended)) {
+    await stopWork(ctx, job, attempt);
+    await settleQuietly(ctx, user);
+  }
+  const limits = { p_attempts: mostAttempts, p_limit: perRun };
+  const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
+  for (const one of found)
+    await revive(ctx, one).catch(() => {
+      // QStash is down: it comes up again with a later run.
+      ctx.log('revive_failed', { jobId: one.job.id });
+    });
+  return { stalled: found.length };
+}
+
+async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void> {
+  ctx.log('job_stalled', { jobId: job.id, pending: pending.length, spent: spent.length });
+  if (job.chunks_dispatched < job.chunks_total)
+    return dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched);
+  for (const { index: chunk, part } of spent)
+    await failChunk(
+      ctx,
+      { jobId: job.id, attempt: job.attempt, chunk, part },
+      'Could not be processed',
+    );
+  await publishAll(ctx, dispatchOf(job), pending, String(ctx.now().getTime()));
+}

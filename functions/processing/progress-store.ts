@@ -1,0 +1,135 @@
+import { timeLimit } from '../clients/time-limit.ts';
+import type { Ctx } from '../context.ts';
+import { liveField, type LiveRows, noLiveRows, sumLive } from './live-progress.pure.ts';
+
+/** Rows between two writes of a chunk. */
+const rowsPerWrite = 5;
+
+/** The hash and the flag outlive any invocation that could look at them. */
+const keptSeconds = 600;
+
+/** The longest that a commit waits for Redis; what is left behind then soon counts no more. */
+const longestEndMs = 300;
+
+/** How long readers leave Redis alone after it did not answer. */
+const pauseMs = 5000;
+
+const hashOf = (job: { id: string; attempt: number }) => `rowloom:live:${job.id}:${job.attempt}`;
+const flagOf = (jobId: string) => `rowloom:cancelled:${jobId}`;
+
+export type ProgressWriter = {
+  /** A row has ended; never throws, never waits. */
+  row: (ok: boolean) => void;
+  /**
+   * The chunk is about to be committed, or given up: takes its rows out of Redis. Waits 300 ms at most
+   * and never throws. It must come before the commit, or the rows would be counted twice.
+   */
+  end: () => Promise<void>;
+  /** True once the job was cancelled, as far as Redis knows: each write reads the flag. */
+  readonly cancelled: boolean;
+};
+
+/**
+ * Tells of a chunk's rows while it is worked: a field of the job's hash in Redis, written at most every
+ * five rows, one write at a time; none after one failed. `run` gives a write one of the invocation's
+ * header slots. `onCancel` is called once, when a write learns that the job was cancelled.
+ */
+export function createProgress(
+  ctx: Ctx,
+  run: <T>(work: () => Promise<T>) => Promise<T>,
+  of: { jobId: string; attempt: number; chunk: number },
+  onCancel: () => void,
+): ProgressWriter {
+  const hash = hashOf({ id: of.jobId, attempt: of.attempt });
+  const field = String(of.chunk);
+  const leasedAtMs = ctx.now().getTime();
+  const rows = { ...noLiveRows };
+  let written = 0;
+  let stored = false;
+  let broken = false;
+  let ended = false;
+  let cancelled = false;
+  let writing: Promise<void> | undefined;
+
+  const store = async (): Promise<boolean> => {
+    // The slot may have come after the end; the counts are those of now, not of when it was asked for.
+    if (ended) return false;
+    const upTo = rows.succeeded + rows.failed;
+    const commands = ctx.redis
+      .pipeline()
+      .hset(hash, { [field]: liveField(rows, leasedAtMs) })
+      .get(flagOf(of.jobId));
+    // Every chunk renews it once: commands are what Redis costs.
+    if (!stored) commands.expire(hash, keptSeconds);
+    const [, flag] = await commands.exec<[number, unknown]>();
+    stored = true;
+    written = upTo;
+    // An older flag was for an earlier attempt: nobody leases a chunk of a job that is cancelled.
+    return Number(flag ?? 0) > leasedAtMs;
+  };
+  const write = async (): Promise<void> => {
+    // Rows often end together, and the last ones just before the end: they need no write each.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const isCancelled = await run(store).catch(() => {
+      broken = true;
+      return false;
+    });
+    writing = undefined;
+    if (isCancelled && !cancelled) {
+      cancelled = true;
+      onCancel();
+    }
+    writeIfDue();
+  };
+  const writeIfDue = (): void => {
+    const due = rows.succeeded + rows.failed - written >= rowsPerWrite;
+    if (due && !writing && !broken && !ended) writing = write();
+  };
+  const remove = async (): Promise<void> => {
+    await writing;
+    // A delivery that was killed may have left a field, so even a chunk without a write takes it out.
+    if (stored || !broken) await run(() => ctx.redis.hdel(hash, field));
+  };
+
+  return {
+    row: (ok) => {
+      if (ok) rows.succeeded += 1;
+      else rows.failed += 1;
+      writeIfDue();
+    },
+    end: () => {
+      ended = true;
+      return timeLimit(longestEndMs, remove()).catch(() => undefined);
+    },
+    get cancelled() {
+      return cancelled;
+    },
+  };
+}
+
+/**
+ * Tells the invocations at work that the job is over: they stop at their next write. Call it when the
+ * job is no longer running in Postgres, which has the last word. Never throws.
+ */
+export async function announceCancel(ctx: Ctx, jobId: string): Promise<void> {
+  await ctx.redis
+    .set(flagOf(jobId), ctx.now().getTime(), { ex: keptSeconds })
+    .catch(() => undefined);
+}
+
+/** Until when readers leave a Redis alone, so that an outage does not slow every look at a job. */
+const silentUntilMs = new WeakMap<Ctx['redis'], number>();
+
+/** Rows of chunks at work that ended but are not committed; zeros when Redis does not answer. */
+export async function readLive(ctx: Ctx, job: { id: string; attempt: number }): Promise<LiveRows> {
+  const nowMs = ctx.now().getTime();
+  if (nowMs < (silentUntilMs.get(ctx.redis) ?? 0)) return noLiveRows;
+  try {
+    const fields = await ctx.redis.hgetall(hashOf(job));
+    return sumLive(Object.values(fields ?? {}), nowMs);
+  } catch {
+    silentUntilMs.set(ctx.redis, ctx.now().getTime() + pauseMs);
+    ctx.log('redis_unavailable', { use: 'progress' });
+    return noLiveRows;
+  }
+}

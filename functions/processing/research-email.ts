@@ -1,0 +1,35 @@
+import { searchQuery } from './search-query.pure.ts';
+import { fillPrompt } from './prompt.pure.ts';
+import { ProviderError } from '../providers/errors.pure.ts';
+import { dataRule, rowMessage } from './message.pure.ts';
+import type { RowProcessor } from './processor.ts';
+
+const system = [
+  'You write business e-mails for a salesperson.',
+  dataRule,
+  'Answer with the e-mail body only.',
+].join(' ');
+
+/** Researches the company of a row, then writes the e-mail. */
+export const researchEmail: RowProcessor = {
+  name: 'research_email',
+  outputColumns: ['research_summary', 'email_body'],
+  defaultPrompt: [
+    'Write a short, friendly business e-mail (at most 120 words) to this lead.',
+    'Open with one concrete fact from the research that shows we know their business,',
+    'say in one sentence how saving hours of manual work would help them,',
+    'and end with one easy question. No subject line, no placeholders, no markdown.',
+  ].join(' '),
+  research: searchQuery,
+  process: async ({ header, row, prompt, tools }) => {
+    const query = searchQuery(header, row);
+    if (!query) throw new ProviderError('The row is empty');
+    const research = await tools.search(query);
+    const task = fillPrompt(prompt, header, row);
+    const email = await tools.complete([
+      { role: 'system', content: system },
+      { role: 'user', content: rowMessage({ task, header, row, research }) },
+    ]);
+    return [research, email];
+  },
+};
