@@ -437,12 +437,12 @@ export const jobs = pgTable(
     status: text('status').notNull().default('created'),
     /** The upload that may write chunks; a newer one takes its place. */
     uploadId: uuid('upload_id'),
-    attempt: integer('attempt').notNull().default(0),
+    run: integer('run').notNull().default(0),
     creditsPerRow: integer('credits_per_row').notNull().default(1),
     /** False on an unlimited plan: the job runs without a hold. */
     metered: boolean('metered').notNull().default(true),
     rowsTotal: integer('rows_total').notNull().default(0),
-    /** Rows that had succeeded before this attempt: a retry works the others. */
+    /** Rows that had succeeded before this run: a retry works the others. */
     rowsKept: integer('rows_kept').notNull().default(0),
     rowsDone: integer('rows_done').notNull().default(0),
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
@@ -453,12 +453,23 @@ export const jobs = pgTable(
     creditsHeld: integer('credits_held').notNull().default(0),
     creditsCharged: integer('credits_charged').notNull().default(0),
     creditsReleased: integer('credits_released').notNull().default(0),
+    /** What the rows took so far, over all runs: of it costs are reckoned. */
+    tokensIn: bigint('tokens_in', { mode: 'number' }).notNull().default(0),
+    tokensOut: bigint('tokens_out', { mode: 'number' }).notNull().default(0),
+    searches: integer('searches').notNull().default(0),
+    /** Searches that another row had made before. */
+    searchesCached: integer('searches_cached').notNull().default(0),
+    /** Deliveries of the queue that were worked. */
+    queueMessages: integer('queue_messages').notNull().default(0),
+    /** Millionths of a US dollar, by the price table at the time. */
+    costMicros: bigint('cost_micros', { mode: 'number' }).notNull().default(0),
+    /** Why nothing of it could be worked; only of a job that failed. */
     error: text('error'),
     idempotencyKey: text('idempotency_key'),
     /** SHA-256 of the create request: the same key with another body is an error. */
     requestHash: text('request_hash'),
     createdAt: instant('created_at').notNull().defaultNow(),
-    /** Start of the present attempt. */
+    /** Start of the present run. */
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
     /** Last sign of life: of an upload, then while running; the watchdog and the retention look at it. */
@@ -467,8 +478,8 @@ export const jobs = pgTable(
     dispatchedAt: instant('dispatched_at'),
     /** Since when a cancel waits for invocations at work to commit what is finished; nobody begins anew. */
     cancelAt: instant('cancel_at'),
-    /** Times that the watchdog came in this attempt: each makes it wait longer. */
-    revivals: integer('revivals').notNull().default(0),
+    /** Times that the watchdog came in this run: each makes it wait longer. */
+    watchdogRuns: integer('watchdog_runs').notNull().default(0),
     /** When rows and results were removed, by retention or with the job. */
     purgedAt: instant('purged_at'),
     /** Deleted by its user: nobody sees it again; it stays for the ledger's sake, without content. */
@@ -499,6 +510,58 @@ export const jobs = pgTable(
       'jobs_credits_add_up',
       sql`least(${t.creditsHeld}, ${t.creditsCharged}, ${t.creditsReleased}) >= 0`,
     ),
+    check(
+      'jobs_usage_not_negative',
+      sql`least(${t.tokensIn}, ${t.tokensOut}, ${t.searches}, ${t.searchesCached}, ${t.queueMessages}, ${t.costMicros}) >= 0`,
+    ),
+  ],
+);
+
+/** A search engine or a model that the rows of all jobs share, and its breaker. */
+export const providers = pgTable(
+  'providers',
+  {
+    /** `search`, or the name of a model. */
+    name: text('name').primaryKey(),
+    /** Since when nobody but a probe calls it; null: it works. */
+    openedAt: instant('opened_at'),
+    reason: text('reason'),
+    /** What was last heard of it: a status, a limit; never content. */
+    detail: text('detail'),
+    /** When it said to come back. */
+    until: instant('until'),
+    /** The next probe; one that has begun moves it on, so that nobody else probes. */
+    probeAt: instant('probe_at'),
+    /** Probes that failed since it was opened. */
+    probesFailed: integer('probes_failed').notNull().default(0),
+  },
+  (t) => [
+    check(
+      'providers_reason_known',
+      sql`${t.reason} in ('unavailable','rate_limited','quota_exhausted','refused')`,
+    ),
+    check(
+      'providers_open_has_reason',
+      sql`(${t.openedAt} is null) = (${t.reason} is null) and (${t.openedAt} is null) = (${t.probeAt} is null)`,
+    ),
+  ],
+);
+
+/** A lane of the queue that holds its messages back until one of the providers works again. */
+export const pausedLanes = pgTable(
+  'paused_lanes',
+  {
+    lane: text('lane').notNull(),
+    provider: text('provider').notNull(),
+    pausedAt: instant('paused_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ name: 'paused_lanes_pkey', columns: [t.lane, t.provider] }),
+    foreignKey({
+      name: 'paused_lanes_provider_fk',
+      columns: [t.provider],
+      foreignColumns: [providers.name],
+    }),
   ],
 );
 
@@ -514,15 +577,18 @@ export const jobChunks = pgTable(
     rowCount: integer('row_count').notNull(),
     /** `string[][]`: the cells as they came (json, not jsonb: byte for byte). */
     rows: json('rows').$type<string[][]>().notNull(),
-    /** One result per row, in row order, null where it is not worked yet; null before the first commit. */
+    /**
+     * One result per row, in row order, null where it is not worked yet, or what was paid for of it already;
+     * null before the first commit.
+     */
     results: json('results').$type<unknown[] | null>(),
     /** Of the results, without errors that a retry is to work again. */
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
-    /** Times that a part of it was committed; a message is about one of them. */
-    part: integer('part').notNull().default(0),
+    /** Times that some of it was committed; a message is about one of them. */
+    revision: integer('revision').notNull().default(0),
     /** Leases since the last row that was committed. */
-    attempts: integer('attempts').notNull().default(0),
+    fruitlessLeases: integer('fruitless_leases').notNull().default(0),
     leaseToken: uuid('lease_token'),
     leaseUntil: instant('lease_until'),
   },

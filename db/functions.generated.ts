@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_53bd8598d0';
+export const functionsSchema = 'rowloom_86ce74de01';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -8,9 +8,9 @@ export type Functions = {
   catalogue_is_as_known: { takes: { p_changes: object }; gives: boolean };
   catalogue_read: { takes: {}; gives: unknown };
   catalogue_take_over: { takes: { p: object }; gives: unknown };
-  chunk_commit: { takes: { p_job: string; p_attempt: number; p_index: number; p_token: string; p_results: object; p_succeeded: number; p_failed: number; p_waited?: boolean }; gives: unknown };
-  chunk_fail: { takes: { p_job: string; p_attempt: number; p_index: number; p_part: number; p_reason: string }; gives: unknown };
-  chunk_lease: { takes: { p_job: string; p_attempt: number; p_index: number; p_token: string; p_seconds: number }; gives: unknown };
+  chunk_commit: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_results: object; p_succeeded: number; p_failed: number; p_waited?: boolean }; gives: unknown };
+  chunk_fail: { takes: { p_job: string; p_run: number; p_index: number; p_revision: number; p_reason: string }; gives: unknown };
+  chunk_lease: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_seconds: number }; gives: unknown };
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
   customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
@@ -20,7 +20,7 @@ export type Functions = {
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_cancel_begin: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_delete: { takes: { p_job: string; p_user: string }; gives: unknown };
-  job_dispatch: { takes: { p_job: string; p_attempt: number; p_from: number; p_limit: number }; gives: unknown };
+  job_dispatch: { takes: { p_job: string; p_run: number; p_from: number; p_limit: number }; gives: unknown };
   job_end: { takes: { p_job: string; p_status: string }; gives: void };
   job_lock: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_retry: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
@@ -32,7 +32,7 @@ export type Functions = {
   jobs_await: { takes: { p_user: string }; gives: boolean };
   jobs_cancel_overdue: { takes: {}; gives: unknown };
   jobs_purge: { takes: { p_days: number; p_limit: number }; gives: number };
-  jobs_stalled: { takes: { p_attempts: number; p_limit: number }; gives: unknown };
+  jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number }; gives: unknown };
   ledger_commutes: { takes: { p_user: string; p_fact: object; p_position: string }; gives: boolean };
   ledger_hold: { takes: { p_user: string; p_job: string; p_run: number; p_credits: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
   ledger_post_fold: { takes: { p: object }; gives: string | null };

@@ -36,7 +36,7 @@ async function makeJob(setting: Setting, token: string, count: number): Promise<
     );
   }
   await pool.query(
-    `update jobs set status = 'completed', attempt = 1, header = $2, rows_total = $3, rows_done = $3,
+    `update jobs set status = 'completed', run = 1, header = $2, rows_total = $3, rows_done = $3,
          rows_succeeded = $3, chunks_total = $4, started_at = now(), finished_at = now()
        where id = $1`,
     [job.id, JSON.stringify(leadHeader), count, chunks],

@@ -1,12 +1,12 @@
 -- Begins to cancel a running job: no chunk is begun any more; what is finished of those being worked can
--- still be committed. → {attempt, atWork: how many those are}, null when the job is not running
+-- still be committed. → {run, atWork: how many those are}, null when the job is not running
 create function rowloom.job_cancel_begin(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status <> 'running' then return null; end if;
   update jobs set cancel_at = coalesce(cancel_at, clock_timestamp()) where id = p_job;
-  return jsonb_build_object('attempt', j.attempt, 'atWork', (
+  return jsonb_build_object('run', j.run, 'atWork', (
     select count(*) from job_chunks
       where job_id = p_job and status = 'pending' and lease_until > clock_timestamp()));
 end $$;

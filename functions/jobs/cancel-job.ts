@@ -20,7 +20,7 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
   const of = { p_job: input.jobId, p_user: input.userId };
   const began = ctx.now().getTime();
   let running = await begin(ctx, of);
-  if (running) await stopWork(ctx, input.jobId, running.attempt);
+  if (running) await stopWork(ctx, input.jobId, running.run);
   while (running && running.atWork > 0 && ctx.now().getTime() - began < patienceMs) {
     await new Promise((resolve) => setTimeout(resolve, lookMs));
     running = await begin(ctx, of);
@@ -30,17 +30,17 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
   return jobView(job, ctx.now());
 }
 
-const stopping = z.strictObject({ attempt: z.int(), atWork: z.int() }).nullable();
+const stopping = z.strictObject({ run: z.int(), atWork: z.int() }).nullable();
 
 const begin = (ctx: Ctx, of: { p_job: string; p_user: string }) =>
   ctx.db.call('job_cancel_begin', of, stopping);
 
 /**
- * Takes back what is queued of an attempt that ends, and tells who works on it. If either fails, what still
+ * Takes back what is queued of a run that ends, and tells who works on it. If either fails, what still
  * comes finds that there is nothing to do.
  */
-export async function stopWork(ctx: Ctx, jobId: string, attempt: number): Promise<void> {
-  const cancelled = ctx.qstash.messages.cancel({ filter: { label: runLabel(jobId, attempt) } });
+export async function stopWork(ctx: Ctx, jobId: string, run: number): Promise<void> {
+  const cancelled = ctx.qstash.messages.cancel({ filter: { label: runLabel(jobId, run) } });
   const takeBack = timeLimit(queueTimeoutMs, cancelled).catch(() => {
     ctx.log('cancel_messages_failed', { jobId });
   });

@@ -1,5 +1,5 @@
 -- Takes a job and its rows away. The row stays for the ledger's sake, without content.
--- → {stopped: whether it was running, attempt}
+-- → {stopped: whether it was running, run}
 create function rowloom.job_delete(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
@@ -11,5 +11,5 @@ begin
       finished_at = coalesce(finished_at, clock_timestamp()), upload_id = null,
       filename = '', prompt = '', columns = null, header = null, idempotency_key = null, request_hash = null
     where id = p_job;
-  return jsonb_build_object('stopped', j.status = 'running', 'attempt', j.attempt);
+  return jsonb_build_object('stopped', j.status = 'running', 'run', j.run);
 end $$;

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { stopWork } from './cancel-job.ts';
 
-const deleted = z.strictObject({ stopped: z.boolean(), attempt: z.int() });
+const deleted = z.strictObject({ stopped: z.boolean(), run: z.int() });
 
 /**
  * Removes a job with its rows and results, for good; one that runs is cancelled first. Its ledger
@@ -11,7 +11,7 @@ const deleted = z.strictObject({ stopped: z.boolean(), attempt: z.int() });
  */
 export async function deleteJob(ctx: Ctx, input: { userId: string; jobId: string }): Promise<void> {
   const of = { p_job: input.jobId, p_user: input.userId };
-  const { stopped, attempt } = await ctx.db.call('job_delete', of, deleted);
+  const { stopped, run } = await ctx.db.call('job_delete', of, deleted);
   if (!stopped) return;
-  await Promise.all([stopWork(ctx, input.jobId, attempt), settleQuietly(ctx, input.userId)]);
+  await Promise.all([stopWork(ctx, input.jobId, run), settleQuietly(ctx, input.userId)]);
 }

@@ -1,7 +1,7 @@
 -- Marks what is published and gives what comes next: pending chunks from p_from on, at most p_limit,
--- in order. → {chunks: [{index, part}], from}; from is where the next call goes on. Null once the
--- attempt is over.
-create function rowloom.job_dispatch(p_job uuid, p_attempt integer, p_from integer, p_limit integer)
+-- in order. → {chunks: [{index, revision}], from}; from is where the next call goes on. Null once the
+-- run is over.
+create function rowloom.job_dispatch(p_job uuid, p_run integer, p_from integer, p_limit integer)
 returns jsonb language plpgsql as $$
 declare
   v_total integer;
@@ -9,13 +9,13 @@ declare
   v_next integer;
 begin
   update jobs set chunks_dispatched = greatest(chunks_dispatched, p_from), dispatched_at = clock_timestamp()
-    where id = p_job and attempt = p_attempt and status = 'running'
+    where id = p_job and run = p_run and status = 'running'
     returning chunks_total into v_total;
   if not found then return null; end if;
-  select coalesce(jsonb_agg(jsonb_build_object('index', c.index, 'part', c.part) order by c.index), '[]'),
+  select coalesce(jsonb_agg(jsonb_build_object('index', c.index, 'revision', c.revision) order by c.index), '[]'),
       case when count(*) = p_limit then max(c.index) + 1 else v_total end
     into v_chunks, v_next
-    from (select index, part from job_chunks where job_id = p_job and index >= p_from and status = 'pending'
+    from (select index, revision from job_chunks where job_id = p_job and index >= p_from and status = 'pending'
             order by index limit p_limit) c;
   return jsonb_build_object('chunks', v_chunks, 'from', v_next);
 end $$;

@@ -11,14 +11,14 @@ const batchToCome = z.strictObject({ chunks: z.array(chunkRef), from: z.int() })
 
 /**
  * Publishes what of a job has not been, batch by batch, from chunk `from` on. The database keeps how far
- * it came, so that another can go on; it stops by itself when the attempt is over.
+ * it came, so that another can go on; it stops by itself when the run is over.
  */
 export async function dispatchJob(ctx: Ctx, dispatch: Dispatch, from: number): Promise<void> {
-  const { jobId, attempt } = dispatch;
+  const { jobId, run } = dispatch;
   const next = (at: number) =>
     ctx.db.call(
       'job_dispatch',
-      { p_job: jobId, p_attempt: attempt, p_from: at, p_limit: batchMessages },
+      { p_job: jobId, p_run: run, p_from: at, p_limit: batchMessages },
       batchToCome,
     );
   for (let batch = await next(from); batch && batch.chunks.length > 0;) {

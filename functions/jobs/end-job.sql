@@ -9,7 +9,7 @@ begin
   select * into j from jobs where id = p_job and status = 'running' for update;
   if not found then return; end if;
   v_back := (j.rows_total - j.rows_succeeded) * j.credits_per_row;
-  perform rowloom.ledger_release(j.user_id, p_job, j.attempt, v_back, j.rows_succeeded - j.rows_kept);
+  perform rowloom.ledger_release(j.user_id, p_job, j.run, v_back, j.rows_succeeded - j.rows_kept);
   v_released := case when j.metered then v_back else 0 end;
   update jobs set status = p_status, finished_at = clock_timestamp(), progress_at = clock_timestamp(),
       credits_charged = credits_charged + credits_held - v_released,

@@ -8,7 +8,7 @@ export const summaryColumns = [
   'filename',
   'processor',
   'status',
-  'attempt',
+  'run',
   'rows_kept',
   'rows_total',
   'rows_done',
@@ -46,7 +46,7 @@ export function withLive(job: JobSummary, live: LiveRows): JobSummary {
   };
 }
 
-/** Seconds until the end at the speed of this attempt so far; null while there is none to go by. */
+/** Seconds until the end at the speed of this run so far; null while there is none to go by. */
 function etaSeconds(job: JobSummary, now: Date): number | null {
   if (job.status !== 'running' || job.started_at === null) return null;
   const done = job.rows_done - job.rows_kept;
@@ -87,7 +87,7 @@ export const hasEnded = (status: JobStatus): boolean =>
 /** What a job's messages are addressed by. */
 export const dispatchOf = (job: JobSummary) => ({
   jobId: job.id,
-  attempt: job.attempt,
+  run: job.run,
   userId: job.user_id,
   rows: job.rows_total - job.rows_kept,
 });

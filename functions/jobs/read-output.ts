@@ -30,7 +30,7 @@ type ChunkRow = Pick<JsonRow<typeof jobChunks>, 'index' | 'rows'> & {
 type Form = {
   columns: number;
   added: readonly string[];
-  /** Only rows that are finished in this attempt; null for all rows of an ended job. */
+  /** Only rows that are finished in this run; null for all rows of an ended job. */
   partialOf: number | null;
   unworked: string;
   raw: boolean;
@@ -54,13 +54,13 @@ export async function readOutput(
       'rows_expired',
       `Rows and results are kept for ${ctx.config.resultRetentionDays} days.`,
     );
-  if (job.header === null || job.attempt === 0)
+  if (job.header === null || job.run === 0)
     throw new DomainError('no_output', 'The job has not run; there is nothing to read.');
 
   const flags = `${options.raw ? 'r' : ''}${options.bom ? 'b' : ''}`;
   return {
     filename: `${job.filename.replace(/\.csv$/i, '')}-results.csv`,
-    etag: hasEnded(job.status) ? `"${job.id}-${job.attempt}${flags}"` : null,
+    etag: hasEnded(job.status) ? `"${job.id}-${job.run}${flags}"` : null,
     body: streamOf(recordsOf(ctx, job, options)),
   };
 }
@@ -71,7 +71,7 @@ async function* recordsOf(ctx: Ctx, job: JobRow, options: OutputOptions): AsyncG
   const form: Form = {
     columns: header.length,
     added,
-    partialOf: hasEnded(job.status) ? null : job.attempt,
+    partialOf: hasEnded(job.status) ? null : job.run,
     unworked: job.status === 'cancelled' ? 'The job was cancelled' : 'Not processed',
     raw: options.raw,
   };
@@ -90,7 +90,7 @@ async function* recordsOf(ctx: Ctx, job: JobRow, options: OutputOptions): AsyncG
     throw new DomainError('rows_expired', 'The rows went while they were read.');
 }
 
-/** Chunks of this attempt behind `after`, in order: at least one, if there is any. */
+/** Chunks of this run behind `after`, in order: at least one, if there is any. */
 const readPage = (ctx: Ctx, job: JobRow, after: number, isPartial: boolean): Promise<ChunkRow[]> =>
   ctx.db.rows<ChunkRow>(
     `select index, rows, results from (
@@ -98,10 +98,10 @@ const readPage = (ctx: Ctx, job: JobRow, after: number, isPartial: boolean): Pro
             sum(pg_column_size(rows) + coalesce(pg_column_size(results), 0)) over (order by index) as bytes
           from job_chunks
           where job_id = $1 and index > $2 ${isPartial ? 'and results is not null' : ''}
-            and exists (select 1 from jobs where id = $1 and attempt = $3)
+            and exists (select 1 from jobs where id = $1 and run = $3)
           order by index limit ${pageChunks}) page
       where bytes < ${pageBytes} or nth = 1 order by index`,
-    [job.id, after, job.attempt],
+    [job.id, after, job.run],
   );
 
 function chunkRecords({ rows, results }: ChunkRow, form: Form): string {

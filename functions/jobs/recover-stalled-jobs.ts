@@ -9,10 +9,10 @@ import { jobRow } from './job-row.ts';
 import { dispatchOf } from './job.pure.ts';
 
 /** Leases that a chunk may lose before it is given up. */
-const mostAttempts = 8;
+const mostFruitlessLeases = 8;
 const perRun = 20;
 
-const ended = z.array(z.strictObject({ job: z.string(), attempt: z.int(), user: z.string() }));
+const ended = z.array(z.strictObject({ job: z.string(), run: z.int(), user: z.string() }));
 
 const stalled = z.strictObject({
   job: jobRow,
@@ -27,11 +27,11 @@ type Stalled = z.infer<typeof stalled>;
  * by side do not take the same one.
  */
 export async function recoverStalledJobs(ctx: Ctx): Promise<{ stalled: number }> {
-  for (const { job, attempt, user } of await ctx.db.call('jobs_cancel_overdue', {}, ended)) {
-    await stopWork(ctx, job, attempt);
+  for (const { job, run, user } of await ctx.db.call('jobs_cancel_overdue', {}, ended)) {
+    await stopWork(ctx, job, run);
     await settleQuietly(ctx, user);
   }
-  const limits = { p_attempts: mostAttempts, p_limit: perRun };
+  const limits = { p_fruitless_leases: mostFruitlessLeases, p_limit: perRun };
   const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
   for (const one of found)
     await revive(ctx, one).catch(() => {
@@ -45,10 +45,10 @@ async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void>
   ctx.log('job_stalled', { jobId: job.id, pending: pending.length, spent: spent.length });
   if (job.chunks_dispatched < job.chunks_total)
     return dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched);
-  for (const { index: chunk, part } of spent)
+  for (const { index: chunk, revision } of spent)
     await failChunk(
       ctx,
-      { jobId: job.id, attempt: job.attempt, chunk, part },
+      { jobId: job.id, run: job.run, chunk, revision },
       'Could not be processed',
     );
   await publishAll(ctx, dispatchOf(job), pending, String(ctx.now().getTime()));

@@ -18,7 +18,7 @@ begin
   end if;
   v_run := rowloom.job_run(p_job, j.rows_total - j.rows_succeeded, p_per_row, p_unlimited, p_standing);
   if (v_run ->> 'started')::boolean then
-    update job_chunks set status = 'pending', rows_failed = 0, attempts = 0,
+    update job_chunks set status = 'pending', rows_failed = 0, fruitless_leases = 0,
         lease_token = null, lease_until = null
       where job_id = p_job and rows_succeeded < row_count;
   end if;

@@ -5,7 +5,7 @@ begin
   return exists (select 1 from jobs where user_id = p_user and status = 'awaiting_credits');
 end $$;
 
--- Holds the credits of p_rows rows and sets a locked job running, as its next attempt. With too few credits,
+-- Holds the credits of p_rows rows and sets a locked job running, as its next run. With too few credits,
 -- or while the account is suspended, nothing changes. p_unlimited, p_standing: what the caller has seen the
 -- user to be entitled to, and as of which version; RL409 books_behind when that is no more, or not settled.
 -- → {started, job, suspended, required, balance}
@@ -18,14 +18,14 @@ declare
   v_hold jsonb;
 begin
   select * into j from jobs where id = p_job;
-  v_hold := rowloom.ledger_hold(j.user_id, p_job, j.attempt + 1, v_required, p_unlimited, p_standing);
+  v_hold := rowloom.ledger_hold(j.user_id, p_job, j.run + 1, v_required, p_unlimited, p_standing);
   if v_hold ->> 'outcome' in ('refold', 'changed') then
     raise exception using errcode = 'RL409', message = 'books_behind', detail = v_hold ->> 'outcome';
   elsif v_hold ->> 'outcome' <> 'held' then
     return jsonb_build_object('started', false, 'job', to_jsonb(j), 'required', v_required,
       'balance', v_hold -> 'balance', 'suspended', v_hold ->> 'outcome' = 'suspended');
   end if;
-  update jobs set status = 'running', attempt = j.attempt + 1, chunks_dispatched = 0, revivals = 0,
+  update jobs set status = 'running', run = j.run + 1, chunks_dispatched = 0, watchdog_runs = 0,
       rows_kept = rows_succeeded, rows_done = rows_succeeded, rows_failed = 0,
       credits_per_row = p_per_row, metered = not p_unlimited,
       credits_held = case when p_unlimited then 0 else v_required end,

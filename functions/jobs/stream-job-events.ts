@@ -31,7 +31,7 @@ export type Follow = {
 };
 
 /**
- * A job's way to its end: `progress` when it has moved, never back within an attempt; `done` last;
+ * A job's way to its end: `progress` when it has moved, never back within a run; `done` last;
  * `quiet` when there was nothing to say for 15 s. Ends without `done` after five minutes, when the job
  * is deleted or when the database has failed for 30 s: the client comes again. Never throws.
  */

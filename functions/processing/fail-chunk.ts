@@ -16,9 +16,9 @@ export async function failChunk(
     'chunk_fail',
     {
       p_job: message.jobId,
-      p_attempt: message.attempt,
+      p_run: message.run,
       p_index: message.chunk,
-      p_part: message.part,
+      p_revision: message.revision,
       p_reason: reason,
     },
     failed,

@@ -1,25 +1,25 @@
 -- Takes the lease on a chunk.
--- → {outcome: leased, chunk {rows, results, attempts, part}, job {…}} | {outcome: done | gone}
+-- → {outcome: leased, chunk {rows, results, fruitlessLeases, revision}, job {…}} | {outcome: done | gone}
 --   | {outcome: busy, retryAfterSeconds}
 create function rowloom.chunk_lease(
-  p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_seconds integer
+  p_job uuid, p_run integer, p_index integer, p_token uuid, p_seconds integer
 ) returns json language plpgsql as $$
 declare
   c job_chunks%rowtype;
   j jobs%rowtype;
 begin
   select * into j from jobs where id = p_job;
-  if not found or j.status <> 'running' or j.attempt <> p_attempt or j.cancel_at is not null then
+  if not found or j.status <> 'running' or j.run <> p_run or j.cancel_at is not null then
     return '{"outcome":"gone"}';
   end if;
-  update job_chunks set lease_token = p_token, attempts = attempts + 1,
+  update job_chunks set lease_token = p_token, fruitless_leases = fruitless_leases + 1,
       lease_until = clock_timestamp() + p_seconds * interval '1 second'
     where job_id = p_job and index = p_index and status = 'pending'
       and (lease_until is null or lease_until < clock_timestamp())
     returning * into c;
   if found then
     return json_build_object('outcome', 'leased',
-      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'attempts', c.attempts, 'part', c.part),
+      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
         'header', j.header, 'prompt', j.prompt, 'processor', j.processor));
   end if;
@@ -38,7 +38,7 @@ end $$;
 -- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
 -- → {outcome: committed | stale | gone, status}. Only the holder of the lease may commit.
 create function rowloom.chunk_commit(
-  p_job uuid, p_attempt integer, p_index integer, p_token uuid, p_results json, p_succeeded integer, p_failed integer,
+  p_job uuid, p_run integer, p_index integer, p_token uuid, p_results json, p_succeeded integer, p_failed integer,
   p_waited boolean default false
 ) returns json language plpgsql as $$
 declare
@@ -47,14 +47,14 @@ declare
   v_failed integer;
 begin
   select * into j from jobs where id = p_job for update;
-  if not found or j.status <> 'running' or j.attempt <> p_attempt then
+  if not found or j.status <> 'running' or j.run <> p_run then
     return '{"outcome":"gone"}';
   end if;
   update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
       status = case when p_succeeded + p_failed = c.row_count then 'done' else 'pending' end,
-      attempts = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
-        then 0 else c.attempts end,
-      part = c.part + 1, lease_token = null, lease_until = null
+      fruitless_leases = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
+        then 0 else c.fruitless_leases end,
+      revision = c.revision + 1, lease_token = null, lease_until = null
     from (select rows_succeeded, rows_failed from job_chunks
             where job_id = p_job and index = p_index for update) before
     where c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.lease_token = p_token

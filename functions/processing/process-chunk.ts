@@ -23,7 +23,7 @@ import { createConnectionLimiter, type Slots } from '../providers/connection-lim
 import { processRows, type RowOutcome } from './process-rows.ts';
 
 /** Deliveries in a row that may bring no row to its end because providers are slow or over their limit. */
-const mostPostponed = 2;
+const mostFruitlessDeliveries = 2;
 /** The longest that a provider's own word puts a chunk off. */
 const longestPauseSeconds = 900;
 
@@ -36,8 +36,8 @@ const lease = z.discriminatedUnion('outcome', [
     chunk: z.strictObject({
       rows: listOf<string[][]>(),
       results: listOf<StoredResults>().nullable(),
-      attempts: z.int(),
-      part: z.int(),
+      fruitlessLeases: z.int(),
+      revision: z.int(),
     }),
     job: z.strictObject({
       userId: z.string(),
@@ -70,7 +70,7 @@ export async function processChunk(
     'chunk_lease',
     {
       p_job: message.jobId,
-      p_attempt: message.attempt,
+      p_run: message.run,
       p_index: message.chunk,
       p_token: token,
       p_seconds: leaseSeconds,
@@ -90,7 +90,7 @@ export async function processChunk(
   const processor = processors.get(job.processor);
   const { prompt } = job;
   const header = columnNames(job.header);
-  const leads = pendingRowsOf(chunk.rows, chunk.results, message.attempt);
+  const leads = pendingRowsOf(chunk.rows, chunk.results, message.run);
   try {
     await toolbox.prepare(leads.flatMap(({ row }) => processor?.research?.(header, row) ?? []));
     const outcomes = await processRows(ctx, {
@@ -124,13 +124,13 @@ async function settle(
   outcomes: Map<number, RowOutcome>,
   isCancelled: boolean,
 ): Promise<ChunkOutcome> {
-  const { attempt } = message;
-  const { added, waitMs, inTurn } = sortOut(outcomes, chunk.attempts);
-  const results = mergeResults(chunk.rows.length, chunk.results, added, attempt);
-  const { succeeded, failed, left } = countResults(results, attempt);
+  const { run } = message;
+  const { added, waitMs, inTurn } = sortOut(outcomes, chunk.fruitlessLeases);
+  const results = mergeResults(chunk.rows.length, chunk.results, added, run);
+  const { succeeded, failed, left } = countResults(results, run);
   const outcome = await commit(ctx, {
     p_job: message.jobId,
-    p_attempt: attempt,
+    p_run: run,
     p_index: message.chunk,
     p_token: token,
     p_results: results,
@@ -143,7 +143,7 @@ async function settle(
   if (left === 0 || isCancelled || outcome.outcome === 'gone') return outcome;
   const dispatch = { ...message, userId: job.userId, rows: job.rowsTotal - job.rowsKept };
   const delaySeconds = Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000));
-  const rest = { index: message.chunk, part: chunk.part + 1 };
+  const rest = { index: message.chunk, revision: chunk.revision + 1 };
   await publishChunks(ctx, dispatch, [rest], { round: token, delaySeconds }).catch(
     (cause: unknown) => {
       // This delivery is tried again instead, and finds the rest of the chunk.
@@ -161,14 +161,14 @@ async function settle(
  * the deadline, fail when their chunk got nowhere for several deliveries; rows that only await their turn
  * do not.
  */
-function sortOut(outcomes: Map<number, RowOutcome>, attempts: number) {
+function sortOut(outcomes: Map<number, RowOutcome>, fruitlessLeases: number) {
   const added = new Map<number, RowResult>();
   const postponed = [...outcomes].flatMap(([at, outcome]) => {
     if (outcome.status === 'postponed') return [{ at, ...outcome }];
     added.set(at, outcome);
     return [];
   });
-  if (added.size === 0 && attempts >= mostPostponed)
+  if (added.size === 0 && fruitlessLeases >= mostFruitlessDeliveries)
     for (const { at, inTurn, waitMs } of postponed)
       if (!inTurn)
         added.set(at, {

@@ -14,7 +14,7 @@ const longestEndMs = 300;
 /** How long readers leave Redis alone after it did not answer. */
 const pauseMs = 5000;
 
-const hashOf = (job: { id: string; attempt: number }) => `rowloom:live:${job.id}:${job.attempt}`;
+const hashOf = (job: { id: string; run: number }) => `rowloom:live:${job.id}:${job.run}`;
 const flagOf = (jobId: string) => `rowloom:cancelled:${jobId}`;
 
 export type ProgressWriter = {
@@ -37,10 +37,10 @@ export type ProgressWriter = {
 export function createProgress(
   ctx: Ctx,
   run: <T>(work: () => Promise<T>) => Promise<T>,
-  of: { jobId: string; attempt: number; chunk: number },
+  of: { jobId: string; run: number; chunk: number },
   onCancel: () => void,
 ): ProgressWriter {
-  const hash = hashOf({ id: of.jobId, attempt: of.attempt });
+  const hash = hashOf({ id: of.jobId, run: of.run });
   const field = String(of.chunk);
   const leasedAtMs = ctx.now().getTime();
   const rows = { ...noLiveRows };
@@ -64,7 +64,7 @@ export function createProgress(
     const [, flag] = await commands.exec<[number, unknown]>();
     stored = true;
     written = upTo;
-    // An older flag was for an earlier attempt: nobody leases a chunk of a job that is cancelled.
+    // An older flag was for an earlier run: nobody leases a chunk of a job that is cancelled.
     return Number(flag ?? 0) > leasedAtMs;
   };
   const write = async (): Promise<void> => {
@@ -121,7 +121,7 @@ export async function announceCancel(ctx: Ctx, jobId: string): Promise<void> {
 const silentUntilMs = new WeakMap<Ctx['redis'], number>();
 
 /** Rows of chunks at work that ended but are not committed; zeros when Redis does not answer. */
-export async function readLive(ctx: Ctx, job: { id: string; attempt: number }): Promise<LiveRows> {
+export async function readLive(ctx: Ctx, job: { id: string; run: number }): Promise<LiveRows> {
   const nowMs = ctx.now().getTime();
   if (nowMs < (silentUntilMs.get(ctx.redis) ?? 0)) return noLiveRows;
   try {

@@ -11,24 +11,24 @@ export const batchMessages = 100;
 const retries = 3;
 const retryDelay = '10000 * pow(3, retried)';
 
-/** `part`: how often a part of the chunk was committed when the message was made. */
-export type ChunkMessage = { jobId: string; attempt: number; chunk: number; part: number };
+/** `revision`: how often some of the chunk was committed when the message was made. */
+export type ChunkMessage = { jobId: string; run: number; chunk: number; revision: number };
 
 /** A chunk to publish. */
-export const chunkRef = z.strictObject({ index: z.int(), part: z.int() });
+export const chunkRef = z.strictObject({ index: z.int(), revision: z.int() });
 export type ChunkRef = z.infer<typeof chunkRef>;
 
-/** What a job's messages are addressed by: its id, the attempt, and whose lane they take. */
-export type Dispatch = { jobId: string; attempt: number; userId: string; rows: number };
+/** What a job's messages are addressed by: its id, the run, and whose lane they take. */
+export type Dispatch = { jobId: string; run: number; userId: string; rows: number };
 
 /** Between tries to publish. */
 const pausesMs = [200, 800];
 
 /**
- * By this label the messages of a job's attempt are found, and taken back: those of a retry that begins
+ * By this label the messages of a job's run are found, and taken back: those of a retry that begins
  * meanwhile are others.
  */
-export const runLabel = (jobId: string, attempt: number): string => `job-${jobId}-${attempt}`;
+export const runLabel = (jobId: string, run: number): string => `job-${jobId}-${run}`;
 
 /**
  * Publishes chunks. `round` tells a repeated publication from QStash's memory of the first:
@@ -36,7 +36,7 @@ export const runLabel = (jobId: string, attempt: number): string => `job-${jobId
  */
 export async function publishChunks(
   ctx: Ctx,
-  { jobId, attempt, userId, rows }: Dispatch,
+  { jobId, run, userId, rows }: Dispatch,
   chunks: ChunkRef[],
   { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
 ): Promise<void> {
@@ -44,14 +44,14 @@ export async function publishChunks(
   // Built anew for each try: batchJSON turns bodies into text in place, so a second try with the same
   // messages would send JSON of JSON.
   const messages = () =>
-    chunks.map(({ index: chunk, part }) => ({
+    chunks.map(({ index: chunk, revision }) => ({
       url: `${publicUrl}/queue/chunks`,
-      body: { jobId, attempt, chunk, part } satisfies ChunkMessage,
+      body: { jobId, run, chunk, revision } satisfies ChunkMessage,
       retries,
       retryDelay,
       ...(delaySeconds > 0 && { delay: delaySeconds }),
-      label: runLabel(jobId, attempt),
-      deduplicationId: `${jobId}-${attempt}-${chunk}-${round}`,
+      label: runLabel(jobId, run),
+      deduplicationId: `${jobId}-${run}-${chunk}-${round}`,
       flowControl: laneOf(userId, rows, parallelInvocations),
       failureCallback: `${publicUrl}/queue/chunk-failures`,
     }));

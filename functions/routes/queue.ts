@@ -15,9 +15,9 @@ const largestMessageBytes = 1_048_576;
 
 const chunkMessage = z.object({
   jobId: z.uuid(),
-  attempt: z.number().int().positive(),
+  run: z.number().int().positive(),
   chunk: z.number().int().nonnegative(),
-  part: z.number().int().nonnegative().default(0),
+  revision: z.number().int().nonnegative().default(0),
 });
 
 const reconcileMessage = z.object({

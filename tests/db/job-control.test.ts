@@ -110,8 +110,8 @@ describe('retry', () => {
       credits: { held: 2, charged: 16, released: 2 },
     });
     expect(fixture.messages()).toEqual([
-      { jobId, attempt: 2, chunk: 0, part: 1 },
-      { jobId, attempt: 2, chunk: 1, part: 1 },
+      { jobId, run: 2, chunk: 0, revision: 1 },
+      { jobId, run: 2, chunk: 1, revision: 1 },
     ]);
     await work(fixture.messages(), ['lead 7']);
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
@@ -126,7 +126,7 @@ describe('retry', () => {
     ]);
   });
 
-  test('a message of the attempt before does nothing; an error stays until its row is worked', async () => {
+  test('a message of the run before does nothing; an error stays until its row is worked', async () => {
     const { userId, jobId, messages } = await endedWithFailures();
     await retryJob(ctx, { userId, jobId });
     expect(await processChunk(ctx, messages[0] as ChunkMessage, providers())).toEqual({
@@ -179,7 +179,7 @@ describe('retry', () => {
     await expect(retryJob(ctx, whole)).rejects.toMatchObject({ code: 'nothing_to_retry' });
   });
 
-  test('two at once start one attempt', async () => {
+  test('two at once start one run', async () => {
     const { userId, jobId } = await endedWithFailures();
     const outcomes = await Promise.allSettled([1, 2].map(() => retryJob(ctx, { userId, jobId })));
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
@@ -320,7 +320,7 @@ describe('the time limit of an invocation', () => {
     expect(status).toBe('running');
     expect(rows.done).toBeGreaterThan(0);
     expect(rows.done).toBeLessThan(6);
-    expect(fixture.messages()).toEqual([{ ...message, part: 1 }]);
+    expect(fixture.messages()).toEqual([{ ...message, revision: 1 }]);
     expect(await fixture.output(userId, jobId, true)).toHaveLength(1 + rows.done);
     // The queue gives the first message up, for all that it knows: its rest has one of its own.
     expect(await failChunk(ctx, message, 'Could not be processed')).toEqual({ outcome: 'stale' });
@@ -439,8 +439,8 @@ describe('the watchdog', () => {
     await quiet(jobId, 1);
     await recoverStalledJobs(ctx);
     expect(fixture.messages().filter((message) => message.jobId === jobId)).toEqual([
-      { jobId, attempt: 2, chunk: 0, part: 1 },
-      { jobId, attempt: 2, chunk: 1, part: 1 },
+      { jobId, run: 2, chunk: 0, revision: 1 },
+      { jobId, run: 2, chunk: 1, revision: 1 },
     ]);
   });
 });

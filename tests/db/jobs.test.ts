@@ -324,7 +324,7 @@ describe('the watchdog', () => {
     const before = new Set(fixture.published.map(({ deduplicationId }) => deduplicationId));
     await processChunk(ctx, messages[0] as ChunkMessage, providers());
     await database.pool.query(
-      'update job_chunks set attempts = 8 where job_id = $1 and index = 1',
+      'update job_chunks set fruitless_leases = 8 where job_id = $1 and index = 1',
       [jobId],
     );
     await database.pool.query(

@@ -74,6 +74,8 @@ describe('indexes', () => {
       'users_email_ascii_lower_idx',
       `select * from users where lower(email collate "C") = lower('x' collate "C")`,
     ],
+    ['providers_pkey', "select * from providers where name = 'x'"],
+    ['paused_lanes_pkey', "select * from paused_lanes where lane = 'x'"],
     ['stripe_customers_pkey', "select * from stripe_customers where customer_id = 'x'"],
     [
       'stripe_customers_user_idx',

@@ -19,12 +19,12 @@ let jobs = 0;
 let nowMs: number;
 let lines: string[];
 let ctx: Ctx;
-let job: { id: string; attempt: number };
+let job: { id: string; run: number };
 
 beforeEach(() => {
   server.faults.clear();
   jobs += 1;
-  job = { id: `job-${jobs}`, attempt: 1 };
+  job = { id: `job-${jobs}`, run: 1 };
   nowMs = Date.parse('2026-10-01T12:00:00Z');
   lines = [];
   ctx = {
@@ -51,7 +51,7 @@ function metered() {
 
 const direct = <T>(work: () => Promise<T>): Promise<T> => work();
 const writer = (chunk = 0, run = direct, onCancel = () => {}) =>
-  createProgress(ctx, run, { jobId: job.id, attempt: job.attempt, chunk }, onCancel);
+  createProgress(ctx, run, { jobId: job.id, run: job.run, chunk }, onCancel);
 
 async function rows(progress: ReturnType<typeof writer>, count: number, ok = true) {
   for (let i = 0; i < count; i += 1) progress.row(ok);
@@ -73,13 +73,13 @@ describe('rows of a chunk at work', () => {
     expect(await redis.exists(`rowloom:live:${job.id}:1`)).toBe(0);
   });
 
-  test('of several chunks add up; those of another attempt or job are apart', async () => {
+  test('of several chunks add up; those of another run or job are apart', async () => {
     const chunks = [writer(0), writer(1), writer(7)];
     await Promise.all(chunks.map((progress) => rows(progress, 6)));
     expect(await readLive(ctx, job)).toEqual({ succeeded: 18, failed: 0 });
     await chunks[1]?.end();
     expect(await readLive(ctx, job)).toEqual({ succeeded: 12, failed: 0 });
-    expect(await readLive(ctx, { ...job, attempt: 2 })).toEqual({ succeeded: 0, failed: 0 });
+    expect(await readLive(ctx, { ...job, run: 2 })).toEqual({ succeeded: 0, failed: 0 });
     expect(await readLive(ctx, { ...job, id: 'other' })).toEqual({ succeeded: 0, failed: 0 });
   });
 
@@ -171,10 +171,10 @@ describe('a job that was cancelled', () => {
     await progress.end();
   });
 
-  test('can be run again: the new attempt is not stopped', async () => {
+  test('can be run again: the new run is not stopped', async () => {
     await announceCancel(ctx, job.id);
     nowMs += 50;
-    job = { ...job, attempt: 2 };
+    job = { ...job, run: 2 };
     const progress = writer();
     await rows(progress, 10);
     expect(progress.cancelled).toBe(false);
@@ -183,7 +183,7 @@ describe('a job that was cancelled', () => {
 });
 
 describe('Redis', () => {
-  test('down: no error, no rows, one attempt of a writer, one of the readers in five seconds', async () => {
+  test('down: no error, no rows, one run of a writer, one of the readers in five seconds', async () => {
     server.faults.add({ kind: 'drop' });
     const { meter, run } = metered();
     const progress = writer(0, run);

@@ -118,7 +118,7 @@ export async function checkEnd(stage: Stage, end: End): Promise<void> {
 
 type Books = {
   status: string;
-  attempt: number;
+  run: number;
   rows_total: number;
   rows_succeeded: number;
   deleted: boolean;
@@ -131,7 +131,7 @@ type Books = {
 /** → the credits that the job has cost. */
 async function checkJob({ fixture, tally }: Stage, end: End, told: Told): Promise<number> {
   const [books] = await fixture.query<Books>(
-    `select j.status, j.attempt, j.rows_total, j.rows_succeeded, j.deleted_at is not null as deleted,
+    `select j.status, j.run, j.rows_total, j.rows_succeeded, j.deleted_at is not null as deleted,
         coalesce(-sum(e.amount) filter (where e.kind = 'hold'), 0)::int as held,
         coalesce(sum(e.amount) filter (where e.kind = 'release'), 0)::int as released,
         coalesce(array_agg(e.idempotency_key) filter (where e.kind = 'hold'), '{}') as holds,
@@ -143,20 +143,18 @@ async function checkJob({ fixture, tally }: Stage, end: End, told: Told): Promis
   tally.count(`end: ${books.deleted ? 'deleted' : books.status}`);
   const spent = books.held - books.released;
   expect(spent, 'credits charged = rows ok').toBe(books.rows_succeeded);
-  const attempts = Array.from({ length: books.attempt }, (_, i) => `${told.id}:${i + 1}`);
-  expect(books.holds.toSorted(), 'one hold an attempt').toEqual(
-    attempts.map((a) => `hold:${a}`).toSorted(),
-  );
+  const runs = Array.from({ length: books.run }, (_, i) => `${told.id}:${i + 1}`);
+  expect(books.holds.toSorted(), 'one hold a run').toEqual(runs.map((a) => `hold:${a}`).toSorted());
   expect(
-    attempts.map((a) => `release:${a}`),
-    'at most one release an attempt',
+    runs.map((a) => `release:${a}`),
+    'at most one release a run',
   ).toEqual(expect.arrayContaining(books.releases));
   expect(new Set(books.releases).size).toBe(books.releases.length);
   if (books.deleted) {
     expect(told.deleted).toBe(true);
     return spent;
   }
-  if (books.attempt === 0) {
+  if (books.run === 0) {
     expect(books.status).toMatch(/^(awaiting_credits|cancelled)$/);
     return spent;
   }

@@ -53,7 +53,7 @@ const jobFaults: Record<string, string> = {
       cross join lateral (
         select sum(rows_succeeded) as succeeded, sum(rows_failed) as failed, sum(row_count) as total
           from job_chunks where job_id = j.id) c
-      where j.attempt > 0 and j.purged_at is null
+      where j.run > 0 and j.purged_at is null
         and (j.rows_succeeded <> c.succeeded or j.rows_failed <> c.failed or j.rows_total <> c.total)`,
   'a chunk counts what its results say': `
     select c.job_id, c.index, c.rows_succeeded, r.ok from job_chunks c
@@ -82,9 +82,9 @@ const jobFaults: Record<string, string> = {
       join credit_facts h on h.key = r.body ->> 'hold'
       where e.kind = 'release' and (e.details ->> 'charged')::bigint
         is distinct from (h.body ->> 'credits')::bigint - (r.body ->> 'credits')::bigint`,
-  'what is charged is the rows that succeeded, at the price of their attempt': `
+  'what is charged is the rows that succeeded, at the price of their run': `
     select id, rows_succeeded, credits_charged from jobs
-      where attempt = 1 and metered and status <> 'running'
+      where run = 1 and metered and status <> 'running'
         and credits_charged <> rows_succeeded * credits_per_row`,
 };
 

@@ -94,7 +94,7 @@ describe('etaSeconds', () => {
     ['nothing is done yet', {}, 10, null],
     ['a quarter took ten seconds', { rows_done: 25 }, 10, 30],
     ['it does not come out even', { rows_done: 30 }, 10, 24],
-    ['rows of an earlier attempt are no speed', { rows_done: 60, rows_kept: 50 }, 5, 20],
+    ['rows of an earlier run are no speed', { rows_done: 60, rows_kept: 50 }, 5, 20],
     ['a retry has done nothing yet', { rows_done: 50, rows_kept: 50 }, 5, null],
     ['the clocks differ', { rows_done: 25 }, -3, 0],
     ['it has ended', { status: 'completed', rows_done: 100 }, 10, null],
@@ -132,7 +132,7 @@ describe('what a client has seen', () => {
     },
   );
 
-  test('never goes back within an attempt, and never shows what cannot be', () => {
+  test('never goes back within a run, and never shows what cannot be', () => {
     fc.assert(
       fc.property(running, fc.array(live, { maxLength: 20 }), (job, polls) => {
         let seen: JobSummary | undefined;
@@ -149,11 +149,11 @@ describe('what a client has seen', () => {
 
   test.each<[string, Partial<JobRow>, number]>([
     ['the end is the truth', { status: 'cancelled' }, 5],
-    ['a new attempt begins anew', { attempt: 2 }, 5],
+    ['a new run begins anew', { run: 2 }, 5],
     ['a made-up id cannot fill a job', { rows_total: 8 }, 5],
-    ['in the same attempt it stays', {}, 8],
+    ['in the same run it stays', {}, 8],
   ])('%s', (_, fields, wanted) => {
-    const job = jobRow({ status: 'running', attempt: 1, rows_total: 20, rows_done: 5, ...fields });
+    const job = jobRow({ status: 'running', run: 1, rows_total: 20, rows_done: 5, ...fields });
     expect(notBefore(job, seenBy('1-6-2-running')).rows_done).toBe(wanted);
   });
 });

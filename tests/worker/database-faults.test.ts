@@ -58,7 +58,7 @@ describe('while the database is down', () => {
         'checkout.session.completed',
         packSession({ userId: me.id, pack: 'small' }),
       );
-      const message = JSON.stringify({ jobId: id, attempt: 1, chunk: 0 });
+      const message = JSON.stringify({ jobId: id, run: 1, chunk: 0 });
       await fail();
       const users = [
         await rig.api('/v1/me', { token }),
@@ -215,7 +215,7 @@ describe('a statement of a delivery that fails', () => {
       rig.qstash.faults.add({ on: 'message', kind: 'status' });
       expect((await rig.upload(token, id, csv)).status).toBe(202);
       const deliver = () =>
-        rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, attempt: 1, chunk: 0 }));
+        rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, run: 1, chunk: 0 }));
       // Nothing else may speak to the database now: what earlier jobs left in the queue stays there.
       rig.qstash.faults.add({ on: 'delivery', kind: 'status', status: 503 });
       await waitFor(() => rig.qstash.state().inFlight === 0);

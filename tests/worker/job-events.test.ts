@@ -94,7 +94,7 @@ describe('one chunk of 60 rows', () => {
     expect(more.at(-1)).toMatchObject({ event: 'done', job: { status: 'completed' } });
     expect(second.text).toMatch(/^retry: \d+$/m);
 
-    // Whoever has all of it hears the end alone; whoever has part of it, what has moved and the end.
+    // Whoever has all of it hears the end alone; whoever has revision of it, what has moved and the end.
     const names = async (lastEventId: string | undefined) =>
       (await (await open(token, id, lastEventId)).rest()).map(({ event }) => event);
     expect(await names(more.at(-1)?.id)).toEqual(['done']);
@@ -137,7 +137,7 @@ test('a client that has gone is not worked for: nobody asks Redis any more', asy
   const after = await commands();
   await delay(1300);
   expect(await commands()).toBe(after);
-  await rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, attempt: 1, chunk: 0 }));
+  await rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, run: 1, chunk: 0 }));
   expect(await rig.readJob(token, id)).toMatchObject({ status: 'completed' });
 });
 

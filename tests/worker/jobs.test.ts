@@ -244,9 +244,7 @@ describe('while a job runs', () => {
     onTestFinished(() => rig.qstash.faults.clear());
     const { id } = await rig.startJob(token, companies(12));
     const deliver = async (chunk: number) =>
-      (
-        await rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, attempt: 1, chunk }))
-      ).json();
+      (await rig.postQueue('/queue/chunks', JSON.stringify({ jobId: id, run: 1, chunk }))).json();
     const output = (query = '') => rig.api(`/v1/jobs/${id}/output${query}`, { token });
     const partial = async () => {
       const answer = await output('?partial=true');

@@ -115,7 +115,7 @@ describe('POST /webhooks/stripe', () => {
 });
 
 describe.each(pathsOf('qstash'))('POST %s', (path) => {
-  const nobody = { jobId: '00000000-0000-4000-8000-000000000000', attempt: 1, chunk: 0 };
+  const nobody = { jobId: '00000000-0000-4000-8000-000000000000', run: 1, chunk: 0 };
   const sourceBody = Buffer.from(JSON.stringify(nobody)).toString('base64');
   const step = { run: 'today', cursor: null, startedAt: 0, since: null, tries: 0 };
   const body = JSON.stringify({ ...nobody, ...step, status: 500, sourceBody });
