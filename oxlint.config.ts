@@ -58,6 +58,7 @@ const effects: Ban = {
 /** The folders of `functions/` and what their files must not import, types included. */
 export const rooms: Record<string, Ban[]> = {
   routes: [rows],
+  env: [http, domain],
   http: [domain],
   stripe: [http],
   clients: [http],

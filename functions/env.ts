@@ -1,4 +1,10 @@
 import * as z from 'zod';
+import * as fields from './env/fields.ts';
+import { modelContradictions, modelFields, modelSettings, modelsOf } from './env/models.ts';
+import { priceFields, pricesOf, priceSettings } from './env/prices.ts';
+
+export type { ModelConfig, Profile } from './env/models.ts';
+export type { Prices } from './env/prices.ts';
 
 /** Everything the Worker is told from outside, parsed once; see docs in README's table. */
 export type Config = ReturnType<typeof shape>;
@@ -14,31 +20,7 @@ export class ConfigError extends Error {
   }
 }
 
-const required = z.string('is missing').min(1, 'is empty');
-const optional = z.string().min(1, 'is empty').optional();
-const url = required.refine(
-  (value) => /^https?:$/.test(protocolOf(value)),
-  'is not an http(s) URL',
-);
-const count = (fallback: number, min = 0, max = 2_000_000_000) =>
-  z
-    .string()
-    .regex(/^\d{1,10}$/, 'is not a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `is less than ${min}`).max(max, `is more than ${max}`))
-    .default(fallback);
-/** Calls a second; unset: as many as there are. */
-const rate = z
-  .string()
-  .regex(/^\d{1,6}(\.\d{1,6})?$/, 'is not a positive decimal number')
-  .transform(Number)
-  .pipe(z.number().positive('is not a positive decimal number'))
-  .optional();
-
-const flag = z
-  .enum(['true', 'false'], 'is neither true nor false')
-  .default('false')
-  .transform((value) => value === 'true');
+const { count, flag, optional, protocolOf, required, url } = fields;
 
 /** What our checkout asks of Stripe, and `stripe:setup` prepares. */
 const checkoutSettings = {
@@ -68,11 +50,10 @@ const schema = z.object({
   UPSTASH_REDIS_REST_TOKEN: required,
   SERPER_API_KEY: required,
   SERPER_BASE_URL: url.default('https://google.serper.dev'),
-  SEARCH_RATE_PER_SECOND: rate,
-  LLM_API_KEY: required,
-  LLM_BASE_URL: url.default('https://api.groq.com/openai/v1'),
-  LLM_MODEL: z.string().min(1, 'is empty').default('llama-3.3-70b-versatile'),
-  LLM_RATE_PER_SECOND: rate,
+  SEARCH_REQUESTS_PER_SECOND: fields.positiveDecimal.optional(),
+  ...modelSettings,
+  PROVIDER_PATIENCE_MINUTES: fields.positiveDecimal.default(60),
+  ...priceSettings,
   AUTH_JWKS_URL: url.optional(),
   AUTH_JWT_SECRET: z.string().min(32, 'is shorter than 32 characters').optional(),
   AUTH_ISSUER: optional,
@@ -99,10 +80,6 @@ const schema = z.object({
   RATE_LIMIT_PER_MINUTE: count(1200, 1),
 });
 
-function protocolOf(value: string): string {
-  return URL.canParse(value) ? new URL(value).protocol : '';
-}
-
 function listOf(value: string): string[] {
   return value
     .split(',')
@@ -118,8 +95,11 @@ const isLoopback = (value: string): boolean =>
   /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(value).hostname);
 
 /** Rules over several values. A deployed Worker that redirects to localhost is a known failure. */
-function contradictions(given: Record<string, string>): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
+function contradictions(
+  given: Record<string, string>,
+  env: Record<string, unknown>,
+): ConfigProblem[] {
+  const problems: ConfigProblem[] = modelContradictions(given, env);
   const { PUBLIC_URL: publicUrl, APP_URL: appUrl } = given;
   if (!given['AUTH_JWKS_URL'] && !given['AUTH_JWT_SECRET'])
     problems.push({ name: 'AUTH_JWKS_URL', problem: 'is missing (or set AUTH_JWT_SECRET)' });
@@ -141,12 +121,25 @@ const checkoutOf = (env: z.infer<typeof checkoutShape>) => ({
 export type CheckoutSettings = ReturnType<typeof checkoutOf>;
 
 const problemsOf = (error: z.ZodError | undefined): ConfigProblem[] =>
-  (error?.issues ?? []).map((issue) => ({ name: String(issue.path[0]), problem: issue.message }));
+  (error?.issues ?? []).map(({ path: [name, ...within], message }) => ({
+    name: String(name),
+    problem: within.length === 0 ? message : `${placeOf(within)} ${message}`,
+  }));
+
+/** Where in a setting of JSON: `[0].baseUrl`. Names that are not ours are not told. */
+const placeOf = (path: PropertyKey[]): string =>
+  path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${isOurs(step) ? step : '…'}`))
+    .join('');
+const ourFields = new Set<PropertyKey>([...modelFields, ...priceFields]);
+const isOurs = (step: PropertyKey): step is string => ourFields.has(step);
 
 const givenOf = (env: Record<string, unknown>, names: string[]): Record<string, string> =>
   Object.fromEntries(
     names.flatMap((name) => {
       const value = env[name];
+      // wrangler gives a table or a list of wrangler.toml as what it is.
+      if (typeof value === 'object' && value !== null) return [[name, JSON.stringify(value)]];
       return typeof value === 'string' ? [[name, value]] : [];
     }),
   );
@@ -158,8 +151,8 @@ export function parseCheckoutSettings(env: Record<string, unknown>): CheckoutSet
   return checkoutOf(parsed.data);
 }
 
-function shape(env: z.infer<typeof schema>) {
-  const trim = (value: string) => value.replace(/\/+$/, '');
+function shape(env: z.infer<typeof schema>, given: Record<string, unknown>) {
+  const trim = fields.withoutEndSlash;
   return {
     database: { url: env.DATABASE_URL, proxyUrl: env.NEON_PROXY_URL },
     stripe: {
@@ -178,14 +171,12 @@ function shape(env: z.infer<typeof schema>) {
     search: {
       apiKey: env.SERPER_API_KEY,
       baseUrl: trim(env.SERPER_BASE_URL),
-      ratePerSecond: env.SEARCH_RATE_PER_SECOND,
+      requestsPerSecond: env.SEARCH_REQUESTS_PER_SECOND,
     },
-    llm: {
-      apiKey: env.LLM_API_KEY,
-      baseUrl: trim(env.LLM_BASE_URL),
-      model: env.LLM_MODEL,
-      ratePerSecond: env.LLM_RATE_PER_SECOND,
-    },
+    models: modelsOf(env, given),
+    /** How long providers that are away are waited for before rows fail. */
+    providerPatienceMs: env.PROVIDER_PATIENCE_MINUTES * 60_000,
+    prices: pricesOf(env),
     auth: {
       jwksUrl: env.AUTH_JWKS_URL,
       jwtSecret: env.AUTH_JWT_SECRET,
@@ -215,7 +206,7 @@ function shape(env: z.infer<typeof schema>) {
 export function parseEnv(env: Record<string, unknown>): Config {
   const given = givenOf(env, Object.keys(schema.shape));
   const parsed = schema.safeParse(given);
-  const problems = [...problemsOf(parsed.error), ...contradictions(given)];
+  const problems = [...problemsOf(parsed.error), ...contradictions(given, env)];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return shape(parsed.data);
+  return shape(parsed.data, env);
 }

@@ -42,7 +42,8 @@ export function createRowTools(
   /** Whose rows these are, the same whenever they are worked: a chunk. */
   owner: string = crypto.randomUUID(),
 ): Toolbox {
-  const { search: searchConfig, llm: llmConfig, parallelInvocations } = ctx.config;
+  const { search: searchConfig, parallelInvocations } = ctx.config;
+  const [model] = ctx.config.models;
   const now = () => ctx.now().getTime();
   const hurryFrom = deadline.startUntil - hurryMs;
   const shared = createSharedRedis(ctx, slots);
@@ -64,8 +65,8 @@ export function createRowTools(
     const gate = createProviderCooldown({ deadline, now, bucket, onClosed });
     return { provider, fetch: slots.fetch, gate, deadline, now };
   };
-  const searching = retriesOf('Search', searchConfig.ratePerSecond);
-  const asking = retriesOf('Model', llmConfig.ratePerSecond);
+  const searching = retriesOf('Search', searchConfig.requestsPerSecond);
+  const asking = retriesOf('Model', model.requestsPerMinute && model.requestsPerMinute / 60);
 
   const research = createResearch({
     cache: createResearchCache(shared, owner),
@@ -78,7 +79,7 @@ export function createRowTools(
       search: research.search,
       complete: (messages, { maxTokens = defaultMaxTokens } = {}) =>
         withRetries(asking, (call) =>
-          askModel(llmConfig, call, messages, maxTokens, now() > hurryFrom),
+          askModel(model, call, messages, maxTokens, now() > hurryFrom),
         ),
     },
     prepare: research.prepare,

@@ -1,4 +1,4 @@
-import type { Config } from '../env.ts';
+import type { ModelConfig } from '../env.ts';
 import { ProviderError } from './errors.pure.ts';
 import type { ProviderCall } from './http.ts';
 import { cleanText } from '../shared/text.pure.ts';
@@ -55,7 +55,7 @@ export async function readStream(response: Response): Promise<string> {
  * first byte. Source: platform.openai.com/docs/api-reference/chat-streaming
  */
 export const askModel = (
-  config: Config['llm'],
+  config: ModelConfig,
   call: ProviderCall,
   messages: Message[],
   maxTokens: number,

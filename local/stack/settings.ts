@@ -17,17 +17,33 @@ export const settingNames =
   LLM_API_KEY LLM_BASE_URL LLM_MODEL AUTH_JWKS_URL AUTH_JWT_SECRET AUTH_ISSUER AUTH_AUDIENCE
   ADMIN_TOKEN PUBLIC_URL APP_URL ALLOWED_ORIGINS SIGNUP_CREDITS CREDITS_PER_ROW CREDIT_RENEWAL
   PARALLEL_INVOCATIONS PARALLEL_ROWS_PER_INVOCATION MAX_ROWS MAX_UPLOAD_BYTES
-  RATE_LIMIT_PER_MINUTE RESULT_RETENTION_DAYS WEBHOOK_RETENTION_DAYS SEARCH_RATE_PER_SECOND LLM_RATE_PER_SECOND`.split(
+  RATE_LIMIT_PER_MINUTE RESULT_RETENTION_DAYS WEBHOOK_RETENTION_DAYS SEARCH_REQUESTS_PER_SECOND
+  LLM_REQUESTS_PER_MINUTE LLM_TOKENS_PER_MINUTE LLM_PROFILE LLM_MODELS PROVIDER_PATIENCE_MINUTES PRICES`.split(
     /\s+/,
   );
+
+/** The secrets that LLM_MODELS names; the Worker itself tells what is wrong with it. */
+function keyNamesOf(models: string | undefined): string[] {
+  try {
+    const listed = JSON.parse(models ?? '[]') as unknown;
+    const entries: unknown[] = Array.isArray(listed) ? listed : [];
+    return entries.flatMap((entry) => {
+      const { keyName } = Object(entry) as { keyName?: unknown };
+      return typeof keyName === 'string' ? [keyName] : [];
+    });
+  } catch {
+    return [];
+  }
+}
 
 /** The Worker's settings in `.dev.vars` and, winning over it even where empty, the environment. */
 export function readEnvironment(folder = root): Environment {
   const file = join(folder, '.dev.vars');
   const saved = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
   const both: Record<string, string | undefined> = { ...saved, ...process.env };
+  const names = [...settingNames, ...keyNamesOf(both['LLM_MODELS'])];
   return Object.fromEntries(
-    settingNames.flatMap((name) => {
+    names.flatMap((name) => {
       const value = both[name]?.trim();
       return value ? [[name, value]] : [];
     }),
@@ -75,6 +91,6 @@ export function namedParts(env: Environment): Named {
     qstash: 'QSTASH_URL' in env,
     stripe: 'STRIPE_API_BASE' in env || 'STRIPE_SECRET_KEY' in env,
     search: 'SERPER_BASE_URL' in env,
-    llm: 'LLM_BASE_URL' in env,
+    llm: 'LLM_BASE_URL' in env || 'LLM_MODELS' in env,
   };
 }

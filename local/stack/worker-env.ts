@@ -34,7 +34,7 @@ export function workerEnvironment(
     SERPER_BASE_URL: handles.providers?.serperUrl,
     LLM_API_KEY: 'local',
     LLM_BASE_URL: handles.providers?.llmUrl,
-    LLM_MODEL: 'llama-3.3-70b-versatile',
+    LLM_MODEL: 'openai/gpt-oss-120b',
     // With a JWKS the frontend's own tokens count; a secret beside it would be a second way in.
     AUTH_JWT_SECRET: environment['AUTH_JWKS_URL'] ? undefined : secrets.authJwtSecret,
     ADMIN_TOKEN: secrets.adminToken,

@@ -60,7 +60,7 @@ describe('the model answers 20 calls a second', () => {
   });
 
   test.concurrent('with the knob none of them is refused, and they use the rate', async () => {
-    const { rows, ok, seconds, statuses } = await hundredRows({ LLM_RATE_PER_SECOND: '20' });
+    const { rows, ok, seconds, statuses } = await hundredRows({ LLM_REQUESTS_PER_MINUTE: '1200' });
     expect({ rows, ok, statuses }).toEqual({ rows: 100, ok: 100, statuses: { '200': 100 } });
     // 99 intervals of 50 ms, and a little for those who come back for more.
     expect(seconds).toBeGreaterThan(4.8);
@@ -79,7 +79,7 @@ describe('turns', () => {
     ((await (await fetch(`${redis.url}/_local/state`)).json()) as { commands: number }).commands;
 
   test('six rows reserve theirs in one call; without the knob there is none', async () => {
-    const limited = await rig(redis.url, null, { LLM_RATE_PER_SECOND: '100' });
+    const limited = await rig(redis.url, null, { LLM_REQUESTS_PER_MINUTE: '6000' });
     const before = await commands();
     const { complete } = limited.invocation();
     await Promise.all(Array.from({ length: 6 }, () => complete(asked)));
@@ -91,7 +91,7 @@ describe('turns', () => {
   });
 
   test('a row whose turn would come too late is postponed at once, not failed', async () => {
-    const { providers, invocation } = await rig(redis.url, null, { LLM_RATE_PER_SECOND: '0.1' });
+    const { providers, invocation } = await rig(redis.url, null, { LLM_REQUESTS_PER_MINUTE: '6' });
     const { complete } = invocation(1000);
     const from = Date.now();
     const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => complete(asked)));
@@ -108,7 +108,7 @@ describe('turns', () => {
 
   test('a 429 in spite of it holds back the other invocations as well', async () => {
     const { providers, invocation, lines } = await rig(redis.url, null, {
-      LLM_RATE_PER_SECOND: '40',
+      LLM_REQUESTS_PER_MINUTE: '2400',
     });
     providers.faults.add({
       kind: 'status',
@@ -131,7 +131,7 @@ describe('turns', () => {
 
   test('without Redis an invocation keeps to its share of the rate', async () => {
     const { providers, invocation } = await rig(nowhere, null, {
-      LLM_RATE_PER_SECOND: '100',
+      LLM_REQUESTS_PER_MINUTE: '6000',
       PARALLEL_INVOCATIONS: '10',
     });
     const { complete } = invocation();

@@ -164,6 +164,7 @@ describe('settings', () => {
     [{ STRIPE_SECRET_KEY: 'sk_test_1' }, ['stripe']],
     [{ SERPER_BASE_URL: 'http://127.0.0.1:1' }, ['search']],
     [{ LLM_BASE_URL: 'http://127.0.0.1:1' }, ['llm']],
+    [{ LLM_MODELS: '[]' }, ['llm']],
   ])('%o takes the place of a stand-in', (environment, parts) => {
     const changed = Object.fromEntries(parts.map((part) => [part, true]));
     expect(namedParts(environment as Record<string, string>)).toEqual({ ...none, ...changed });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConfigError, parseCheckoutSettings, parseEnv } from '../../functions/env.ts';
 
 const complete = {
@@ -99,16 +99,155 @@ test('someone must be able to sign in', () => {
   expect(problemsOf(rest)).toEqual(['AUTH_JWKS_URL']);
 });
 
-test('rates are positive decimal numbers, or none', () => {
-  expect(parseEnv(complete)).toMatchObject({ search: {}, llm: {} });
-  expect(parseEnv(complete).llm.ratePerSecond).toBeUndefined();
-  const rates = { SEARCH_RATE_PER_SECOND: '50', LLM_RATE_PER_SECOND: '0.5' };
-  expect(parseEnv({ ...complete, ...rates })).toMatchObject({
-    search: { ratePerSecond: 50 },
-    llm: { ratePerSecond: 0.5 },
+test('limits and the patience are positive decimal numbers; limits may be unset', () => {
+  expect(parseEnv(complete)).toMatchObject({
+    search: { requestsPerSecond: undefined },
+    models: [{ requestsPerMinute: undefined, tokensPerMinute: undefined }],
+    providerPatienceMs: 3_600_000,
   });
-  for (const wrong of ['0', '0.0', '-1', '1e3', 'many', '', '.5', 'Infinity'])
-    expect(problemsOf({ ...complete, LLM_RATE_PER_SECOND: wrong })).toEqual([
-      'LLM_RATE_PER_SECOND',
+  const limits = {
+    SEARCH_REQUESTS_PER_SECOND: '50',
+    LLM_REQUESTS_PER_MINUTE: '0.5',
+    LLM_TOKENS_PER_MINUTE: '300000',
+    PROVIDER_PATIENCE_MINUTES: '0.05',
+  };
+  expect(parseEnv({ ...complete, ...limits })).toMatchObject({
+    search: { requestsPerSecond: 50 },
+    models: [{ requestsPerMinute: 0.5, tokensPerMinute: 300_000 }],
+    providerPatienceMs: 3000,
+  });
+  for (const name of Object.keys(limits))
+    for (const wrong of ['0', '0.0', '-1', '1e3', 'many', '', '.5', 'Infinity'])
+      expect(problemsOf({ ...complete, [name]: wrong })).toEqual([name]);
+});
+
+describe('models', () => {
+  const groq = {
+    name: 'main',
+    baseUrl: 'https://api.groq.com/openai/v1/',
+    model: 'openai/gpt-oss-120b',
+    keyName: 'GROQ_KEY',
+    requestsPerMinute: 1000,
+    tokensPerMinute: 300_000,
+  };
+  const spare = {
+    name: 'spare',
+    baseUrl: 'https://api.openai.com/v1',
+    model: 'gpt-5-mini',
+    keyName: 'SPARE_KEY',
+  };
+  const keys = { GROQ_KEY: 'gsk_1', SPARE_KEY: 'sk-2' };
+  const withModels = (...models: object[]) => ({
+    ...complete,
+    ...keys,
+    LLM_MODELS: JSON.stringify(models),
+  });
+  const messageOf = (env: Record<string, unknown>): string => {
+    try {
+      parseEnv(env);
+      return '';
+    } catch (error) {
+      return String(error);
+    }
+  };
+
+  test('there is one, called llm, of LLM_* alone', () => {
+    expect(parseEnv(complete).models).toEqual([
+      {
+        name: 'llm',
+        apiKey: 'l',
+        baseUrl: 'https://api.groq.com/openai/v1',
+        model: 'openai/gpt-oss-120b',
+        profile: 'groq',
+        requestsPerMinute: undefined,
+        tokensPerMinute: undefined,
+      },
     ]);
+  });
+
+  test('LLM_MODELS names several, in order, each with a secret; LLM_API_KEY is then not needed', () => {
+    const { LLM_API_KEY: _, ...env } = withModels(groq, { ...spare, profile: 'plain' });
+    expect(parseEnv(env).models).toMatchObject([
+      { name: 'main', apiKey: 'gsk_1', profile: 'groq', baseUrl: 'https://api.groq.com/openai/v1' },
+      { name: 'spare', apiKey: 'sk-2', profile: 'plain', requestsPerMinute: undefined },
+    ]);
+    // As a table of wrangler.toml comes.
+    expect(parseEnv({ ...complete, ...keys, LLM_MODELS: [groq] }).models).toHaveLength(1);
+  });
+
+  test.each([
+    ['https://api.openai.com/v1', 'openai'],
+    ['https://api.groq.com/openai/v1', 'groq'],
+    ['https://api.openai.com.example/v1', 'plain'],
+    ['http://127.0.0.1:9/openai/v1', 'plain'],
+  ])('the profile of %s is %s unless LLM_PROFILE says another', (LLM_BASE_URL, profile) => {
+    expect(parseEnv({ ...complete, LLM_BASE_URL }).models[0].profile).toBe(profile);
+    const env = { ...complete, LLM_BASE_URL, LLM_PROFILE: 'groq' };
+    expect(parseEnv(env).models[0].profile).toBe('groq');
+  });
+
+  test('what is wrong is told by the name of the setting, never by a value', () => {
+    const without = { ...complete, LLM_API_KEY: undefined };
+    expect(problemsOf(without)).toEqual(['LLM_API_KEY']);
+    expect(problemsOf({ ...complete, LLM_PROFILE: 'azure' })).toEqual(['LLM_PROFILE']);
+    for (const [models, problem] of [
+      ['{sk-secret', 'is not JSON'],
+      ['{"sk-secret":1}', 'is not a list of models'],
+      ['[]', 'is an empty list'],
+      ['["sk-secret"]', '[0] is not a model'],
+    ] as const) {
+      const message = messageOf({ ...complete, LLM_MODELS: models });
+      expect(message).toContain(`LLM_MODELS ${problem}`);
+      expect(message).not.toContain('secret');
+    }
+    for (const [wrong, problem] of [
+      [{ keyName: 'sk-secret' }, '[1].keyName is not the name of a secret'],
+      [{ keyName: 'SECRET_ABSENT' }, '[1].keyName names no secret that is set'],
+      [{ baseUrl: 'ftp://secret' }, '[1].baseUrl is not an http(s) URL'],
+      [{ name: 'main' }, 'has two models of one name'],
+      [{ name: 'search' }, 'has a model named search'],
+      [{ name: '' }, '[1].name is not a short name'],
+      [{ model: undefined }, '[1].model is missing'],
+      [{ requestsPerMinute: 0 }, '[1].requestsPerMinute is not positive'],
+      [{ tokensPerMinute: '9' }, '[1].tokensPerMinute is not a number'],
+      [{ profile: 'azure' }, '[1].profile is not openai, groq or plain'],
+      [{ apiKey: 'sk-secret' }, '[1] is not a model of known fields'],
+    ] as const) {
+      const message = messageOf(withModels(groq, { ...spare, ...wrong }));
+      expect(message).toContain(`LLM_MODELS ${problem}`);
+      expect(message).not.toMatch(/secret-|sk-|SECRET|azure/);
+    }
+  });
+
+  test('a limit of the one model beside LLM_MODELS is no limit: it is refused', () => {
+    const idle = { LLM_REQUESTS_PER_MINUTE: '60', LLM_TOKENS_PER_MINUTE: '1', LLM_PROFILE: 'groq' };
+    expect(problemsOf({ ...withModels(groq), ...idle }).toSorted()).toEqual(
+      Object.keys(idle).toSorted(),
+    );
+  });
+});
+
+test('prices are list prices where PRICES says nothing', () => {
+  expect(parseEnv(complete).prices).toMatchObject({
+    search: 1,
+    queue: 1,
+    models: { 'openai/gpt-oss-120b': { in: 0.15, out: 0.6 } },
+  });
+  const PRICES = JSON.stringify({ search: 0.3, models: { mine: { in: 0, out: 2 } } });
+  expect(parseEnv({ ...complete, PRICES }).prices).toMatchObject({
+    search: 0.3,
+    queue: 1,
+    models: { 'openai/gpt-oss-120b': { in: 0.15, out: 0.6 }, mine: { in: 0, out: 2 } },
+  });
+  for (const wrong of [
+    '{',
+    '[]',
+    '{"search":-1}',
+    '{"serper":1}',
+    '{"models":{"secret":{"in":1}}}',
+    '{"models":{"m":{"in":"1","out":1}}}',
+  ]) {
+    expect(problemsOf({ ...complete, PRICES: wrong })).toEqual(['PRICES']);
+    expect(() => parseEnv({ ...complete, PRICES: wrong })).not.toThrow(/secret/);
+  }
 });
