@@ -72,6 +72,10 @@ export const outside = (opened: string): string => `~${opened}`;
 
 const isOutside = ({ opened }: Lot): boolean => opened.startsWith('~');
 
+/** Whether somebody else paid for a lot in the second of a position: no clock tells which of the two came first. */
+export const isOutsideWithin = ({ opened }: Lot, position: string): boolean =>
+  opened.startsWith(outside(position.slice(0, 11)));
+
 const sum = (numbers: number[]): number => numbers.reduce((total, one) => total + one, 0);
 
 /** What a share of a payment's money is in credits, rounded down. */

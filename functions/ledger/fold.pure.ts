@@ -24,7 +24,7 @@ import { Suspensions, type Suspended } from './suspensions.pure.ts';
 import { standingOf, Subscriptions, type Subscription } from './subscriptions.pure.ts';
 
 /** Raise it with every change of meaning: an audit then shows whose books would change. */
-export const foldVersion = 1;
+export const foldVersion = 2;
 
 export type Did =
   | PlanDid

@@ -89,9 +89,11 @@ begin
             and o.stripe_subscription_id <> v_paid ->> 'subscription') then
         return 'refold';
       end if;
-      -- A period bought before; or what expires of a lot, under a cap or taken back, depends on history.
+      -- A period bought before; what expires of a lot, under a cap or taken back, depends on history; or
+      -- somebody else paid in this second.
       if to_timestamp((v_paid ->> 'periodStart')::bigint) < s.paid_period_start or exists (
           select 1 from credit_lots where user_id = p_user and (is_encumbered and not is_expired
+            or opened ^@ ('~' || left(v_position, 11))
             or key ^@ any (array(select jsonb_array_elements_text(v_paid -> 'prefixes'))))) then
         return 'refold';
       end if;

@@ -1,4 +1,4 @@
-import type { Account, Books, Lot, Payment } from './books.pure.ts';
+import { isOutsideWithin, type Account, type Books, type Lot, type Payment } from './books.pure.ts';
 import type { PlanFact, PlanTerms, RenewalMode, StateFact } from './facts.pure.ts';
 import { addMonths, monthAt, monthsUntil } from './months.pure.ts';
 import { entitledBy } from './entitlement.pure.ts';
@@ -23,11 +23,12 @@ function isGranted(account: Account, periodEnd: number, terms: PlanTerms): boole
   return grant !== undefined && !isTakenBack(grant.payment);
 }
 
-type Reset = { account: Account; terms: PlanTerms; mode: RenewalMode };
+type Reset = { account: Account; terms: PlanTerms; mode: RenewalMode; opened: string };
 
 /** What a plan that is paid for makes expire; an unlimited one only what its own subscription granted. */
-function expireBefore(books: Books, { account, terms, mode }: Reset): number {
+function expireBefore(books: Books, { account, terms, mode, opened }: Reset): number {
   return books.expire((lot: Lot) => {
+    if (isOutsideWithin(lot, opened)) return false;
     if (lot.subscription === account.id) return true;
     if (terms.credits === null) return false;
     if (lot.subscription !== null) return books.account(lot.subscription).isEnded;
@@ -59,7 +60,7 @@ function reset(
   const { account } = subscription;
   const { terms, quantity } = fact;
   const { plan } = terms;
-  const expired = expireBefore(books, { account, terms, mode: fact.mode });
+  const expired = expireBefore(books, { account, terms, mode: fact.mode, opened });
   remember(account, fact, payment);
   if (terms.credits === null) return { rule: 'reset', plan, credits: null, expired };
   const credits = level(terms, quantity);
@@ -252,7 +253,7 @@ export function grantMonth(
   const credits = Math.min(level(terms, quantity), held);
   const left = Math.min(credits, level(terms, quantity) * (count - month) - payment.absorbed);
   if (!isPaidUp || left <= 0) return null;
-  const expired = expireBefore(books, { account, terms, mode });
+  const expired = expireBefore(books, { account, terms, mode, opened });
   account.caps = [];
   yearly.granted = month;
   const key = `month:${account.id}:${fact.invoice}:${month}`;

@@ -6,7 +6,7 @@ import { refoldUser } from '../../functions/ledger/refold.ts';
 import { stepOf } from '../../functions/ledger/step.pure.ts';
 import { testCtx } from '../support/ctx.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { pack, paid, second, starter, state, yearly } from '../support/facts.ts';
+import { customer, pack, paid, pro, second, starter, state, yearly } from '../support/facts.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { emptyBooks } from '../support/stored-books.ts';
 import { directDb } from '../support/stripe-fixture.ts';
@@ -91,6 +91,25 @@ test('a pack that a month has made expire stays so when it comes after the month
   await arrive(bought, 40);
   await post(early);
   await assertBooksHold(database.pool);
+});
+
+test("somebody else's plan stays beside one of the very second, whichever comes or is called first", async () => {
+  const known = customer('cus_1');
+  const own = paid('in_m', pro, 1, { reason: 'create', customer: 'cus_1' });
+  for (const id of ['in_a', 'in_z']) {
+    const chosen = { customer: 'cus_b', isChosen: true, subscription: 'sub_b' } as const;
+    const theirs = paid(id, starter, 1, { reason: 'create', ...chosen });
+    for (const [first, last] of [
+      [own, theirs],
+      [theirs, own],
+    ] as const) {
+      await arrive([known, first], 5);
+      await post(last);
+      await assertBooksHold(database.pool);
+      const { rows } = await database.pool.query('select credits_balance as balance from users');
+      expect(rows).toEqual([{ balance: 6000 }]);
+    }
+  }
 });
 
 test('an invoice that was told of another subscription leaves nothing of that behind', async () => {

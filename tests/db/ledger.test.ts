@@ -12,6 +12,7 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { lives } from '../support/lives.ts';
 import { assertBooksAreTheFold, assertBooksHold } from '../support/ledger-invariants.ts';
 import { emptyBooks } from '../support/stored-books.ts';
+import { outsiders, ownedBy } from '../support/outsiders.ts';
 import { directDb } from '../support/stripe-fixture.ts';
 import { timelines } from '../support/timelines.ts';
 import { holdAnswer } from '../support/hold-answer.ts';
@@ -117,12 +118,24 @@ const afterPayments = (facts: Fact[]): Fact[] => {
   });
 };
 
+/** Accounts alone, and such as others pay for too. */
+const accounts = fc.oneof(
+  timelines,
+  lives,
+  fc
+    .tuple(fc.oneof(timelines, lives), outsiders)
+    .map(([facts, others]) => [...ownedBy(facts, 'cus_own'), ...others]),
+);
+
+/** A customer becomes the account's own in the transaction of the first fact that they pay for. */
+const isKnown = (fact: Fact): boolean => fact.kind === 'customer' && !fact.isChosen;
+
 /** A timeline in order, but for some facts that come later than they should. */
 const deliveries = fc
-  .record({ facts: fc.oneof(timelines, lives), delays: fc.array(fc.integer({ min: -20, max: 8 })) })
+  .record({ facts: accounts, delays: fc.array(fc.integer({ min: -20, max: 8 })) })
   .map(({ facts, delays }) => {
     const late = timelineOf(facts)
-      .map((fact, i) => ({ fact, at: i + Math.max(0, delays[i] ?? 0) }))
+      .map((fact, i) => ({ fact, at: i + (isKnown(fact) ? 0 : Math.max(0, delays[i] ?? 0)) }))
       .toSorted((a, b) => a.at - b.at);
     return afterPayments(late.map(({ fact }) => fact));
   });

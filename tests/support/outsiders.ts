@@ -43,7 +43,8 @@ const payments = fc
     const subscription = `sub_other_${payer}`;
     const chosen = { customer: customerId, isChosen: true } as const;
     const key = `${payer}_${at}_${of.plan}_${form}_${quantity}_${status}`;
-    const invoice = `in_other_${key}`;
+    // Among the account's own, `in_1` … `in_6`, when they are of one second.
+    const invoice = `in_${Number(payer) * 2}_other_${key}`;
     const session = `cs_other_${key}`;
     const bought = { ...chosen, subscription, quantity, mode } as const;
     const isPack = form === 'pack' || form === 'guest';

@@ -146,6 +146,22 @@ describe('what somebody else pays for', () => {
     expect(leftAt([...facts, ...kept], 3)).toEqual({ in_own: 1000, cs_b: 500 });
   });
 
+  test('stays beside a plan or a month of the very second, whose order no clock tells', () => {
+    for (const id of ['a', 'z']) {
+      const facts = [
+        ...signedUp,
+        ...subscribed(yearly, 0, own, 'own'),
+        paid(`in_${id}0`, starter, 0, theirs),
+        paid(`in_${id}1`, starter, 31, theirs),
+      ];
+      expect(leftAt(facts, 1)).toEqual({ in_own: 1000, [`in_${id}0`]: 1000 });
+      // A month is due on day 31: what was paid before its second expires.
+      expect(leftAt(facts, 32)).toEqual({ in_own: 1000, [`in_${id}1`]: 1000 });
+      const later = subscribed(pro, 31 + aSecond, own, 'own2');
+      expect(leftAt([...facts, ...later], 32)).toEqual({ in_own: 1000, in_own2: 5000 });
+    }
+  });
+
   test('goes back from its own lot, and suspends nobody', () => {
     const used = [
       ...signedUp,
