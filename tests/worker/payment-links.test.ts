@@ -56,38 +56,32 @@ const noticesOf = async (userId: string): Promise<string[]> => {
   return rows.map(({ kind }) => kind);
 };
 
-test(
-  'a stranger who pays for a subscriber costs them nothing, whatever he does next',
-  { retry: 3 },
-  async () => {
-    const { token, me } = await subscribe(rig, 'growth');
-    const before = await subscriptionOf(rig, token);
-    const paid = await followLink('starter', { client_reference_id: me.id });
-    // What came before anything told whose it is, is tried again behind the answer that told, or by the cron.
-    await waitFor(async () => {
-      await admin(rig, 'webhooks/retry', 'POST');
-      return (await rig.me(token)).credits.balance === me.credits.balance + 1000;
-    });
-    expect(await subscriptionOf(rig, token)).toEqual(before);
-    expect(await noticesOf(me.id)).toEqual(['unlinked_payment']);
-    const told = (await explain(rig, me)) as unknown as { steps: { says: string }[] };
-    expect(JSON.stringify(told)).toContain(
-      `paid by the Stripe customer ${paid.customer}, who chose`,
-    );
+test('a stranger who pays for a subscriber costs them nothing, whatever he does next', async () => {
+  const { token, me } = await subscribe(rig, 'growth');
+  const before = await subscriptionOf(rig, token);
+  const paid = await followLink('starter', { client_reference_id: me.id });
+  // What came before anything told whose it is, is tried again behind the answer that told, or by the cron.
+  await waitFor(async () => {
+    await admin(rig, 'webhooks/retry', 'POST');
+    return (await rig.me(token)).credits.balance === me.credits.balance + 1000;
+  });
+  expect(await subscriptionOf(rig, token)).toEqual(before);
+  expect(await noticesOf(me.id)).toEqual(['unlinked_payment']);
+  const told = (await explain(rig, me)) as unknown as { steps: { says: string }[] };
+  expect(JSON.stringify(told)).toContain(`paid by the Stripe customer ${paid.customer}, who chose`);
 
-    const { latest_charge: charge } = await stripeObject<{ latest_charge: string }>(
-      stripe,
-      `payment_intents/${await intentOf(paid)}`,
-    );
-    await stripeLocal(stripe, `charges/${charge}/dispute`, {});
-    await stripe.drain();
-    expect((await rig.me(token)).credits.balance).toBe(me.credits.balance);
-    expect(await explain(rig, me)).toMatchObject({ agrees: true, shortfall: 0 });
-    expect(await noticesOf(me.id)).toEqual(['unlinked_payment']);
-    expect(await subscriptionOf(rig, token)).toMatchObject({ plan: 'growth', status: 'active' });
-    expect(await failedEvents(rig)).toEqual([]);
-  },
-);
+  const { latest_charge: charge } = await stripeObject<{ latest_charge: string }>(
+    stripe,
+    `payment_intents/${await intentOf(paid)}`,
+  );
+  await stripeLocal(stripe, `charges/${charge}/dispute`, {});
+  await stripe.drain();
+  expect((await rig.me(token)).credits.balance).toBe(me.credits.balance);
+  expect(await explain(rig, me)).toMatchObject({ agrees: true, shortfall: 0 });
+  expect(await noticesOf(me.id)).toEqual(['unlinked_payment']);
+  expect(await subscriptionOf(rig, token)).toMatchObject({ plan: 'growth', status: 'active' });
+  expect(await failedEvents(rig)).toEqual([]);
+});
 
 test('what a stranger was first to pay is beside, once the account buys by our checkout', async () => {
   const { token, me } = await rig.user(someone());
