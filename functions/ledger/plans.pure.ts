@@ -170,8 +170,8 @@ export function applyPlan(
   if (form === 'trial') return trial(books, account, fact, payment, opened);
 
   const isFirst = !isGranted(account, periodEnd, terms);
-  if (form === 'full' && isFirst) return reset(books, subscription, fact, payment, opened);
-  if (isFirst && fact.charge > 0) return reset(books, subscription, fact, payment, opened);
+  if (isFirst && (form === 'full' || fact.charge > 0))
+    return reset(books, subscription, fact, payment, opened);
   const left = isFirst && terms.credits !== null && paidUnlimited(account, periodEnd);
   if (left) return leaveUnlimited(books, subscription, fact, left, opened);
   return change(books, subscription, fact, payment, opened);
