@@ -12,6 +12,7 @@ import { present } from './normalise/json.pure.ts';
 import { storable } from './payload.pure.ts';
 import { isPriced, objectIdOf, read } from './read-event.pure.ts';
 import type { Failure, Reading, StripeEvent } from './reading.pure.ts';
+import { refusalOf } from './refusal.pure.ts';
 import { whoAnswer } from './who-answer.ts';
 import { asChosen, claimOf, type Claim, type Who } from './whose.pure.ts';
 
@@ -144,12 +145,6 @@ async function decideAndPost(ctx: Ctx, row: InboxRow, event: StripeEvent) {
   });
 }
 
-/** What Postgres says of values, constraints and limits that it would refuse again, whoever sends them. */
-const refusalOf = (error: unknown): string | undefined => {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(22|23|54)...$/.test(code) ? code : undefined;
-};
-
 /** Nothing can be stored now: Stripe is to come again, or the next run. */
 const isAway = (error: unknown): boolean =>
   error instanceof DomainError &&
@@ -163,11 +158,7 @@ const isClaimed = (error: unknown): boolean =>
 /** Why an event that could not be applied is kept as failed. */
 function failureOf(error: unknown): Failure {
   const refusal = refusalOf(error);
-  if (refusal !== undefined)
-    return {
-      code: 'unreadable',
-      detail: `The database does not take what it says (${refusal}).`,
-    };
+  if (refusal) return refusal;
   const isBusy = error instanceof DomainError && !isClaimed(error);
   if (isBusy) return { code: 'busy', detail: `Not now: ${error.detail ?? error.code}` };
   const name = error instanceof Error ? error.name : 'unknown';
@@ -196,7 +187,7 @@ async function keep(ctx: Ctx, row: InboxRow, error: unknown): Promise<Received> 
       const status = isKept ? 'failed' : 'duplicate';
       return { eventId: id, status, code: isKept ? code : null, eventsDue: false, awaiting: null };
     } catch (again) {
-      if (refusalOf(again) === undefined) throw again;
+      if (!refusalOf(again)) throw again;
     }
   throw error;
 }

@@ -200,7 +200,8 @@ export type Change = {
   facts: string[];
 };
 
-const noChange: Change = {
+/** Nothing of nobody's; never written to. */
+export const noChange: Readonly<Change> = {
   status: 'completed',
   code: null,
   detail: null,

@@ -1,5 +1,5 @@
 import type { Ctx } from '../context.ts';
-import { applyReading, type Change } from './apply-reading.ts';
+import { applyReading, noChange, type Change } from './apply-reading.ts';
 import { catalogueAnswer, knowledgeOf, readCatalogue, rememberCatalogue } from './catalogue.ts';
 import {
   isBack,
@@ -14,6 +14,7 @@ import type { Found, StripeObject } from './reconcile-lists.ts';
 import { sayDifference } from './reconcile-says.pure.ts';
 import type { Notice } from '../notices/notice.pure.ts';
 import type { Reading } from './reading.pure.ts';
+import { refusalOf } from './refusal.pure.ts';
 
 export type Difference = Pick<Change, 'userId' | 'code' | 'entries' | 'facts'> & {
   /** Of Stripe: an id, and what it is the id of (`invoice`, `checkout_session`, …). */
@@ -25,21 +26,6 @@ export type Difference = Pick<Change, 'userId' | 'code' | 'entries' | 'facts'> &
 };
 
 export const typeOf = ({ object }: StripeObject): string => object.replace('.', '_');
-
-/** What Postgres says of values, constraints and limits that it would refuse again. */
-const refusalOf = (error: unknown): string | undefined => {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(22|23|54)...$/.test(code) ? code : undefined;
-};
-
-const nobodys: Omit<Change, 'status'> = {
-  code: null,
-  detail: null,
-  userId: null,
-  entries: [],
-  credits: { plan: 0, bonus: 0, purchased: 0 },
-  facts: [],
-};
 
 /** What Stripe's catalogue says is nobody's fact: it is taken over as it stands. */
 async function takeOver(ctx: Ctx, reading: Reading, wakes: string[], notice: Notice) {
@@ -74,12 +60,12 @@ async function apply(
   const isCatalogue = 'facts' in reading && reading.changes.length > 0;
   let change: Change;
   if (isCatalogue) {
-    change = { ...nobodys, status: 'completed' };
+    change = noChange;
     if (!dryRun) await takeOver(ctx, reading, wakesOf(news), noticeOf(change));
   } else change = await applyBooks(ctx, news, { dryRun, noticeOf });
   // Its payment is only missing because nothing is written.
   if (dryRun && change.code === 'unknown_payment')
-    change = { ...nobodys, status: 'completed', facts: facts.map(({ key }) => key) };
+    change = { ...noChange, facts: facts.map(({ key }) => key) };
   if ('facts' in reading) for (const { ref } of reading.links) if (dryRun) wouldKnow.add(ref);
   const isLinked = 'facts' in reading && missingLinks(reading, known).length > 0;
   const isDifferent = change.facts.length > 0 || isLinked || isCatalogue;
@@ -108,9 +94,8 @@ async function applyBooks(
     });
   } catch (error) {
     const refusal = refusalOf(error);
-    if (refusal === undefined) throw error;
-    const detail = `The database does not take what it says (${refusal}).`;
-    return { ...nobodys, status: 'failed', code: 'unreadable', detail };
+    if (!refusal) throw error;
+    return { ...noChange, status: 'failed', ...refusal };
   }
 }
 
