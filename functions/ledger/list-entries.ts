@@ -1,4 +1,5 @@
 import type { Ctx } from '../context.ts';
+import { pageOf } from '../shared/page.pure.ts';
 import { entryView, type EntryRow } from './entry-view.pure.ts';
 
 /** A user's ledger, newest first; the cursor is the id of the last entry of the page before. */
@@ -11,9 +12,6 @@ export async function listEntries(
       where user_id = $1 and id < coalesce($2, 9223372036854775807) order by id desc limit $3`,
     [input.userId, input.cursor ?? null, input.limit + 1],
   );
-  const page = rows.slice(0, input.limit).map((row) => row.entry);
-  return {
-    items: page.map(entryView),
-    nextCursor: rows.length > input.limit ? String(page.at(-1)?.id) : null,
-  };
+  const { page, nextCursor } = pageOf(rows, input.limit, ({ entry }) => String(entry.id));
+  return { items: page.map(({ entry }) => entryView(entry)), nextCursor };
 }

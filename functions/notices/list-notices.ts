@@ -1,4 +1,5 @@
 import type { Ctx } from '../context.ts';
+import { pageOf } from '../shared/page.pure.ts';
 import { isoTime } from '../shared/time.pure.ts';
 import type { NoticeKind } from './notice.pure.ts';
 
@@ -40,9 +41,6 @@ export async function listNotices(
       where (closed_at is null) = $1 and ($2::bigint is null or id < $2) order by notices.id desc limit $3`,
     [input.state === 'open', input.cursor ?? null, input.limit + 1],
   );
-  const page = rows.slice(0, input.limit);
-  return {
-    items: page.map(noticeView),
-    nextCursor: rows.length > input.limit ? (page.at(-1)?.id ?? null) : null,
-  };
+  const { page, nextCursor } = pageOf(rows, input.limit, ({ id }) => id);
+  return { items: page.map(noticeView), nextCursor };
 }

@@ -8,7 +8,7 @@ import { reasonField } from './admin-credits.ts';
 import { time } from './admin-schemas.ts';
 import { checked, describe } from './openapi-route.ts';
 import { jsonBody } from './request.ts';
-import { limitQuery } from './schemas.ts';
+import { limitQuery, pageSchema } from './schemas.ts';
 
 const noticeId = z.string().regex(/^\d{1,15}$/, 'is not an id of ours');
 
@@ -25,7 +25,7 @@ const noticeSchema = z.object({
   closed: z.object({ at: time, reason: z.string() }).optional(),
 });
 
-const noticesSchema = z.object({ items: z.array(noticeSchema), nextCursor: z.string().nullable() });
+const noticesSchema = pageSchema(noticeSchema);
 
 const noticesQuery = z.object({
   state: z.enum(['open', 'closed']).default('open'),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { entriesSchema } from './schemas.ts';
+import { entriesSchema, pageSchema } from './schemas.ts';
 
 export const time = z.string().describe('ISO 8601, UTC');
 const rate = z.number().nullable();
@@ -27,10 +27,7 @@ export const eventSchema = z.object({
   dismissedReason: z.string().nullable(),
 });
 
-export const eventsSchema = z.object({
-  items: z.array(eventSchema),
-  nextCursor: z.string().nullable(),
-});
+export const eventsSchema = pageSchema(eventSchema);
 
 export const eventDetailSchema = eventSchema.extend({
   apiVersion: z.string().nullable(),

@@ -2,6 +2,10 @@ import * as z from 'zod';
 
 const time = z.string().describe('ISO 8601, UTC');
 
+/** A page of a list; `nextCursor` null: it is the last. */
+export const pageSchema = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+
 export const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
@@ -44,21 +48,18 @@ export const meSchema = z.object({
     .describe('while it is, no job can be started'),
 });
 
-export const entriesSchema = z.object({
-  items: z.array(
-    z.object({
-      id: z.string(),
-      at: time,
-      kind: z.string(),
-      amount: z.number(),
-      lots: z.object({ plan: z.number(), bonus: z.number(), purchased: z.number() }),
-      balanceAfter: z.number(),
-      source: z.object({ type: z.string(), id: z.string() }),
-      jobId: z.string().nullable(),
-    }),
-  ),
-  nextCursor: z.string().nullable(),
-});
+export const entriesSchema = pageSchema(
+  z.object({
+    id: z.string(),
+    at: time,
+    kind: z.string(),
+    amount: z.number(),
+    lots: z.object({ plan: z.number(), bonus: z.number(), purchased: z.number() }),
+    balanceAfter: z.number(),
+    source: z.object({ type: z.string(), id: z.string() }),
+    jobId: z.string().nullable(),
+  }),
+);
 
 const priced = {
   key: z.string(),
@@ -88,24 +89,21 @@ export const checkoutStateSchema = z.object({
   granted: z.number().nullable().describe('Credits that came of it'),
 });
 
-export const invoicesSchema = z.object({
-  items: z.array(
-    z.object({
-      id: z.string(),
-      number: z.string().nullable(),
-      status: z.string().nullable().describe("Stripe's status"),
-      amountDue: z.number(),
-      amountPaid: z.number(),
-      currency: z.string(),
-      createdAt: time,
-      periodStart: time,
-      periodEnd: time,
-      hostedUrl: z.string().nullable(),
-      pdfUrl: z.string().nullable(),
-    }),
-  ),
-  nextCursor: z.string().nullable(),
-});
+export const invoicesSchema = pageSchema(
+  z.object({
+    id: z.string(),
+    number: z.string().nullable(),
+    status: z.string().nullable().describe("Stripe's status"),
+    amountDue: z.number(),
+    amountPaid: z.number(),
+    currency: z.string(),
+    createdAt: time,
+    periodStart: time,
+    periodEnd: time,
+    hostedUrl: z.string().nullable(),
+    pdfUrl: z.string().nullable(),
+  }),
+);
 
 export const jobSchema = z.object({
   id: z.string(),

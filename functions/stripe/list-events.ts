@@ -1,5 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
+import { pageOf } from '../shared/page.pure.ts';
 import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 
 export type EventStatus = 'pending' | 'completed' | 'skipped' | 'failed' | 'dismissed';
@@ -67,12 +68,12 @@ export async function listEvents(
       input.limit + 1,
     ],
   );
-  const page = rows.slice(0, input.limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(eventView),
-    nextCursor: rows.length > input.limit && last ? `${last.received_us}~${last.event_id}` : null,
-  };
+  const { page, nextCursor } = pageOf(
+    rows,
+    input.limit,
+    (last) => `${last.received_us}~${last.event_id}`,
+  );
+  return { items: page.map(eventView), nextCursor };
 }
 
 /** One event with its payload as Stripe sent it, null once it has been removed; `not_found` for one that never came. */
