@@ -1,23 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readStanding } from '../../functions/ledger/standing.ts';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
-import { Scene } from '../support/scene.ts';
-import { fixtureUser, StripeFixture } from '../support/stripe-fixture.ts';
+import { eachScene } from '../support/each-scene.ts';
+import type { Scene } from '../support/scene.ts';
+import { fixtureUser, type StripeFixture } from '../support/stripe-fixture.ts';
 import { holdAnswer } from '../support/hold-answer.ts';
 
 // What was seen to go wrong and is not a matter of order alone; the stories are in convergence/.
 
 let fixture: StripeFixture;
 let scene: Scene;
-beforeEach(async () => {
-  fixture = await StripeFixture.open();
-  await fixture.reset();
-  scene = new Scene(fixture);
-});
-afterEach(async () => {
-  await assertBooksHold(fixture.database.pool);
-  await fixture.close();
-});
+eachScene((opened) => ({ fixture, scene } = opened));
 
 const deliverAll = async () => {
   const received = [];

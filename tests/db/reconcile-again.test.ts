@@ -1,23 +1,14 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
-import { walk } from '../support/lost-events.ts';
-import { Scene } from '../support/scene.ts';
-import { StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
+import { expect, test } from 'vitest';
+import { eachScene, reconciling } from '../support/each-scene.ts';
+import type { Scene } from '../support/scene.ts';
+import { type StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
 import { stories } from '../support/stripe-stories/index.ts';
 
 let fixture: StripeFixture;
 let scene: Scene;
-beforeEach(async () => {
-  fixture = await StripeFixture.open();
-  await fixture.reset();
-  scene = new Scene(fixture);
-});
-afterEach(async () => {
-  await assertBooksHold(fixture.database.pool);
-  await fixture.close();
-});
+eachScene((opened) => ({ fixture, scene } = opened));
 
-const says = async () => (await walk(fixture, { dryRun: false })).map((one) => one.says);
+const { says } = reconciling(() => scene);
 
 /** What a walk is to find nothing of, once it has been told: by events, or by a walk. */
 const happenings: Record<string, () => Promise<unknown>> = {

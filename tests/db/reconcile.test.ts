@@ -1,39 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createApp } from '../../functions/app.ts';
 import { cursorOf } from '../../functions/stripe/reconcile-cursor.pure.ts';
 import { reconcile } from '../../functions/stripe/reconcile.ts';
-import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
+import { eachScene, reconciling } from '../support/each-scene.ts';
 import { walk } from '../support/lost-events.ts';
-import { Scene } from '../support/scene.ts';
+import type { Scene } from '../support/scene.ts';
 import { readBooks } from '../support/stored-books.ts';
-import { StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
+import { type StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
 
 let fixture: StripeFixture;
 let scene: Scene;
-beforeEach(async () => {
-  fixture = await StripeFixture.open();
-  await fixture.reset();
-  scene = new Scene(fixture);
-});
-afterEach(async () => {
-  await assertBooksHold(fixture.database.pool);
-  await fixture.close();
-});
+eachScene((opened) => ({ fixture, scene } = opened));
 
 const posted = { dryRun: false };
-const query = async <T extends object>(text: string): Promise<T[]> =>
-  (await fixture.database.pool.query<T>(text)).rows;
-const credits = async () => {
-  const [user] = await query<{ plan: number; bonus: number; bought: number }>(
-    `select credits_plan::int as plan, credits_bonus::int as bonus, credits_purchased::int as bought
-      from users where id = '${fixtureUser}'`,
-  );
-  return user;
-};
-const says = async (input: Parameters<typeof walk>[1] = posted) =>
-  (await walk(fixture, input)).map((difference) => difference.says);
+const { query, credits, says, story, deliverAll } = reconciling(() => scene);
 
 /** All that is stored, table by table. */
 async function everything(): Promise<Record<string, unknown>> {
@@ -47,23 +28,6 @@ async function everything(): Promise<Record<string, unknown>> {
     ]),
   );
   return Object.fromEntries(rows) as Record<string, unknown>;
-}
-
-/** A subscription that is upgraded, two packs of which one is refunded, a guest's pack. */
-async function story(): Promise<void> {
-  const bought = await scene.subscribe(scene.prices.starter);
-  await scene.days(1);
-  await scene.change(bought, scene.prices.pro, { proration_behavior: 'always_invoice' });
-  await scene.days(1);
-  const payment = await scene.packs(2);
-  await scene.days(1);
-  await scene.refund(payment, 900);
-  await scene.packByGuest();
-}
-
-async function deliverAll(keep: (event: StripeEvent) => boolean = () => true): Promise<void> {
-  for (const event of await fixture.events()) if (keep(event)) await fixture.deliver(event);
-  await fixture.settle();
 }
 
 describe('what differs', () => {
