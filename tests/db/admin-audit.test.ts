@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { auditBooks, auditStep, beginAudit } from '../../functions/ledger/audit-books.ts';
 import { foldVersion } from '../../functions/ledger/fold.pure.ts';
 import { listEntries } from '../../functions/ledger/list-entries.ts';
 import { refoldBooks } from '../../functions/ledger/refold-books.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
-import { expectCleanAudit, holdCredits, send } from '../support/books.ts';
-import { testCtx } from '../support/ctx.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { holdCredits, openBooks, send } from '../support/books.ts';
 import { invoice, packSession } from '../support/stripe-events.ts';
-import { listPrices } from '../support/worker-prices.ts';
 
 // As after a change of meaning: books that the version before folded are older.
 vi.mock('../../functions/ledger/fold.pure.ts', async (original) => ({
@@ -17,18 +14,7 @@ vi.mock('../../functions/ledger/fold.pure.ts', async (original) => ({
   foldVersion: 7,
 }));
 
-let database: TestDatabase;
-let ctx: ReturnType<typeof testCtx>;
-
-beforeAll(async () => {
-  database = await createDatabase();
-  ctx = testCtx(database);
-  await listPrices(database.pool);
-});
-afterAll(async () => {
-  await expectCleanAudit(ctx);
-  await database.drop();
-});
+const { database, ctx } = await openBooks();
 
 /** Somebody with 500 bonus credits, a plan of 5,000 that made them expire, a pack of 500 and 300 held. */
 async function someone() {

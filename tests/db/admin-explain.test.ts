@@ -1,35 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import { explainBalance } from '../../functions/ledger/explain-balance.ts';
 import { listEntries } from '../../functions/ledger/list-entries.ts';
-import { ensureUser } from '../../functions/users/ensure.ts';
-import { expectCleanAudit, holdCredits, send } from '../support/books.ts';
+import { holdCredits, openBooks, send } from '../support/books.ts';
 import { testCtx } from '../support/ctx.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { invoice, packSession, type Sale } from '../support/stripe-events.ts';
-import { listPrices } from '../support/worker-prices.ts';
 
-let database: TestDatabase;
-let ctx: ReturnType<typeof testCtx>;
-
-beforeAll(async () => {
-  database = await createDatabase();
-  ctx = testCtx(database);
-  await listPrices(database.pool);
-});
-afterAll(async () => {
-  await expectCleanAudit(ctx);
-  await database.drop();
-});
-
-let people = 0;
-/** Somebody with 500 bonus credits. */
-async function someone() {
-  people += 1;
-  const externalId = `person ${people}`;
-  const identity = { externalId, email: `person${people}@example.com`, emailVerified: true };
-  return (await ensureUser(ctx, identity)).user;
-}
+const { database, ctx, someone } = await openBooks();
 
 const month = 30 * 86_400;
 /** A week ago: what a test does now comes after it. */

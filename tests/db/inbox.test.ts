@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Ctx } from '../../functions/context.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { dismissEvent } from '../../functions/stripe/dismiss-event.ts';
@@ -8,30 +8,16 @@ import { readEvent } from '../../functions/stripe/read-event.pure.ts';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
 import { retryDueEvents, retryEvent, retryEvents } from '../../functions/stripe/retry-events.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
-import { absentStripe } from '../support/absent-stripe.ts';
+import { eachInbox } from '../support/each-inbox.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
-import { emptyBooks } from '../support/stored-books.ts';
+import type { TestDatabase } from '../support/database.ts';
 import { event, packSession } from '../support/stripe-events.ts';
-import { listPrices } from '../support/worker-prices.ts';
 
 let database: TestDatabase;
 let ctx: Ctx;
-beforeAll(async () => {
-  database = await createDatabase();
-});
-afterAll(async () => {
-  await assertBooksHold(database.pool);
-  await database.drop();
-});
-beforeEach(async () => {
-  ctx = { ...testCtx(database), stripe: absentStripe() };
-  await emptyBooks(database.pool);
-  await database.pool.query('delete from watermarks');
-  await listPrices(database.pool);
-});
+eachInbox((opened) => ({ database, ctx } = opened));
+beforeEach(() => database.pool.query('delete from watermarks'));
 
 const sql = (text: string, params: unknown[] = []) => database.pool.query(text, params);
 const send = (sent: ReturnType<typeof event>, by = ctx) =>

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Ctx } from '../../functions/context.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { readEvent } from '../../functions/stripe/read-event.pure.ts';
@@ -7,11 +7,9 @@ import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
 import { retryDueEvents } from '../../functions/stripe/retry-events.ts';
 import { bringUpToDate } from '../../functions/ledger/due.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
-import { absentStripe } from '../support/absent-stripe.ts';
+import { eachInbox } from '../support/each-inbox.ts';
 import { aroundCalls } from '../support/around-calls.ts';
-import { testCtx } from '../support/ctx.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
+import type { TestDatabase } from '../support/database.ts';
 import { emptyBooks } from '../support/stored-books.ts';
 import {
   event,
@@ -26,18 +24,7 @@ import { listPrices, priceIdOf } from '../support/worker-prices.ts';
 
 let database: TestDatabase;
 let ctx: Ctx;
-beforeAll(async () => {
-  database = await createDatabase();
-});
-afterAll(async () => {
-  await assertBooksHold(database.pool);
-  await database.drop();
-});
-beforeEach(async () => {
-  ctx = { ...testCtx(database), stripe: absentStripe() };
-  await emptyBooks(database.pool);
-  await listPrices(database.pool);
-});
+eachInbox((opened) => ({ database, ctx } = opened));
 
 const sql = (text: string, params: unknown[] = []) => database.pool.query(text, params);
 const send = (type: string, object: object, id?: string) =>

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { expect } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import type { Ctx } from '../../functions/context.ts';
 import { auditBooks } from '../../functions/ledger/audit-books.ts';
 import { settleUser } from '../../functions/ledger/due.ts';
 import { readStanding } from '../../functions/ledger/standing.ts';
 import { applyEvent } from '../../functions/stripe/apply-event.ts';
 import { readEvent } from '../../functions/stripe/read-event.pure.ts';
+import { ensureUser } from '../../functions/users/ensure.ts';
+import { testCtx } from './ctx.ts';
+import { createDatabase } from './database.ts';
 import { event } from './stripe-events.ts';
+import { listPrices } from './worker-prices.ts';
 import { holdAnswer } from './hold-answer.ts';
 
 /** An event of Stripe's, as if it had been delivered; gives what came of it. */
@@ -49,4 +53,24 @@ export async function expectCleanAudit(ctx: Ctx): Promise<void> {
   const { differences, nextCursor } = await auditBooks(ctx, { limit: 100_000 });
   expect(differences).toEqual([]);
   expect(nextCursor).toBeNull();
+}
+
+/** A file's database with prices, and its context; at the end everybody's books are what their facts come to. */
+export async function openBooks() {
+  const database = await createDatabase();
+  const ctx = testCtx(database);
+  await listPrices(database.pool);
+  afterAll(async () => {
+    await expectCleanAudit(ctx);
+    await database.drop();
+  });
+  let people = 0;
+  /** Somebody with 500 bonus credits. */
+  const someone = async () => {
+    people += 1;
+    const externalId = `person ${people}`;
+    const identity = { externalId, email: `person${people}@example.com`, emailVerified: true };
+    return (await ensureUser(ctx, identity)).user;
+  };
+  return { database, ctx, someone };
 }
