@@ -1,19 +1,12 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
 import { retryDueEvents, retryEvents } from '../../functions/stripe/retry-events.ts';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
-import { StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
+import { eachScene } from '../support/each-scene.ts';
+import { type StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
 
 /** What waits is tried again as Stripe has it by then: an operator may have mended it there. */
 let fixture: StripeFixture;
-beforeEach(async () => {
-  fixture = await StripeFixture.open();
-  await fixture.reset();
-});
-afterEach(async () => {
-  await assertBooksHold(fixture.database.pool);
-  await fixture.close();
-});
+eachScene((opened) => ({ fixture } = opened));
 
 const day = 86_400;
 const sql = async (text: string) => (await fixture.database.pool.query(text)).rows;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { listPlans } from '../../functions/billing/list-plans.ts';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
@@ -7,19 +7,12 @@ import { readEvent } from '../../functions/stripe/read-event.pure.ts';
 import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
 import { retryDueEvents } from '../../functions/stripe/retry-events.ts';
 import { aroundCalls } from '../support/around-calls.ts';
-import { assertBooksHold } from '../support/ledger-invariants.ts';
-import { StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
+import { eachScene } from '../support/each-scene.ts';
+import { type StripeFixture, fixtureUser } from '../support/stripe-fixture.ts';
 import { event, invoice, packSession, subscription } from '../support/stripe-events.ts';
 
 let fixture: StripeFixture;
-beforeEach(async () => {
-  fixture = await StripeFixture.open();
-  await fixture.reset();
-});
-afterEach(async () => {
-  await assertBooksHold(fixture.database.pool);
-  await fixture.close();
-});
+eachScene((opened) => ({ fixture } = opened));
 
 const send = (sent: ReturnType<typeof event>) => fixture.deliver(readEvent(sent) as StripeEvent);
 const user = async () => (await fixture.books()).user;
