@@ -1,6 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { readStoredEvent } from './list-events.ts';
+import { readListedEvent } from './list-events.ts';
 
 /**
  * Closes an event that failed: it is not tried again, a redelivery is a duplicate, its error stays. One that
@@ -14,12 +14,7 @@ export async function dismissEvent(ctx: Ctx, input: { eventId: string; reason: s
       where event_id = $1 and status in ('failed', 'pending')`,
     [input.eventId, input.reason],
   );
-  const {
-    payload: _,
-    payloadRemoved: __,
-    apiVersion: ___,
-    ...event
-  } = await readStoredEvent(ctx, input);
+  const event = await readListedEvent(ctx, input);
   if (event.status !== 'dismissed')
     throw new DomainError(
       'event_settled',

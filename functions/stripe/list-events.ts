@@ -76,13 +76,27 @@ export async function listEvents(
   return { items: page.map(eventView), nextCursor };
 }
 
+const found = <Row>(row: Row | undefined): Row => {
+  if (!row) throw new DomainError('not_found', 'There is no such event.');
+  return row;
+};
+
+/** One event as the list shows it; `not_found` for one that never came. */
+export async function readListedEvent(ctx: Ctx, input: { eventId: string }) {
+  const [row] = await ctx.db.rows<EventRow>(
+    `select ${columns} from stripe_events where event_id = $1`,
+    [input.eventId],
+  );
+  return eventView(found(row));
+}
+
 /** One event with its payload as Stripe sent it, null once it has been removed; `not_found` for one that never came. */
 export async function readStoredEvent(ctx: Ctx, input: { eventId: string }) {
-  const [row] = await ctx.db.rows<EventRow & { api_version: string | null; payload: unknown }>(
+  const [first] = await ctx.db.rows<EventRow & { api_version: string | null; payload: unknown }>(
     `select ${columns}, api_version, payload from stripe_events where event_id = $1`,
     [input.eventId],
   );
-  if (!row) throw new DomainError('not_found', 'There is no such event.');
+  const row = found(first);
   const { api_version: apiVersion, payload } = row;
   return { ...eventView(row), apiVersion, payload, payloadRemoved: payload === null };
 }

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { applyEvent, type Received } from './apply-event.ts';
-import { readStoredEvent } from './list-events.ts';
+import { readListedEvent } from './list-events.ts';
 import { asObject } from './normalise/json.pure.ts';
 import { storedPayload } from './payload.pure.ts';
 import { readAnew } from './read-anew.ts';
@@ -141,12 +141,7 @@ export async function retryQuietly(ctx: Ctx): Promise<void> {
 export async function retryEvent(ctx: Ctx, input: { eventId: string }) {
   const [leased] = await lease(ctx, [input.eventId], false);
   const tried = leased && (await tryEvent(ctx, leased));
-  const {
-    payload: _,
-    payloadRemoved: __,
-    apiVersion: ___,
-    ...stored
-  } = await readStoredEvent(ctx, input);
+  const stored = await readListedEvent(ctx, input);
   if (tried) return { ...stored, status: tried.status };
   return stored.status === 'pending' ? stored : { ...stored, status: 'duplicate' as const };
 }
