@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import type { Ctx } from '../../functions/deps.ts';
+import type { Ctx } from '../../functions/context.ts';
 import { absentStripe } from './absent-stripe.ts';
 import { testCtx } from './ctx.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
