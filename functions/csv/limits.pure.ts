@@ -19,9 +19,7 @@ export const exportAsCsv = 'Export it as CSV.';
 /** How often `end` stands in `text`; `split` would make a copy of it. */
 export function countOf(text: string, end: string): number {
   let count = 0;
-  for (let at = text.indexOf(end); at >= 0; at = text.indexOf(end, at + end.length)) count += 1;
+  for (let found = text.indexOf(end); found >= 0; found = text.indexOf(end, found + end.length))
+    count += 1;
   return count;
 }
-
-/** Line ends of any kind, for text whose kind is not known yet. */
-export const lineEndsIn = (text: string): number => text.match(/\r\n|\n|\r/g)?.length ?? 0;

@@ -4,14 +4,14 @@ import { DomainError } from '../errors.ts';
 const pieceBytes = 65_536;
 
 function broken(cause: unknown): never {
-  throw new DomainError('upload_interrupted', 'The upload broke off; send the file again.', {
+  throw new DomainError('upload_interrupted', 'The upload was interrupted. Send the file again.', {
     cause,
   });
 }
 
 /**
- * The body in pieces of 128 KiB, the last one shorter. A piece is good until the next one is asked
- * for: a byte stream is read into the same memory again. A caller who goes away is `upload_interrupted`.
+ * The body in pieces of 64 KiB, the last one shorter. A piece is good until the next one is asked
+ * for: a byte stream is read into the same memory again. A client that goes away is `upload_interrupted`.
  */
 export async function* readBody(
   body: ReadableStream<Uint8Array> | null,

@@ -1,10 +1,12 @@
 import { exportAsCsv } from './limits.pure.ts';
 
+/** LF stands for CRLF too, and for both in one file. */
+export type Newline = '\n' | '\r';
+
 /** How a file's text is cut into cells. PapaParse guesses both wrongly at times: we look ourselves. */
 export type Dialect = {
   delimiter: Delimiter;
-  /** LF stands for CRLF too, and for both in one file. */
-  newline: '\n' | '\r';
+  newline: Newline;
   /** Characters at the file's start that are no data: Excel's `sep=;` with its line end. */
   skip: number;
 };
@@ -22,13 +24,16 @@ const excelSep = /^(?:sep=([,;\t|])|"sep=([,;\t|])")(\r\n|\r(?!$)|\n|\r?$)/i;
 const sampleLines = 20;
 
 /** Delimiters outside quotes, one record per line that is not blank, and the first line end. */
-function survey(text: string): { lines: Record<Delimiter, number>[]; newline: '\n' | '\r' } {
+function survey(
+  text: string,
+  maxLines: number,
+): { lines: Record<Delimiter, number>[]; newline: Newline | undefined } {
   const none = { ',': 0, ';': 0, '\t': 0, '|': 0 };
   const lines: Record<Delimiter, number>[] = [];
-  let newline: '\n' | '\r' | undefined;
+  let newline: Newline | undefined;
   let line = { ...none };
-  let [isQuoted, atCellStart, isBlank] = [false, true, true];
-  for (let i = 0; i < text.length && lines.length < sampleLines; i += 1) {
+  let [isQuoted, isCellStart, isBlank] = [false, true, true];
+  for (let i = 0; i < text.length && lines.length < maxLines; i += 1) {
     const char = text.charAt(i);
     if (isQuoted) {
       if (char !== '"') continue;
@@ -39,17 +44,20 @@ function survey(text: string): { lines: Record<Delimiter, number>[]; newline: '\
       if (char === '\r' && i + 1 < text.length) newline ??= text[i + 1] === '\n' ? '\n' : '\r';
       else if (char === '\n') newline ??= '\n';
       if (!isBlank) lines.push(line);
-      [line, atCellStart, isBlank] = [{ ...none }, true, true];
+      [line, isCellStart, isBlank] = [{ ...none }, true, true];
     } else {
       isBlank &&= char === ' ' || char === '\r';
-      isQuoted = char === '"' && atCellStart;
-      atCellStart = isDelimiter(char);
+      isQuoted = char === '"' && isCellStart;
+      isCellStart = isDelimiter(char);
       if (isDelimiter(char)) line[char] += 1;
     }
   }
   if (!isBlank) lines.push(line);
-  return { lines, newline: newline ?? '\n' };
+  return { lines, newline };
 }
+
+/** The line end of a file by its first line; undefined while the text has none outside quotes. */
+export const sniffNewline = (text: string): Newline | undefined => survey(text, 1).newline;
 
 /**
  * Reads delimiter and newline off the beginning of a file, outside quotes. Of the delimiters in the
@@ -58,7 +66,7 @@ function survey(text: string): { lines: Record<Delimiter, number>[]; newline: '\
  */
 export function sniffDialect(text: string): Dialect {
   const named = excelSep.exec(text);
-  const { lines, newline } = survey(text);
+  const { lines, newline = '\n' } = survey(text, sampleLines);
   const byName = named?.[1] ?? named?.[2];
   if (named && byName !== undefined && isDelimiter(byName))
     return { delimiter: byName, newline, skip: named[0].length };
@@ -100,8 +108,8 @@ export function sniffEncoding(
   if (startsWith(bytes, [0xff, 0xfe])) return { encoding: 'utf-16le', mark: 2 };
   if (startsWith(bytes, [0xfe, 0xff])) return { encoding: 'utf-16be', mark: 2 };
   const nuls = [0, 0];
-  for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, at + 1))
-    nuls[at % 2] = (nuls[at % 2] ?? 0) + 1;
+  for (let found = bytes.indexOf(0); found >= 0; found = bytes.indexOf(0, found + 1))
+    nuls[found % 2] = (nuls[found % 2] ?? 0) + 1;
   const [even = 0, odd = 0] = nuls;
   if (even === 0 && odd === 0) return { encoding: 'utf-8', mark: 0 };
   const enough = bytes.length / 4;

@@ -1,51 +1,54 @@
 import type { Ctx } from '../context.ts';
-import type { ChunkBatch } from '../csv/chunker.pure.ts';
+import type { ChunkBatch } from '../csv/chunk-rows.pure.ts';
 
 /** Statements under way at once: the file is parsed meanwhile, and memory stays flat. */
-const inFlight = 2;
+const maxStatements = 2;
 
-/** Stores the chunks of one upload while the next ones are read. */
-export class ChunkStore {
-  readonly #ctx: Ctx;
-  readonly #ids: { p_job: string; p_upload: string };
-  readonly #running = new Set<Promise<void>>();
-  #failure: { error: unknown } | undefined;
-
-  constructor(ctx: Ctx, jobId: string, uploadId: string) {
-    this.#ctx = ctx;
-    this.#ids = { p_job: jobId, p_upload: uploadId };
-  }
-
-  /** Starts to store a batch once there is room; throws what went wrong with an earlier one. */
-  async add(batch: ChunkBatch | undefined): Promise<void> {
-    while (batch && this.#running.size >= inFlight) await Promise.race(this.#running);
-    if (this.#failure) throw this.#failure.error;
-    if (!batch) return;
-    const append: Promise<void> = this.#store(batch).finally(() => this.#running.delete(append));
-    this.#running.add(append);
-  }
-
-  /** Waits for all that was begun, however it ends; `add` or `done` throws what went wrong. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#running);
-  }
-
-  async done(): Promise<void> {
-    await this.settled();
-    if (this.#failure) throw this.#failure.error;
-  }
-
-  async #store({ index, firstRow, counts, lines }: ChunkBatch): Promise<void> {
-    try {
-      await this.#ctx.db.call('job_upload_append', {
-        ...this.#ids,
-        p_index: index,
-        p_first_row: firstRow,
-        p_counts: counts,
-        p_lines: lines,
-      });
-    } catch (error) {
-      this.#failure ??= { error };
+/**
+ * Stores the chunks of one upload while the next ones are read; gives the file's header. A statement that
+ * fails stops it, and nothing is under way any more once this has ended, however it ends.
+ */
+export async function storeChunks(
+  ctx: Ctx,
+  upload: { jobId: string; uploadId: string },
+  batches: AsyncIterable<ChunkBatch>,
+): Promise<string[]> {
+  const underWay = new Set<Promise<void>>();
+  let header: string[] = [];
+  let failure: { error: unknown } | undefined;
+  const throwFailure = () => {
+    if (failure) throw failure.error;
+  };
+  try {
+    for await (const batch of batches) {
+      header = batch.header;
+      while (underWay.size >= maxStatements) await Promise.race(underWay);
+      throwFailure();
+      const append: Promise<void> = appendChunks(ctx, upload, batch)
+        .catch((error: unknown) => {
+          failure ??= { error };
+        })
+        .finally(() => underWay.delete(append));
+      underWay.add(append);
     }
+  } finally {
+    await Promise.all(underWay);
   }
+  throwFailure();
+  return header;
+}
+
+async function appendChunks(
+  ctx: Ctx,
+  { jobId, uploadId }: { jobId: string; uploadId: string },
+  { index, firstRow, counts, lines }: ChunkBatch,
+): Promise<void> {
+  await ctx.db.call('job_upload_append', {
+    p_job: jobId,
+    p_upload: uploadId,
+    p_index: index,
+    p_first_row: firstRow,
+    p_counts: counts,
+    p_lines: lines,
+  });
 }

@@ -1,15 +1,15 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { Chunker } from '../csv/chunker.pure.ts';
+import { chunkRows } from '../csv/chunk-rows.pure.ts';
 import { mayStillAppear } from '../csv/columns.pure.ts';
-import { CsvDecoder } from '../csv/decoder.pure.ts';
+import { decode } from '../csv/decode.pure.ts';
 import { csvInvalid } from '../csv/limits.pure.ts';
 import { readBody } from '../csv/read-body.ts';
-import { CsvReader } from '../csv/reader.pure.ts';
+import { readRows, type RowBatch } from '../csv/read-rows.pure.ts';
 import { type JobRow, jobRow } from './job-row.ts';
 import { missingColumns } from '../processing/prompt.pure.ts';
 import { startJob } from './start-job.ts';
-import { ChunkStore } from './store-chunks.ts';
+import { storeChunks } from './store-chunks.ts';
 
 export type UploadInput = {
   userId: string;
@@ -48,49 +48,51 @@ const tooLarge = (limit: number, unit: 'bytes' | 'rows') =>
   });
 
 /** Reads the body to its end; gives the header, which the longest row may have widened. */
-async function storeRows(
-  ctx: Ctx,
-  input: UploadInput,
-  job: JobRow,
-  uploadId: string,
-): Promise<string[]> {
-  const reader = new CsvReader();
-  const decoder = new CsvDecoder(() => reader.line);
-  const chunker = new Chunker(ctx.config.parallelInvocations, input.contentLength);
-  const store = new ChunkStore(ctx, job.id, uploadId);
-  let [bytes, characters, isChecked] = [0, 0, false];
+function storeRows(ctx: Ctx, input: UploadInput, job: JobRow, uploadId: string): Promise<string[]> {
+  const { maxUploadBytes, maxRows, parallelInvocations } = ctx.config;
+  const bytes = limitBytes(readBody(input.body), maxUploadBytes);
+  const rows = limitRows(checkColumns(readRows(decode(bytes)), job), maxRows);
+  const chunks = chunkRows(rows, { parallelInvocations, totalBytes: input.contentLength });
+  return storeChunks(ctx, { jobId: job.id, uploadId }, chunks);
+}
 
-  const accept = (rows: string[][], length: number): void => {
-    characters += length;
-    if (reader.header && !isChecked) {
-      checkHeader(job, reader.header, { isComplete: false });
-      isChecked = true;
-    }
-    chunker.add(rows, length);
-    if (chunker.rows > ctx.config.maxRows) throw tooLarge(ctx.config.maxRows, 'rows');
-  };
-
-  try {
-    for await (const piece of readBody(input.body)) {
-      bytes += piece.byteLength;
-      if (bytes > ctx.config.maxUploadBytes) throw tooLarge(ctx.config.maxUploadBytes, 'bytes');
-      const text = decoder.push(piece);
-      accept(reader.push(text), text.length);
-      const parsedShare = 1 - reader.unread / Math.max(1, characters);
-      await store.add(chunker.take(bytes * parsedShare));
-    }
-    const text = decoder.end();
-    accept(reader.push(text), text.length);
-    accept(reader.end(), 0);
-    const header = reader.header ?? [];
-    checkHeader(job, header, { isComplete: true });
-    if (chunker.rows === 0) throw csvInvalid(2, 'There are no rows below the header.');
-    await store.add(chunker.finish());
-    await store.done();
-    return header;
-  } finally {
-    await store.settled();
+async function* limitBytes(
+  pieces: AsyncIterable<Uint8Array>,
+  limit: number,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += piece.byteLength;
+    if (bytes > limit) throw tooLarge(limit, 'bytes');
+    yield piece;
   }
+}
+
+async function* limitRows(
+  batches: AsyncIterable<RowBatch>,
+  limit: number,
+): AsyncGenerator<RowBatch> {
+  let count = 0;
+  for await (const batch of batches) {
+    count += batch.rows.length;
+    if (count > limit) throw tooLarge(limit, 'rows');
+    yield batch;
+  }
+  if (count === 0) throw csvInvalid(2, 'There are no rows below the header.');
+}
+
+/** Checks the header as soon as it is there, and again once the longest row has widened it. */
+async function* checkColumns(
+  batches: AsyncIterable<RowBatch>,
+  job: JobRow,
+): AsyncGenerator<RowBatch> {
+  let header: string[] | undefined;
+  for await (const batch of batches) {
+    if (!header) checkHeader(job, batch.header, { isComplete: false });
+    ({ header } = batch);
+    yield batch;
+  }
+  if (header) checkHeader(job, header, { isComplete: true });
 }
 
 /** What was said when the job was created must be true of the file; a long row can still add columns. */

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ctx } from '../../functions/context.ts';
 import { DomainError } from '../../functions/errors.ts';
@@ -12,7 +13,7 @@ let database: TestDatabase;
 let ctx: Ctx;
 beforeAll(async () => {
   database = await createDatabase();
-  ctx = testCtx(database, { SIGNUP_CREDITS: '0', MAX_ROWS: '100000' });
+  ctx = testCtx(database, { SIGNUP_CREDITS: '0', MAX_ROWS: '300000' });
 });
 afterAll(() => database.drop());
 
@@ -30,14 +31,24 @@ async function newJob(said: { prompt?: string; columns?: string[] } = {}) {
 
 type Job = Awaited<ReturnType<typeof newJob>>;
 
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
 /** Sends a text as a stream that is none of bytes; the code of the refusal. There are no credits. */
-async function send(job: Job, text: string, db: Ctx['db'] = ctx.db): Promise<string> {
+function send(job: Job, text: string, db?: Ctx['db']): Promise<string> {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      controller.enqueue(new TextEncoder().encode(text));
+      controller.enqueue(utf8(text));
       controller.close();
     },
   });
+  return sendBody(job, body, db);
+}
+
+async function sendBody(
+  job: Job,
+  body: ReadableStream<Uint8Array>,
+  db: Ctx['db'] = ctx.db,
+): Promise<string> {
   const refusal = await uploadInput(
     { ...ctx, db },
     { ...job, body, contentLength: undefined },
@@ -92,6 +103,51 @@ describe('what is stored', () => {
   });
 });
 
+/** A file that is made as it is read: its first line, then the same rows again and again. */
+function fileOf(pieces: number) {
+  const read = { pieces: 0, isCancelled: false };
+  const rows = utf8(`1,${'note '.repeat(12)}\n`.repeat(1000));
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(utf8('id,note\n')),
+    pull(controller) {
+      read.pieces += 1;
+      controller.enqueue(rows);
+      if (read.pieces === pieces) controller.close();
+    },
+    cancel() {
+      read.isCancelled = true;
+    },
+  });
+  return { body, read, megabytesRead: () => (read.pieces * rows.length) / 1e6 };
+}
+
+test('while the database is slow the file is not read on into memory', async () => {
+  const job = await newJob();
+  const file = fileOf(200);
+  const [slow, full] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let appends = 0;
+  const db = aroundCalls(ctx.db, async ({ name }, next) => {
+    if (name === 'job_upload_append') {
+      appends += 1;
+      if (appends === 2) full.resolve();
+      await slow.promise;
+    }
+    return next();
+  });
+  const sent = sendBody(job, file.body, db);
+  await full.promise;
+  let before = -1;
+  while (before !== file.read.pieces) {
+    before = file.read.pieces;
+    await pause(100);
+  }
+  expect(appends).toBe(2);
+  expect(file.megabytesRead()).toBeLessThan(3);
+  slow.resolve();
+  expect(await sent).toBe('insufficient_credits');
+  expect((await stored(job)).rows).toHaveLength(200_000);
+});
+
 describe('a statement that fails', () => {
   const text = `id,note\n${`1,${'note '.repeat(12)}\n`.repeat(30_000)}`;
 
@@ -109,6 +165,18 @@ describe('a statement that fails', () => {
     expect(appends).toBeGreaterThanOrEqual(failing);
     expect(appends).toBeLessThanOrEqual(failing + 2);
     expect(await stored(job)).toEqual({ chunks: [], rows: [], header: null, status: 'created' });
+  });
+
+  test('the rest of the file is not read', async () => {
+    const file = fileOf(2000);
+    const db = aroundCalls(ctx.db, ({ name }, next) =>
+      name === 'job_upload_append'
+        ? Promise.reject(new DomainError('service_unavailable'))
+        : next(),
+    );
+    expect(await sendBody(await newJob(), file.body, db)).toBe('service_unavailable');
+    expect(file.read.isCancelled).toBe(true);
+    expect(file.megabytesRead()).toBeLessThan(3);
   });
 
   test('an upload that was overtaken stores nothing more', async () => {

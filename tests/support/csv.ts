@@ -1,31 +1,39 @@
 import { DomainError } from '../../functions/errors.ts';
-import { CsvDecoder } from '../../functions/csv/decoder.pure.ts';
-import { CsvReader } from '../../functions/csv/reader.pure.ts';
+import { decode } from '../../functions/csv/decode.pure.ts';
+import { readRows } from '../../functions/csv/read-rows.pure.ts';
 
 export type Table = { header: string[]; rows: string[][] };
 
-/** Reads bytes that come in the given pieces, as an upload does; the pieces' memory is used again. */
-export function readCsv(pieces: Iterable<Uint8Array>): Table {
-  const reader = new CsvReader();
-  const decoder = new CsvDecoder(() => reader.line);
-  const rows: string[][] = [];
+/** Pieces as an upload brings them: their memory is used again. */
+async function* inOneMemory(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for (const piece of pieces) {
     const memory = piece.slice();
-    rows.push(...reader.push(decoder.push(memory)));
+    yield memory;
     memory.fill(0x21);
   }
-  rows.push(...reader.push(decoder.end()), ...reader.end());
-  return { header: reader.header ?? [], rows };
+}
+
+/** Reads bytes that come in the given pieces, as an upload does. */
+export async function readCsv(pieces: Iterable<Uint8Array>): Promise<Table> {
+  let header: string[] = [];
+  const rows: string[][] = [];
+  for await (const batch of readRows(decode(inOneMemory(pieces)))) {
+    header = batch.header;
+    for (const row of batch.rows) rows.push(row);
+  }
+  return { header, rows };
 }
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-export const readText = (text: string): Table => readCsv([utf8(text)]);
+export const readText = (text: string): Promise<Table> => readCsv([utf8(text)]);
 
 /** What the refusal of a file says; throws when it is accepted. */
-export function csvRefusal(pieces: Iterable<Uint8Array>): { line: unknown; reason: unknown } {
+export async function csvRefusal(
+  pieces: Iterable<Uint8Array>,
+): Promise<{ line: unknown; reason: unknown }> {
   try {
-    readCsv(pieces);
+    await readCsv(pieces);
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'csv_invalid') throw error;
     return { line: error.extra['line'], reason: error.extra['reason'] };

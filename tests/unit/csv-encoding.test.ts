@@ -14,27 +14,30 @@ describe('Windows-1252', () => {
   test.each([
     ['at once', 0],
     ['after 300 KB of ASCII', 300_000],
-  ])('its first byte may come %s; nothing before it changes', (_, length) => {
+  ])('its first byte may come %s; nothing before it changes', async (_, length) => {
     const ascii = `name,city\n${'Ada,Bonn\n'.repeat(length / 9)}`;
     const file = join(utf8(ascii), encodings['Windows-1252']('Müller,“Köln” – 5 €\n'));
     for (const size of [65_536, 400_000]) {
-      const { rows } = readCsv(cutBytes(file, size));
+      const { rows } = await readCsv(cutBytes(file, size));
       expect(rows.slice(0, -1).every((row) => row.join() === 'Ada,Bonn')).toBe(true);
       expect(rows.at(-1)).toEqual(['Müller', '“Köln” – 5 €']);
     }
   });
 
-  test('every byte of it is the right character', () => {
+  test('every byte of it is the right character', async () => {
     const all = charactersOf1252.join('');
     // A NUL-free ASCII letter keeps pairs from being UTF-8 by chance.
     const text = `a,b\né1,${all}\n`;
-    expect(readCsv([encodings['Windows-1252'](text)]).rows).toEqual([['é1', all]]);
+    expect((await readCsv([encodings['Windows-1252'](text)])).rows).toEqual([['é1', all]]);
   });
 
-  test('a byte that would begin a character of UTF-8, cut off by the piece or by the end', () => {
+  test('a byte that would begin a character of UTF-8, cut off by the piece or by the end', async () => {
     const file = encodings['Windows-1252']('name\nJosé\nPelé');
     for (let at = 0; at <= file.length; at += 1)
-      expect(readCsv([file.subarray(0, at), file.subarray(at)]).rows).toEqual([['José'], ['Pelé']]);
+      expect((await readCsv([file.subarray(0, at), file.subarray(at)])).rows).toEqual([
+        ['José'],
+        ['Pelé'],
+      ]);
   });
 });
 
@@ -49,9 +52,9 @@ describe('UTF-8 that breaks is not taken for Windows-1252', () => {
       50_003,
     ],
     ['with lines that end in CR', join(utf8('a,b\rü,1\r'), Uint8Array.of(0xfc), utf8('\r')), 3],
-  ])('%s', (_, file, line) => {
+  ])('%s', async (_, file, line) => {
     for (const size of [1000, 65_536, 1_000_000])
-      expect(csvRefusal(cutBytes(file, size))).toEqual({
+      expect(await csvRefusal(cutBytes(file, size))).toEqual({
         line,
         reason: 'The text is not UTF-8 here. Save the file as "CSV UTF-8".',
       });
@@ -59,12 +62,12 @@ describe('UTF-8 that breaks is not taken for Windows-1252', () => {
 });
 
 describe('UTF-16', () => {
-  test('without a mark, by its NULs', () => {
+  test('without a mark, by its NULs', async () => {
     for (const encode of [
       encodings['UTF-16LE without a mark'],
       encodings['UTF-16BE without a mark'],
     ])
-      expect(readCsv([encode('company,city\nAcme,Łódź\n')])).toEqual({
+      expect(await readCsv([encode('company,city\nAcme,Łódź\n')])).toEqual({
         header: ['company', 'city'],
         rows: [['Acme', 'Łódź']],
       });
@@ -73,8 +76,8 @@ describe('UTF-16', () => {
   test.each([
     ['half a character', encodings['UTF-16LE']('a,b\n1,2\n').subarray(0, -1), 2],
     ['half a pair', encodings['UTF-16BE']('a,b\n1,😀').subarray(0, -2), 2],
-  ])('%s at the end is named with its line', (_, file, line) => {
-    const { line: found, reason } = csvRefusal([file]);
+  ])('%s at the end is named with its line', async (_, file, line) => {
+    const { line: found, reason } = await csvRefusal([file]);
     expect(found).toBe(line);
     expect(reason).toMatch(/not UTF-16/);
   });
@@ -88,17 +91,27 @@ describe('binary files are told apart, with advice', () => {
     ['PDF', utf8('%PDF-1.7\n%âãÏÓ\n'), /PDF/],
     ['NULs here and there', utf8('a,b\n1,\0\n'), /binary/],
     ['NULs at odd places only, but few', join(utf8('abc\0defghijklmnop\n'.repeat(9))), /binary/],
-  ])('%s', (_, file, reason) => {
-    const refused = csvRefusal(cutBytes(file, 3));
+  ])('%s', async (_, file, reason) => {
+    const refused = await csvRefusal(cutBytes(file, 3));
     expect(refused).toEqual({ line: 1, reason: expect.stringMatching(reason) });
     expect(refused.reason).toMatch(/Export it as CSV/);
   });
 
-  test('a NUL far down is named with its line', () => {
+  test('a NUL far down is named with its line', async () => {
     const file = utf8(`a\n${'xyz\n'.repeat(30_000)}x\0\n`);
-    expect(csvRefusal(cutBytes(file, 65_536))).toEqual({
+    expect(await csvRefusal(cutBytes(file, 65_536))).toEqual({
       line: 30_002,
       reason: expect.stringMatching(/binary/),
     });
+  });
+
+  test.each([
+    ['LF, with a CR in the quoted header', '"a\rb",c\n', 'x\ry,z\n'],
+    ['CRLF', 'a\r\n', 'xyz\r\n'],
+    ['CR, with an LF in the quoted header', '"a\nb",c\r', '"x\ny",z\r'],
+  ])('its line is counted by the line end of the file: %s', async (_, header, row) => {
+    const file = utf8(`${header}${row.repeat(20_000)}x\0`);
+    for (const size of [4096, 4097, 65_536])
+      expect(await csvRefusal(cutBytes(file, size))).toMatchObject({ line: 20_002 });
   });
 });

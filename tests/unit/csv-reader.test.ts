@@ -21,17 +21,17 @@ describe('reading a CSV', () => {
     ["Excel's first line, quoted", '"sep=|"\na|b\n1|2\n'],
     ["Excel's first line, CR, tab", '\ufeffsep=\t\ra\tb\r1\t2'],
     ['commas in a header that the rows do not have', 'a;b\n1;2\n'],
-  ])('%s', (_, text) => {
-    expect(readText(text)).toEqual({ header: ['a', 'b'], rows: [['1', '2']] });
+  ])('%s', async (_, text) => {
+    expect(await readText(text)).toEqual({ header: ['a', 'b'], rows: [['1', '2']] });
   });
 
-  test('a column whose name is a text of its own is refused: the header is missing, or a quote', () => {
-    expect(csvRefusal([utf8(`a,${'b'.repeat(1001)}\n1,2\n`)])).toMatchObject({ line: 1 });
-    expect(readText(`a,${'b'.repeat(1000)}\n1,2\n`).rows).toEqual([['1', '2']]);
+  test('a column whose name is a text of its own is refused: the header is missing, or a quote', async () => {
+    expect(await csvRefusal([utf8(`a,${'b'.repeat(1001)}\n1,2\n`)])).toMatchObject({ line: 1 });
+    expect((await readText(`a,${'b'.repeat(1000)}\n1,2\n`)).rows).toEqual([['1', '2']]);
   });
 
-  test('quotes hold delimiters, line ends and doubled quotes', () => {
-    const { rows } = readText('a,b\n"x, y","line 1\nline ""2"""\n');
+  test('quotes hold delimiters, line ends and doubled quotes', async () => {
+    const { rows } = await readText('a,b\n"x, y","line 1\nline ""2"""\n');
     expect(rows).toEqual([['x, y', 'line 1\nline "2"']]);
   });
 
@@ -43,56 +43,56 @@ describe('reading a CSV', () => {
       'name;sum (net, EUR, 2025)\nx;1\ny;2\n',
       ['name', 'sum (net, EUR, 2025)'],
     ],
-  ])('the delimiter is found beside %s', (_, text, header) => {
-    expect(readText(text).header).toEqual(header);
+  ])('the delimiter is found beside %s', async (_, text, header) => {
+    expect((await readText(text)).header).toEqual(header);
   });
 
-  test('the delimiter that Excel names wins over the one that stands most often', () => {
-    expect(readText('sep=;\na,b,c;d\n1,2,3;4\n')).toEqual({
+  test('the delimiter that Excel names wins over the one that stands most often', async () => {
+    expect(await readText('sep=;\na,b,c;d\n1,2,3;4\n')).toEqual({
       header: ['a,b,c', 'd'],
       rows: [['1,2,3', '4']],
     });
   });
 
-  test('a CR that is no line end is data, quoted or not', () => {
-    expect(readText('a,b\n1\r1,"2\r"\r\n"\r","\r""\r"\n3,x\ry\n').rows).toEqual([
+  test('a CR that is no line end is data, quoted or not', async () => {
+    expect((await readText('a,b\n1\r1,"2\r"\r\n"\r","\r""\r"\n3,x\ry\n')).rows).toEqual([
       ['1\r1', '2\r'],
       ['\r', '\r"\r'],
       ['3', 'x\ry'],
     ]);
   });
 
-  test('a line with a quoted empty cell is a row where there is one column, else it is blank', () => {
-    expect(readText('a\n""\n\nx\n""\r\n').rows).toEqual([[''], ['x'], ['']]);
-    expect(readText('a,b\n""\n\n1,2\n').rows).toEqual([['1', '2']]);
+  test('a line with a quoted empty cell is a row where there is one column, else it is blank', async () => {
+    expect((await readText('a\n""\n\nx\n""\r\n')).rows).toEqual([[''], ['x'], ['']]);
+    expect((await readText('a,b\n""\n\n1,2\n')).rows).toEqual([['1', '2']]);
   });
 
-  test('1,000 columns', () => {
+  test('1,000 columns', async () => {
     const cells = (prefix: string) => Array.from({ length: 1000 }, (_, i) => `${prefix}${i}`);
     const text = `${cells('c').join(';')}\r\n${cells('v').join(';')}\r\n`;
-    expect(readText(text)).toEqual({ header: cells('c'), rows: [cells('v')] });
+    expect(await readText(text)).toEqual({ header: cells('c'), rows: [cells('v')] });
   });
 
-  test('a cell of a million characters', () => {
+  test('a cell of a million characters', async () => {
     const long = 'x,"\n'.repeat(200_000);
     const text = Papa.unparse([
       ['a', 'b'],
       ['1', long],
     ]);
-    expect(readCsv(cutBytes(utf8(text), 65_536)).rows).toEqual([['1', long]]);
+    expect((await readCsv(cutBytes(utf8(text), 65_536))).rows).toEqual([['1', long]]);
   });
 });
 
 describe('ragged rows', () => {
-  test('short rows stay short; long ones widen the header by numbers', () => {
-    expect(readText('a,b\n1\n1,2,3\n1,2,3,4\n1,2\n')).toEqual({
+  test('short rows stay short; long ones widen the header by numbers', async () => {
+    expect(await readText('a,b\n1\n1,2,3\n1,2,3,4\n1,2\n')).toEqual({
       header: ['a', 'b', 'column_3', 'column_4'],
       rows: [['1'], ['1', '2', '3'], ['1', '2', '3', '4'], ['1', '2']],
     });
   });
 
-  test('a name that the file has already is not given twice', () => {
-    expect(readText('column_3,Column_3_2\n1,2,3,4\n').header).toEqual([
+  test('a name that the file has already is not given twice', async () => {
+    expect((await readText('column_3,Column_3_2\n1,2,3,4\n')).header).toEqual([
       'column_3',
       'Column_3_2',
       'column_3_3',
@@ -100,23 +100,23 @@ describe('ragged rows', () => {
     ]);
   });
 
-  test('duplicate and empty header cells stay as they came', () => {
-    expect(readText('a,,a, b \n1,2,3,4\n').header).toEqual(['a', '', 'a', ' b ']);
+  test('duplicate and empty header cells stay as they came', async () => {
+    expect((await readText('a,,a, b \n1,2,3,4\n')).header).toEqual(['a', '', 'a', ' b ']);
   });
 });
 
 describe("PapaParse's defects do not reach the rows", () => {
-  test('a CRLF cut between its halves is no false quote error', () => {
+  test('a CRLF cut between its halves is no false quote error', async () => {
     const text = '"a","b"\r\n'.repeat(9000);
     // Odd pieces: some batch ends right behind a CR, some right behind a quote.
     for (const size of [65_536, 65_537, 65_543])
-      expect(readCsv(cutBytes(utf8(text), size)).rows).toHaveLength(8999);
+      expect((await readCsv(cutBytes(utf8(text), size))).rows).toHaveLength(8999);
   });
 
-  test('a first piece that ends in the first CRLF leaves no CR on the last cell', () => {
+  test('a first piece that ends in the first CRLF leaves no CR on the last cell', async () => {
     const header = `${`${'x'.repeat(1000)},`.repeat(65)}${'y'.repeat(465)},last`;
     const text = utf8(`${header}\r\n1,2\r\n`);
-    const { header: read, rows } = readCsv([
+    const { header: read, rows } = await readCsv([
       text.subarray(0, header.length + 1),
       text.subarray(header.length + 1),
     ]);
@@ -124,28 +124,28 @@ describe("PapaParse's defects do not reach the rows", () => {
     expect(rows).toEqual([['1', '2']]);
   });
 
-  test('a quoted newline with other delimiters does not mislead about the delimiter', () => {
-    expect(readText('"a;x;y\n;;;;",b\n"1;\n;;",2\n')).toEqual({
+  test('a quoted newline with other delimiters does not mislead about the delimiter', async () => {
+    expect(await readText('"a;x;y\n;;;;",b\n"1;\n;;",2\n')).toEqual({
       header: ['a;x;y\n;;;;', 'b'],
       rows: [['1;\n;;', '2']],
     });
   });
 
-  test('multi-byte characters survive a cut at every byte', () => {
+  test('multi-byte characters survive a cut at every byte', async () => {
     const text = utf8('näme;"qu""ote"\r\n"zeile\r\nzwei😀";€\r\n');
     for (let at = 0; at <= text.length; at += 1)
-      expect(readCsv([text.subarray(0, at), text.subarray(at)])).toEqual({
+      expect(await readCsv([text.subarray(0, at), text.subarray(at)])).toEqual({
         header: ['näme', 'qu"ote'],
         rows: [['zeile\r\nzwei😀', '€']],
       });
   });
 
-  test('numbers, dates and booleans stay the text that they are', () => {
-    expect(readText('a,b,c\n007,true,1e5\n').rows).toEqual([['007', 'true', '1e5']]);
+  test('numbers, dates and booleans stay the text that they are', async () => {
+    expect((await readText('a,b,c\n007,true,1e5\n')).rows).toEqual([['007', 'true', '1e5']]);
   });
 
-  test('a header named like a property of objects is a name as any other', () => {
-    expect(readText('__proto__,constructor\n1,2\n')).toEqual({
+  test('a header named like a property of objects is a name as any other', async () => {
+    expect(await readText('__proto__,constructor\n1,2\n')).toEqual({
       header: ['__proto__', 'constructor'],
       rows: [['1', '2']],
     });
@@ -163,28 +163,28 @@ describe('what cannot be read says which line and why', () => {
     ['the line is counted in CRLF', 'a,b\r\n\r\n1,2\r\n3,"4" x\r\n', 4, /quote/i],
     ['the line is counted in CR', 'a,b\r1,2\r3,"4" x\r', 3, /quote/i],
     ["the line is counted below Excel's", 'sep=,\na,b\n3,"4" x\n', 3, /quote/i],
-  ])('%s', (_, text, line, reason) => {
-    expect(csvRefusal([utf8(text)])).toEqual({ line, reason: expect.stringMatching(reason) });
+  ])('%s', async (_, text, line, reason) => {
+    expect(await csvRefusal([utf8(text)])).toEqual({ line, reason: expect.stringMatching(reason) });
   });
 
-  test('a row is too long by its length, however the text comes', () => {
+  test('a row is too long by its length, however the text comes', async () => {
     const row = (length: number) => utf8(`a,b\n1,2\n"${'x'.repeat(length - 5)}",1\n3,4\n`);
     for (const size of [1_200_000, 65_536, 99_991]) {
-      expect(readCsv(cutBytes(row(1_048_575), size)).rows).toHaveLength(3);
-      expect(csvRefusal(cutBytes(row(1_048_577), size))).toEqual({
+      expect((await readCsv(cutBytes(row(1_048_575), size))).rows).toHaveLength(3);
+      expect(await csvRefusal(cutBytes(row(1_048_577), size))).toEqual({
         line: 3,
         reason: expect.stringMatching(/longer than 1048576 characters.*quote missing/),
       });
     }
   });
 
-  test('a cell that never ends is refused before it fills the memory', () => {
+  test('a cell that never ends is refused before it fills the memory', async () => {
     let sent = 0;
     const endless = (function* () {
       yield utf8('a,b\n"');
       for (; sent < 400; sent += 1) yield utf8('x'.repeat(65_536));
     })();
-    expect(csvRefusal(endless)).toEqual({
+    expect(await csvRefusal(endless)).toEqual({
       line: 2,
       reason: expect.stringMatching(/quote missing/),
     });
@@ -194,8 +194,8 @@ describe('what cannot be read says which line and why', () => {
   test.each([
     ['header', 1, `${'c,'.repeat(1000)}c\n`],
     ['row', 3, `a,b\n1,2\n${'c,'.repeat(1000)}c\n`],
-  ])('a %s of more than 1,000 cells', (_, line, text) => {
-    expect(csvRefusal([utf8(text)])).toEqual({
+  ])('a %s of more than 1,000 cells', async (_, line, text) => {
+    expect(await csvRefusal([utf8(text)])).toEqual({
       line,
       reason: 'There are 1001 columns; the limit is 1000.',
     });

@@ -1,7 +1,12 @@
 import { chunkBudget } from '../../functions/shared/lanes.pure.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ChunkBatch, Chunker } from '../../functions/csv/chunker.pure.ts';
+import {
+  type ChunkBatch,
+  type ChunkOptions,
+  chunkRows,
+} from '../../functions/csv/chunk-rows.pure.ts';
+import type { RowBatch } from '../../functions/csv/read-rows.pure.ts';
 
 type Chunk = { index: number; firstRow: number; rows: string[][] };
 
@@ -9,28 +14,38 @@ type Chunk = { index: number; firstRow: number; rows: string[][] };
 function chunksOf({ index, firstRow, counts, lines }: ChunkBatch): Chunk[] {
   const each = lines.split('\n');
   expect(each).toHaveLength(counts.length);
-  let at = firstRow;
+  let nextRow = firstRow;
   return each.map((line, i) => {
     const rows = JSON.parse(line) as string[][];
     expect(rows).toHaveLength(counts[i] ?? -1);
-    const chunk = { index: index + i, firstRow: at, rows };
-    at += rows.length;
+    const chunk = { index: index + i, firstRow: nextRow, rows };
+    nextRow += rows.length;
     return chunk;
   });
 }
 
-/** Feeds rows of `width` characters in pieces, with or without the length of the file. */
-function chunked(rows: string[][], width: number, piece: number, chunker: Chunker): Chunk[] {
-  const chunks: Chunk[] = [];
-  const keep = (batch: ChunkBatch | undefined) => {
-    if (batch) chunks.push(...chunksOf(batch));
-  };
-  for (let at = 0; at < rows.length; at += piece) {
-    const part = rows.slice(at, at + piece);
-    chunker.add(part, part.length * width);
-    keep(chunker.take(chunker.rows * width));
+/** Rows of `width` characters, so many in a batch. */
+async function* batchesOf(
+  rows: string[][],
+  width: number,
+  batchRows: number,
+): AsyncGenerator<RowBatch> {
+  for (let start = 0; start < rows.length; start += batchRows) {
+    const part = rows.slice(start, start + batchRows);
+    const bytesSoFar = (start + part.length) * width;
+    yield { header: ['id'], rows: part, characters: part.length * width, bytesSoFar };
   }
-  keep(chunker.finish());
+}
+
+async function chunked(
+  rows: string[][],
+  width: number,
+  batchRows: number,
+  options: ChunkOptions,
+): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  for await (const batch of chunkRows(batchesOf(rows, width, batchRows), options))
+    chunks.push(...chunksOf(batch));
   return chunks;
 }
 
@@ -40,19 +55,20 @@ function expectWhole(chunks: Chunk[], rows: string[][]): void {
   for (const { firstRow, rows: own } of chunks) expect(own[0]).toEqual(rows[firstRow]);
 }
 
-test('chunks hold every row once, in order, 6 to 60 at a time, in no more waves than it takes', () => {
-  fc.assert(
-    fc.property(
+test('chunks hold every row once, in order, 6 to 60 at a time, in no more waves than it takes', async () => {
+  await fc.assert(
+    fc.asyncProperty(
       fc.integer({ min: 1, max: 9000 }),
       fc.integer({ min: 1, max: 700 }),
       fc.integer({ min: 1, max: 200 }),
       fc.constantFrom(10, 150, 1000),
       // How far off the length of the file is as a measure of its rows.
       fc.double({ min: 0.97, max: 1.03, noNaN: true }),
-      (count, piece, parallel, width, skew) => {
+      async (count, piece, parallel, width, skew) => {
         const rows = Array.from({ length: count }, (_, i) => [String(i), 'line\n"2"']);
-        const chunker = new Chunker(parallel, Math.round(count * width * skew));
-        const chunks = chunked(rows, width, piece, chunker);
+        const totalBytes = Math.round(count * width * skew);
+        const options = { parallelInvocations: parallel, totalBytes };
+        const chunks = await chunked(rows, width, piece, options);
         expectWhole(chunks, rows);
         const sizes = chunks.map((chunk) => chunk.rows.length);
         expect(Math.max(...sizes)).toBeLessThanOrEqual(60);
@@ -67,23 +83,29 @@ test('chunks hold every row once, in order, 6 to 60 at a time, in no more waves 
   );
 });
 
-test('a length that is measured well needs not one chunk more than whole waves', () => {
+test('a length that is measured well needs not one chunk more than whole waves', async () => {
   for (const count of [10_000, 20_000, 50_000, 100_000]) {
     const rows = Array.from({ length: count }, (_, i) => [String(i)]);
-    const chunks = chunked(rows, 100, 600, new Chunker(100, count * 100));
+    const chunks = await chunked(rows, 100, 600, {
+      parallelInvocations: 100,
+      totalBytes: count * 100,
+    });
     expectWhole(chunks, rows);
     expect(chunks.length).toBeLessThanOrEqual(chunkBudget(count, 100));
   }
 });
 
-test('rows that are very long make small chunks: none is more than a statement should carry', () => {
+test('rows that are very long make small chunks: none is more than a statement should carry', async () => {
   const rows = Array.from({ length: 40 }, (_, i) => [String(i), 'x'.repeat(100_000)]);
-  const chunks = chunked(rows, 100_000, 3, new Chunker(1, undefined));
+  const chunks = await chunked(rows, 100_000, 3, {
+    parallelInvocations: 1,
+    totalBytes: undefined,
+  });
   expectWhole(chunks, rows);
   for (const chunk of chunks) expect(JSON.stringify(chunk.rows).length).toBeLessThan(700_000);
 });
 
-test('without rows there is nothing to store', () => {
-  const chunker = new Chunker(100, undefined);
-  expect([chunker.take(0), chunker.finish()]).toEqual([undefined, undefined]);
+test('without rows there is nothing to store', async () => {
+  const options = { parallelInvocations: 100, totalBytes: undefined };
+  expect(await chunked([], 0, 1, options)).toEqual([]);
 });
