@@ -3,7 +3,7 @@ import { DomainError } from '../errors.ts';
 /** Bytes in a piece: many small ones cost more than what is done with them. */
 const pieceBytes = 65_536;
 
-function broken(cause: unknown): never {
+function interrupted(cause: unknown): never {
   throw new DomainError('upload_interrupted', 'The upload was interrupted. Send the file again.', {
     cause,
   });
@@ -48,7 +48,7 @@ function fillingReader(body: ReadableStream<Uint8Array>): FillingReader | undefi
 async function* fill(reader: FillingReader): AsyncGenerator<Uint8Array> {
   try {
     for (let memory: Uint8Array = new Uint8Array(pieceBytes); ;) {
-      const { done, value } = await reader.readAtLeast(pieceBytes, memory).catch(broken);
+      const { done, value } = await reader.readAtLeast(pieceBytes, memory).catch(interrupted);
       if (value && value.byteLength > 0) yield value;
       if (done || !value) return;
       memory = new Uint8Array(value.buffer);
@@ -63,7 +63,7 @@ async function* gather(reader: BodyReader): AsyncGenerator<Uint8Array> {
   let filled = 0;
   try {
     for (;;) {
-      const { done, value } = await reader.read().catch(broken);
+      const { done, value } = await reader.read().catch(interrupted);
       if (done) break;
       for (let from = 0; from < value.byteLength;) {
         const part = value.subarray(from, from + pieceBytes - filled);

@@ -2,12 +2,13 @@ import type { JsonRow } from '../../db/rows.ts';
 import type { jobChunks } from '../../schema.ts';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
+import { streamText } from '../csv/stream-text.ts';
+import { csvRecord } from '../csv/write-record.pure.ts';
 import { isFinal, type StoredResult, type StoredResults } from '../processing/chunk.pure.ts';
-import { csvRecord } from '../csv/write.pure.ts';
+import { processors } from '../processing/processors.ts';
 import type { JobRow } from './job-row.ts';
 import { hasEnded } from './job.pure.ts';
 import { findWholeJob } from './read-job.ts';
-import { processors } from '../processing/processors.ts';
 
 /** Chunks and stored bytes in one read, so that memory stays flat however long the file or its rows. */
 const pageChunks = 20;
@@ -27,12 +28,13 @@ type ChunkRow = Pick<JsonRow<typeof jobChunks>, 'index' | 'rows'> & {
 };
 
 /** What the records of a job have in common. */
-type Form = {
-  columns: number;
-  added: readonly string[];
-  /** Only rows that are finished in this run; null for all rows of an ended job. */
-  partialOf: number | null;
-  unworked: string;
+type RecordFormat = {
+  inputColumns: number;
+  outputColumns: readonly string[];
+  /** Leaves out rows that are not finished in this run; null for all rows of an ended job. */
+  onlyRun: number | null;
+  /** The error of a row without a result. */
+  missing: string;
   raw: boolean;
 };
 
@@ -48,68 +50,82 @@ export async function readOutput(
   const job = await findWholeJob(ctx, input);
   const { options } = input;
   if (job.status === 'running' && !options.partial)
-    throw new DomainError('job_running', 'Wait for the end, or ask with ?partial=true.');
+    throw new DomainError('job_running', 'Wait until the job has ended, or add ?partial=true.');
   if (job.purged_at !== null)
     throw new DomainError(
       'rows_expired',
-      `Rows and results are kept for ${ctx.config.resultRetentionDays} days.`,
+      `This file's rows were deleted after ${ctx.config.resultRetentionDays} days.`,
     );
   if (job.header === null || job.run === 0)
-    throw new DomainError('no_output', 'The job has not run; there is nothing to read.');
+    throw new DomainError('no_output', 'The job has not run yet.');
 
   const flags = `${options.raw ? 'r' : ''}${options.bom ? 'b' : ''}`;
+  const isWhole = hasEnded(job.status);
   return {
     filename: `${job.filename.replace(/\.csv$/i, '')}-results.csv`,
-    etag: hasEnded(job.status) ? `"${job.id}-${job.run}${flags}"` : null,
-    body: streamOf(recordsOf(ctx, job, options)),
+    etag: isWhole ? `"${job.id}-${job.run}${flags}"` : null,
+    body: streamText(writeOutput(readPages(ctx, job, isWhole), job, options)),
   };
 }
 
-async function* recordsOf(ctx: Ctx, job: JobRow, options: OutputOptions): AsyncGenerator<string> {
-  const added = processors.get(job.processor)?.outputColumns ?? [];
-  const header = job.header ?? [];
-  const form: Form = {
-    columns: header.length,
-    added,
-    partialOf: hasEnded(job.status) ? null : job.run,
-    unworked: job.status === 'cancelled' ? 'The job was cancelled' : 'Not processed',
-    raw: options.raw,
-  };
-  const names = csvRecord([...header, ...added, 'row_status', 'row_error'], options.raw);
-  yield (options.bom ? '\ufeff' : '') + names;
+/** The chunks in order, a page at a time; of a job that still runs only those with results. */
+async function* readPages(ctx: Ctx, job: JobRow, isWhole: boolean): AsyncGenerator<ChunkRow[]> {
   let count = 0;
   for (let after = -1; after < job.chunks_total - 1;) {
-    const page = await readPage(ctx, job, after, form.partialOf !== null);
+    const page = await readPage(ctx, job, after, isWhole);
     if (page.length === 0) break;
-    yield page.map((chunk) => chunkRecords(chunk, form)).join('');
+    yield page;
     count += page.reduce((sum, { rows }) => sum + rows.length, 0);
     after = page.at(-1)?.index ?? after;
   }
-  // It was deleted or worked again meanwhile: whoever reads must not take the rest for the whole.
-  if (form.partialOf === null && count !== job.rows_total)
-    throw new DomainError('rows_expired', 'The rows went while they were read.');
+  // Whoever reads must not take a part for the whole.
+  if (isWhole && count !== job.rows_total)
+    throw new DomainError(
+      'rows_expired',
+      'The rows were deleted or processed again while they were being read.',
+    );
 }
 
-/** Chunks of this run behind `after`, in order: at least one, if there is any. */
-const readPage = (ctx: Ctx, job: JobRow, after: number, isPartial: boolean): Promise<ChunkRow[]> =>
+/** Chunks of this run after the one of index `after`, in order: at least one, if there is any. */
+const readPage = (ctx: Ctx, job: JobRow, after: number, isWhole: boolean): Promise<ChunkRow[]> =>
   ctx.db.rows<ChunkRow>(
     `select index, rows, results from (
-        select index, rows, results, row_number() over (order by index) as nth,
+        select index, rows, results, row_number() over (order by index) as position,
             sum(pg_column_size(rows) + coalesce(pg_column_size(results), 0)) over (order by index) as bytes
           from job_chunks
-          where job_id = $1 and index > $2 ${isPartial ? 'and results is not null' : ''}
+          where job_id = $1 and index > $2 ${isWhole ? '' : 'and results is not null'}
             and exists (select 1 from jobs where id = $1 and run = $3)
           order by index limit ${pageChunks}) page
-      where bytes < ${pageBytes} or nth = 1 order by index`,
+      where bytes < ${pageBytes} or position = 1 order by index`,
     [job.id, after, job.run],
   );
 
-function chunkRecords({ rows, results }: ChunkRow, form: Form): string {
-  const { partialOf } = form;
+/** The CSV as text: its header, then a piece for each page. */
+async function* writeOutput(
+  pages: AsyncIterable<ChunkRow[]>,
+  job: JobRow,
+  { bom, raw }: OutputOptions,
+): AsyncGenerator<string> {
+  const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
+  const header = job.header ?? [];
+  const format: RecordFormat = {
+    inputColumns: header.length,
+    outputColumns,
+    onlyRun: hasEnded(job.status) ? null : job.run,
+    missing: job.status === 'cancelled' ? 'The job was cancelled' : 'Not processed',
+    raw,
+  };
+  const names = csvRecord([...header, ...outputColumns, 'row_status', 'row_error'], raw);
+  yield (bom ? '\ufeff' : '') + names;
+  for await (const page of pages) yield page.map((chunk) => recordsOf(chunk, format)).join('');
+}
+
+function recordsOf({ rows, results }: ChunkRow, format: RecordFormat): string {
+  const { inputColumns, onlyRun, raw } = format;
   const records = rows.flatMap((row, i) => {
     const result = results?.[i];
-    if (partialOf !== null && !isFinal(result, partialOf)) return [];
-    return [csvRecord([...padded(row, form.columns), ...resultCells(result, form)], form.raw)];
+    if (onlyRun !== null && !isFinal(result, onlyRun)) return [];
+    return [csvRecord([...padded(row, inputColumns), ...resultCells(result, format)], raw)];
   });
   return records.join('');
 }
@@ -118,22 +134,7 @@ function chunkRecords({ rows, results }: ChunkRow, form: Form): string {
 const padded = (row: string[], columns: number): string[] =>
   row.length >= columns ? row : [...row, ...Array<string>(columns - row.length).fill('')];
 
-const resultCells = (result: StoredResult | null | undefined, form: Form): string[] =>
+const resultCells = (result: StoredResult | null | undefined, format: RecordFormat): string[] =>
   result?.status === 'ok'
     ? [...result.cells, 'ok', '']
-    : [...form.added.map(() => ''), 'error', result?.error ?? form.unworked];
-
-/** Text as a stream that makes the next piece only when the reader wants it. */
-function streamOf(pieces: AsyncGenerator<string>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-    async cancel() {
-      await pieces.return(undefined);
-    },
-  });
-}
+    : [...format.outputColumns.map(() => ''), 'error', result?.error ?? format.missing];

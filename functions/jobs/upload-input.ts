@@ -21,15 +21,15 @@ export type UploadInput = {
 
 /**
  * Streams a CSV into chunks in the database, never holding the file, then starts the job. An upload
- * that breaks off, is refused or is overtaken by another leaves no rows behind. Throws `csv_invalid`,
+ * that is cut off, refused or superseded by another leaves no rows behind. Throws `csv_invalid`,
  * `too_large`, `insufficient_credits` (the rows are kept), `job_not_open`, `upload_superseded`.
  */
 export async function uploadInput(ctx: Ctx, input: UploadInput) {
   const { maxUploadBytes } = ctx.config;
-  if ((input.contentLength ?? 0) > maxUploadBytes) throw tooLarge(maxUploadBytes, 'bytes');
+  if ((input.contentLength ?? 0) > maxUploadBytes) throw tooManyBytes(maxUploadBytes);
   const uploadId = crypto.randomUUID();
-  const of = { p_job: input.jobId, p_user: input.userId, p_upload: uploadId };
-  const job = await ctx.db.call('job_upload_begin', of, jobRow);
+  const upload = { p_job: input.jobId, p_user: input.userId, p_upload: uploadId };
+  const job = await ctx.db.call('job_upload_begin', upload, jobRow);
   let header: string[];
   try {
     header = await storeRows(ctx, input, job, uploadId);
@@ -42,9 +42,14 @@ export async function uploadInput(ctx: Ctx, input: UploadInput) {
   return startJob(ctx, { userId: input.userId, jobId: job.id, upload: { id: uploadId, header } });
 }
 
-const tooLarge = (limit: number, unit: 'bytes' | 'rows') =>
-  new DomainError('too_large', `The file has more than ${limit} ${unit}.`, {
-    extra: unit === 'bytes' ? { limitBytes: limit } : { limitRows: limit },
+const tooManyBytes = (limitBytes: number) =>
+  new DomainError('too_large', `The file is larger than ${limitBytes} bytes.`, {
+    extra: { limitBytes },
+  });
+
+const tooManyRows = (limitRows: number) =>
+  new DomainError('too_large', `The file has more than ${limitRows} rows.`, {
+    extra: { limitRows },
   });
 
 /** Reads the body to its end; gives the header, which the longest row may have widened. */
@@ -63,7 +68,7 @@ async function* limitBytes(
   let bytes = 0;
   for await (const piece of pieces) {
     bytes += piece.byteLength;
-    if (bytes > limit) throw tooLarge(limit, 'bytes');
+    if (bytes > limit) throw tooManyBytes(limit);
     yield piece;
   }
 }
@@ -75,7 +80,7 @@ async function* limitRows(
   let count = 0;
   for await (const batch of batches) {
     count += batch.rows.length;
-    if (count > limit) throw tooLarge(limit, 'rows');
+    if (count > limit) throw tooManyRows(limit);
     yield batch;
   }
   if (count === 0) throw csvInvalid(2, 'There are no rows below the header.');
@@ -103,5 +108,8 @@ function checkHeader(job: JobRow, header: string[], { isComplete }: { isComplete
   ];
   const missing = wanted.find((name) => isComplete || !mayStillAppear(name, header.length));
   if (missing !== undefined)
-    throw csvInvalid(1, `There is no column "${missing}", which the job's prompt or columns name.`);
+    throw csvInvalid(
+      1,
+      `There is no column "${missing}", which the job's prompt or column list names.`,
+    );
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import Papa from 'papaparse';
 import { expect, test } from 'vitest';
-import { csvRecord, neutralise } from '../../functions/csv/write.pure.ts';
+import { csvRecord, neutralise } from '../../functions/csv/write-record.pure.ts';
 
 test.each([
   '=1+1',
