@@ -1,4 +1,5 @@
 import type Stripe from 'stripe';
+import { sha256 } from '../shared/hash.ts';
 
 /**
  * A state recurs within the 24 hours that Stripe remembers a key (cancel, resume, cancel), and Stripe
@@ -23,9 +24,7 @@ export async function idempotencyKeyOf(
       ? ['state', Math.floor(from.now.getTime() / stateKeyTtlMs), ...from.state]
       : ['caller', from.callersKey];
   const text = JSON.stringify([userId, ...origin]);
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0'));
-  return `rowloom:${intent}:${hex.join('')}`;
+  return `rowloom:${intent}:${await sha256(text)}`;
 }
 
 /** The request whose answer Stripe gave again: it says what was, which need not be what is. */

@@ -1,6 +1,7 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { Config } from '../env.ts';
 import { DomainError } from '../errors.ts';
+import { sha256 } from '../shared/hash.ts';
 
 /** Who a token speaks for. */
 export type Identity = { externalId: string; email: string | null; emailVerified: boolean };
@@ -96,8 +97,8 @@ const keysUnavailable = (cause: unknown) =>
 
 /** Compares secrets in a time that does not depend on where they differ. */
 export async function sameSecret(given: string, expected: string): Promise<boolean> {
-  const digest = async (value: string) =>
-    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(value)));
-  const [a, b] = await Promise.all([digest(given), digest(expected)]);
-  return a.reduce((difference, byte, i) => difference | (byte ^ (b[i] ?? 0)), 0) === 0;
+  const [a, b] = await Promise.all([sha256(given), sha256(expected)]);
+  let difference = 0;
+  for (let i = 0; i < a.length; i += 1) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
+  return difference === 0;
 }
