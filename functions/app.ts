@@ -1,11 +1,11 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
+import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Ctx } from './context.ts';
 import { DomainError } from './errors.ts';
-import { allowedMethods } from './http/methods.ts';
 import { requestLog, type Vars } from './http/middleware.ts';
 import { problem } from './http/problem.ts';
 import { accountRoutes } from './routes/account.ts';
@@ -41,6 +41,14 @@ function logBug(ctx: Ctx, requestIdOf: string, error: unknown): void {
   });
 }
 
+/** The path is there for other methods. HEAD is left out: it goes with every GET. */
+function refuseMethod(c: Context, allowed: string[]): Response {
+  const methods = allowed.filter((method) => method !== 'HEAD');
+  const refusal = problem(c, new DomainError('method_not_allowed', `Use ${methods.join(' or ')}.`));
+  refusal.headers.set('allow', methods.join(', '));
+  return refusal;
+}
+
 /** The whole HTTP surface: middleware in order, mounts, refusals. */
 export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
   const app = new Hono<{ Variables: Vars }>();
@@ -49,6 +57,7 @@ export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
   app.use(requestId());
   app.use(requestLog(ctx.log, ctx.now));
   app.use(secureHeaders({ crossOriginResourcePolicy: false }));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
   app.use(
     '/v1/*',
     cors({
@@ -81,18 +90,9 @@ export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
   app.route('/', healthRoutes(ctx));
   app.route('/', docsRoutes(ctx, app));
 
-  const methodsOf = allowedMethods(app.routes);
-  app.notFound((c) => {
-    const methods = methodsOf(c.req.path);
-    if (methods.length === 0)
-      return problem(c, new DomainError('not_found', 'There is nothing at this address.'));
-    const refusal = problem(
-      c,
-      new DomainError('method_not_allowed', `Use ${methods.join(' or ')}.`),
-    );
-    refusal.headers.set('allow', methods.join(', '));
-    return refusal;
-  });
+  app.notFound((c) =>
+    problem(c, new DomainError('not_found', 'There is nothing at this address.')),
+  );
   app.onError((thrown, c) => {
     const error = asDomainError(thrown);
     const refusal = problem(c, error);

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
 import { DomainError } from '../errors.ts';
 import { bearerOf, sameSecret } from './auth.ts';
@@ -33,36 +34,19 @@ export function requireAdmin(adminToken: string): MiddlewareHandler {
   };
 }
 
-/** Byte for byte what a signature was made of, if it is UTF-8: a byte order mark stays. */
-const utf8 = { fatal: false, ignoreBOM: true };
+/** Bounds a body before it is read: more is `too_large`, whatever Content-Length says. */
+export const limitBody = (limitBytes: number): MiddlewareHandler =>
+  bodyLimit({
+    maxSize: limitBytes,
+    onError: () => {
+      throw new DomainError('too_large', `The body is larger than ${limitBytes} bytes.`, {
+        extra: { limitBytes },
+      });
+    },
+  });
 
-/**
- * The body as text, at most `maxBytes`; more is `too_large` without reading on, whatever
- * Content-Length says.
- */
-export async function readBody(c: Context, maxBytes: number): Promise<string> {
-  const tooLarge = () =>
-    new DomainError('too_large', `The body is larger than ${maxBytes} bytes.`, {
-      extra: { limitBytes: maxBytes },
-    });
-  if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
-  // A length that is told and small: the platform reads it faster than a loop can.
-  const told = c.req.header('content-length');
-  if (told !== undefined && !c.req.header('transfer-encoding'))
-    return new TextDecoder('utf-8', utf8).decode(await c.req.arrayBuffer());
-  const reader = c.req.raw.body?.getReader();
-  if (!reader) return '';
-  const decoder = new TextDecoder('utf-8', utf8);
-  let text = '';
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    size += value.byteLength;
-    if (size > maxBytes) {
-      await reader.cancel();
-      throw tooLarge();
-    }
-    text += decoder.decode(value, { stream: true });
-  }
+/** The body byte for byte as it was signed, if it is UTF-8: `text()` would drop a byte order mark. */
+export async function signedText(c: Context): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+  return decoder.decode(await c.req.arrayBuffer());
 }

@@ -4,7 +4,7 @@ import { reconcileStep } from '../stripe/reconcile-daily.ts';
 import { cursorText } from './reconcile.ts';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { readBody } from '../http/middleware.ts';
+import { limitBody, signedText } from '../http/middleware.ts';
 import { auditStep } from '../ledger/audit-books.ts';
 import { failChunk } from '../processing/fail-chunk.ts';
 import { processChunk } from '../processing/process-chunk.ts';
@@ -36,7 +36,7 @@ const failureCallback = z.object({ status: z.number().int(), sourceBody: z.base6
 
 /** The body of a delivery that QStash signed, in every environment. */
 async function verified(ctx: Ctx, c: Context): Promise<string> {
-  const body = await readBody(c, largestMessageBytes);
+  const body = await signedText(c);
   const signature = c.req.header('upstash-signature') ?? '';
   const url = `${ctx.config.publicUrl}${new URL(c.req.url).pathname}`;
   const valid = await ctx.receiver.verify({ signature, body, url }).catch(() => false);
@@ -77,6 +77,7 @@ const described = (summary: string) =>
 
 export const queueRoutes = (ctx: Ctx) =>
   new Hono()
+    .use(limitBody(largestMessageBytes))
     .post('/reconcile', described('Work a step of the daily reconciliation'), async (c) => {
       const message = parse(reconcileMessage, await verified(ctx, c));
       if (!message) return unreadable(c);

@@ -1,18 +1,8 @@
-import { bodyLimit } from 'hono/body-limit';
 import * as z from 'zod';
-import { DomainError } from '../errors.ts';
-
-const jsonBytes = 131_072;
+import { limitBody } from '../http/middleware.ts';
 
 /** Bounds a JSON body before it is parsed. */
-export const jsonBody = bodyLimit({
-  maxSize: jsonBytes,
-  onError: () => {
-    throw new DomainError('too_large', `The body is larger than ${jsonBytes} bytes.`, {
-      extra: { limitBytes: jsonBytes },
-    });
-  },
-});
+export const jsonBody = limitBody(131_072);
 
 /** `Idempotency-Key`: any visible ASCII, up to 255 characters. */
 export const idempotencyHeader = z.object({

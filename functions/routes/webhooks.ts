@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { readBody } from '../http/middleware.ts';
+import { limitBody, signedText } from '../http/middleware.ts';
 import { startAwaitingQuietly } from '../jobs/start-awaiting-jobs.ts';
 import { retryQuietly } from '../stripe/retry-events.ts';
 import { receiveStripeEvent } from '../stripe/receive.ts';
@@ -24,8 +24,9 @@ export const webhookRoutes = (ctx: Ctx) =>
       ok: { status: 200, description: 'Stored', schema: receivedSchema },
       errors: ['internal'],
     }),
+    limitBody(largestEventBytes),
     async (c) => {
-      const body = await readBody(c, largestEventBytes);
+      const body = await signedText(c);
       const signature = c.req.header('stripe-signature');
       try {
         const received = await receiveStripeEvent(ctx, { body, signature });
