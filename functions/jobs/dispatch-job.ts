@@ -11,7 +11,8 @@ const batchToCome = z.strictObject({ chunks: z.array(chunkRef), from: z.int() })
 
 /**
  * Publishes what of a job has not been, batch by batch, from chunk `from` on. The database keeps how far
- * it came, so that another can go on; it stops by itself when the run is over.
+ * it came, so that another can go on; it stops by itself when the run is over. Throws at a batch that QStash
+ * does not take whole: that one is not counted, so the watchdog goes on with it after 20 s.
  */
 export async function dispatchJob(ctx: Ctx, dispatch: Dispatch, from: number): Promise<void> {
   const { jobId, run } = dispatch;

@@ -22,7 +22,10 @@ export type ChunkRef = z.infer<typeof chunkRef>;
 export type Dispatch = { jobId: string; run: number; userId: string; rows: number };
 
 /** Between tries to publish. */
-const pausesMs = [200, 800];
+const pausesMs = [200, 800, 2000];
+
+/** What QStash answers for a message of a batch; the SDK's types do not know of the error. */
+const batchAnswer = z.array(z.object({ messageId: z.string().optional() }));
 
 /**
  * By this label the messages of a job's run are found, and taken back: those of a retry that begins
@@ -30,9 +33,16 @@ const pausesMs = [200, 800];
  */
 export const runLabel = (jobId: string, run: number): string => `job-${jobId}-${run}`;
 
+/** QStash answers, and still refuses messages; the others are on their way. */
+export class MessagesRefused extends Error {
+  override name = 'MessagesRefused';
+}
+
 /**
- * Publishes chunks. `round` tells a repeated publication from QStash's memory of the first:
- * the same round twice is one delivery.
+ * Publishes chunks, and up to three times more those that QStash did not take. `round` tells a repeated
+ * publication from QStash's memory of the first: the same round twice is one delivery. Throws
+ * `MessagesRefused`, or the client's error.
+ * Source: upstash.com/docs/qstash/features/batch (an error for single messages of a batch)
  */
 export async function publishChunks(
   ctx: Ctx,
@@ -43,29 +53,44 @@ export async function publishChunks(
   const { publicUrl, parallelInvocations } = ctx.config;
   // Built anew for each try: batchJSON turns bodies into text in place, so a second try with the same
   // messages would send JSON of JSON.
-  const messages = () =>
-    chunks.map(({ index: chunk, revision }) => ({
-      url: `${publicUrl}/queue/chunks`,
-      body: { jobId, run, chunk, revision } satisfies ChunkMessage,
-      retries,
-      retryDelay,
-      ...(delaySeconds > 0 && { delay: delaySeconds }),
-      label: runLabel(jobId, run),
-      deduplicationId: `${jobId}-${run}-${chunk}-${round}`,
-      flowControl: laneOf(userId, rows, parallelInvocations),
-      failureCallback: `${publicUrl}/queue/chunk-failures`,
-    }));
+  const messageOf = ({ index: chunk, revision }: ChunkRef) => ({
+    url: `${publicUrl}/queue/chunks`,
+    body: { jobId, run, chunk, revision } satisfies ChunkMessage,
+    retries,
+    retryDelay,
+    ...(delaySeconds > 0 && { delay: delaySeconds }),
+    label: runLabel(jobId, run),
+    deduplicationId: `${jobId}-${run}-${chunk}-${round}`,
+    flowControl: laneOf(userId, rows, parallelInvocations),
+    failureCallback: `${publicUrl}/queue/chunk-failures`,
+  });
+  let left = chunks;
   // Under the same deduplication ids: one whose answer was lost is not published twice.
-  await again(pausesMs, () => timeLimit(queueTimeoutMs, ctx.qstash.batchJSON(messages())));
+  await again(pausesMs, async () => {
+    const sent = ctx.qstash.batchJSON(left.map(messageOf));
+    const answers = batchAnswer.parse(await timeLimit(queueTimeoutMs, sent));
+    left = left.filter((_, i) => answers[i]?.messageId === undefined);
+    if (left.length > 0) throw new MessagesRefused(`${left.length} of ${chunks.length} messages`);
+  });
 }
 
-/** Publishes any number of chunks, batch by batch. */
+/**
+ * Publishes any number of chunks, batch by batch; messages that are refused keep no other batch back.
+ * Throws as `publishChunks`.
+ */
 export async function publishAll(
   ctx: Ctx,
   dispatch: Dispatch,
   chunks: ChunkRef[],
   round: string,
 ): Promise<void> {
+  let refused: MessagesRefused | undefined;
   for (let at = 0; at < chunks.length; at += batchMessages)
-    await publishChunks(ctx, dispatch, chunks.slice(at, at + batchMessages), { round });
+    try {
+      await publishChunks(ctx, dispatch, chunks.slice(at, at + batchMessages), { round });
+    } catch (error) {
+      if (!(error instanceof MessagesRefused)) throw error;
+      refused = error;
+    }
+  if (refused) throw refused;
 }

@@ -5,7 +5,7 @@ import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { startProviders } from '../../local/providers/index.ts';
 import { startRedis } from '../../local/redis/index.ts';
-import { csvOf, JobFixture, type Published } from '../support/job-fixture.ts';
+import { accepted, csvOf, JobFixture, type Published } from '../support/job-fixture.ts';
 
 /** What Workers grant an invocation; nothing local enforces it. */
 const connections = 6;
@@ -82,7 +82,11 @@ test('a chunk whose every request fails stays far below the subrequests of an in
 
 test('a long file goes out in batches that the queue takes, in few requests', async () => {
   const batches: Published[][] = [];
-  const qstash = { batchJSON: async (batch: Published[]) => void batches.push(batch) };
+  const batchJSON = async (batch: Published[]) => {
+    batches.push(batch);
+    return accepted(batch);
+  };
+  const qstash = { batchJSON };
   const ctx = { ...fixture.ctx, qstash: qstash as never };
   const userId = await fixture.newUser(30_000);
   const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });

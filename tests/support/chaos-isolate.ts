@@ -10,7 +10,7 @@ import { aroundCalls } from './around-calls.ts';
 import type { Call, Strike } from './chaos-plan.ts';
 import type { Provider } from './chaos-providers.ts';
 import type { Tally } from './chaos-tally.ts';
-import type { Published } from './job-fixture.ts';
+import { accepted, type Published } from './job-fixture.ts';
 
 /** The Worker died: whoever called it sees the connection break. */
 export class WorkerDied extends Error {}
@@ -100,7 +100,11 @@ export class Isolate {
   #qstash(): Ctx['qstash'] {
     const { publish, recall } = this.#world;
     return {
-      batchJSON: (messages: Published[]) => this.#effect('publish', async () => publish(messages)),
+      batchJSON: (messages: Published[]) =>
+        this.#effect('publish', async () => {
+          publish(messages);
+          return accepted(messages);
+        }),
       messages: {
         cancel: ({ filter }: { filter: { label: string } }) =>
           this.#effect('recall', async () => recall(filter.label)),

@@ -21,6 +21,10 @@ export type Published = {
   flowControl: { key: string; parallelism: number };
 };
 
+/** What QStash answers to a batch that it takes. */
+export const accepted = (messages: Published[]) =>
+  messages.map(({ deduplicationId }) => ({ messageId: `msg_${deduplicationId}` }));
+
 export const csvOf = (rows: number): string =>
   `name,city\n${Array.from({ length: rows }, (_, i) => `lead ${i},"Bonn, ${i}"\n`).join('')}`;
 
@@ -112,7 +116,10 @@ export class JobFixture {
   private constructor(database: TestDatabase, env: Record<string, string>) {
     this.database = database;
     const qstash = {
-      batchJSON: async (messages: Published[]) => void this.published.push(...messages),
+      batchJSON: async (messages: Published[]) => {
+        this.published.push(...messages);
+        return accepted(messages);
+      },
       messages: {
         cancel: async ({ filter }: { filter: { label: string } }) =>
           void this.cancelled.push(filter.label),

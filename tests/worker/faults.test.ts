@@ -111,13 +111,28 @@ describe('QStash', () => {
     });
   });
 
-  test('takes a batch but for one message: the watchdog publishes that one', async () => {
+  test('takes a batch but for one message: it is published again', async () => {
     const { token } = await rig.user(someone());
-    rig.qstash.faults.add({ on: 'message', kind: 'status', match: '#2 ' });
+    rig.qstash.faults.add({ on: 'message', kind: 'status', match: '#2 ', times: 1 });
+    const { id } = await rig.startJob(token, companies(20));
+    expect(await rig.ended(token, id)).toMatchObject({ rows: { succeeded: 20 } });
+  });
+
+  test('goes on to refuse a message: the next look of the watchdog publishes it', async () => {
+    const { token } = await rig.user(someone());
+    rig.qstash.faults.add({ on: 'message', kind: 'status', match: '-1-1-first ' });
     const { id } = await rig.startJob(token, companies(20));
     await rig.qstash.drain(10_000);
     rig.qstash.faults.clear();
-    expect(await endedInTime(rig, token, id)).toMatchObject({ rows: { succeeded: 20 } });
+    expect(await rig.readJob(token, id)).toMatchObject({ status: 'running', rows: { done: 14 } });
+    // Two minutes without a sign of life are not needed.
+    await rig.database.pool.query(
+      "update jobs set dispatched_at = dispatched_at - interval '21 seconds' where id = $1",
+      [id],
+    );
+    await everyMinute(rig);
+    expect(await rig.ended(token, id)).toMatchObject({ rows: { succeeded: 20 } });
+    expect(rig.lines.join('\n')).not.toContain('revive_failed');
   });
 
   test('loses messages for good: the watchdog publishes them again', async () => {
