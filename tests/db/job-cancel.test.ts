@@ -1,24 +1,37 @@
 import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createQstash } from '../../functions/clients/qstash.ts';
 import { createRedis } from '../../functions/clients/redis.ts';
+import { createJob } from '../../functions/jobs/create-job.ts';
+import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { startRedis } from '../../local/redis/index.ts';
-import { JobFixture, providerFetch, providers } from '../support/job-fixture.ts';
+import { type Qstash, startQstash } from '../../local/qstash/index.ts';
+import { csvOf, JobFixture, providerFetch, providers, streamOf } from '../support/job-fixture.ts';
+
+const token = 'cancel';
 
 let fixture: JobFixture;
+let qstash: Qstash;
 let ctx: JobFixture['ctx'];
 let redis: Awaited<ReturnType<typeof startRedis>>;
 beforeAll(async () => {
-  redis = await startRedis({ token: 'cancel' });
+  const keys = { currentSigningKey: 'sig_current', nextSigningKey: 'sig_next' };
+  // A minute of the queue's takes six seconds.
+  [redis, qstash] = await Promise.all([
+    startRedis({ token }),
+    startQstash({ token, ...keys, timeScale: 10 }),
+  ]);
   fixture = await JobFixture.open({ PARALLEL_ROWS_PER_INVOCATION: '5' });
-  ctx = { ...fixture.ctx, redis: createRedis({ url: redis.url, token: 'cancel' }) };
+  ctx = { ...fixture.ctx, redis: createRedis({ url: redis.url, token }) };
 });
 afterAll(async () => {
-  await Promise.all([fixture.close(), redis.close()]);
+  await Promise.all([fixture.close(), redis.close(), qstash.close()]);
 });
 
 /** Answers each request after a moment, or when it is aborted. */
@@ -85,5 +98,66 @@ test('an invocation that does not hear of it is not waited for without end', asy
   expect(await cancelJob(fixture.ctx, { userId, jobId })).toMatchObject({ status: 'cancelled' });
   expect(await processChunk(ctx, messages[0] as ChunkMessage, providers())).toEqual({
     outcome: 'gone',
+  });
+});
+
+describe('a queue that takes its time', () => {
+  /** A job of 18 rows in three chunks: one is worked, all messages wait in the queue. */
+  async function queued() {
+    const queue = createQstash({ url: qstash.url, token });
+    const userId = await fixture.newUser(18);
+    const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
+    // Nothing is delivered while the test looks.
+    qstash.faults.add({ on: 'delivery', kind: 'latency', ms: 60_000 });
+    const text = csvOf(18);
+    const body = streamOf(text);
+    const own = { ...ctx, qstash: queue };
+    await uploadInput(own, { userId, jobId: job.id, body, contentLength: text.length });
+    const message = { jobId: job.id, run: 1, chunk: 0, revision: 0 };
+    await processChunk(own, message, providers());
+    const cancel = () => cancelJob(own, { userId, jobId: job.id });
+    return { userId, jobId: job.id, message, cancel };
+  }
+  const bulkActions = async () => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${qstash.url}/v2/bulkActions`, { headers });
+    return ((await answer.json()) as { bulkActions: { state: string }[] }).bulkActions;
+  };
+  const ended = { status: 'cancelled', credits: { held: 0, charged: 6, released: 12 } };
+
+  afterEach(() => {
+    qstash.faults.clear();
+    Object.assign(qstash.plan, { bulkCancelMs: 0, bulkActions: 1000 });
+  });
+
+  test('a bulk cancel that takes a minute is not waited for, and goes on', async () => {
+    const { cancel } = await queued();
+    qstash.plan.bulkCancelMs = 60_000;
+    expect(await cancel()).toMatchObject(ended);
+    expect(await bulkActions()).toEqual([expect.objectContaining({ state: 'IN_PROGRESS' })]);
+    await expect
+      .poll(bulkActions, { timeout: 20_000 })
+      .toMatchObject([{ state: 'FINISHED', processed: 3 }]);
+  });
+
+  test('a queue that does not answer is not waited for; what it brings finds nothing to do', async () => {
+    const { userId, message, cancel } = await queued();
+    qstash.faults.add({ kind: 'latency', ms: 6000, match: 'DELETE /v2/messages' });
+    let held = true;
+    const answered = sleep(6000).then(() => (held = false));
+    expect(await cancel()).toMatchObject(ended);
+    expect(held).toBe(true);
+    for (const chunk of [0, 1, 2])
+      expect(await processChunk(ctx, { ...message, chunk }, providers())).toEqual({
+        outcome: 'gone',
+      });
+    expect(await fixture.credits(userId)).toEqual({ balance: 12, held: 0 });
+    await answered;
+  });
+
+  test('more bulk actions than QStash runs at once: the job is cancelled all the same', async () => {
+    const { cancel } = await queued();
+    qstash.plan.bulkActions = 0;
+    expect(await cancel()).toMatchObject(ended);
   });
 });

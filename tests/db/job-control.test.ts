@@ -72,7 +72,7 @@ describe('cancel', () => {
 
   test('with the queue down it holds all the same', async () => {
     const { userId, jobId } = await fixture.running(6);
-    const down = { messages: { cancel: () => Promise.reject(new Error('down')) } };
+    const down = { http: { request: () => Promise.reject(new Error('down')) } };
     const job = await cancelJob({ ...ctx, qstash: down as never }, { userId, jobId });
     expect(job.status).toBe('cancelled');
   });

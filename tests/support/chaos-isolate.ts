@@ -105,9 +105,9 @@ export class Isolate {
           publish(messages);
           return accepted(messages);
         }),
-      messages: {
-        cancel: ({ filter }: { filter: { label: string } }) =>
-          this.#effect('recall', async () => recall(filter.label)),
+      http: {
+        request: ({ query }: { query: { label: string } }) =>
+          this.#effect('recall', async () => recall(query.label)),
       },
     } as never;
   }

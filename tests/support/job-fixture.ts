@@ -120,9 +120,9 @@ export class JobFixture {
         this.published.push(...messages);
         return accepted(messages);
       },
-      messages: {
-        cancel: async ({ filter }: { filter: { label: string } }) =>
-          void this.cancelled.push(filter.label),
+      http: {
+        request: async ({ query }: { query: { label: string } }) =>
+          void this.cancelled.push(query.label),
       },
     };
     const ctx = testCtx(database, { PARALLEL_INVOCATIONS: '10', MAX_ROWS: '500', ...env });
