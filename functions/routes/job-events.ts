@@ -37,7 +37,7 @@ export const eventsRoute = (ctx: Ctx, session: Session) =>
     async (c) => {
       const job = await findJob(ctx, { userId: c.get('userId'), jobId: c.req.valid('param').id });
       const lastEventId = c.req.valid('header')['last-event-id'];
-      return streamSSE(c, async (stream) => {
+      const { body } = streamSSE(c, async (stream) => {
         const gone = new AbortController();
         stream.onAbort(() => gone.abort());
         for await (const told of streamJobEvents(ctx, { job, lastEventId, signal: gone.signal }))
@@ -50,5 +50,8 @@ export const eventsRoute = (ctx: Ctx, session: Session) =>
               retry: retryMs,
             });
       });
+      // A proxy that compresses (Next's rewrites do) would hold the events back until the end.
+      c.header('Cache-Control', 'no-cache, no-transform');
+      return c.newResponse(body);
     },
   );

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
+import { startCompressingProxy } from '../support/compressing-proxy.ts';
 import { JobStream } from '../support/worker-events.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { type Job, waitFor } from '../support/worker-client.ts';
@@ -114,6 +115,23 @@ describe('one chunk of 60 rows', () => {
     ]);
     expect(events.at(-1)?.job.credits).toEqual({ held: 0, charged: 59, released: 1 });
   });
+});
+
+test('through a proxy that compresses, events come before the end all the same', async () => {
+  const proxy = await startCompressingProxy(rig.url);
+  onTestFinished(proxy.close);
+  const { token } = await rig.user(someone());
+  // A job that does not end: it waits for its file.
+  const { id } = await rig.createJob(token);
+  const stream = await JobStream.open(proxy.url, token, id);
+  const events = await Promise.race([stream.until(() => true), delay(5000, [])]);
+  expect(events.map(({ job }) => job.status)).toEqual(['created']);
+  stream.leave();
+  // The proxy does compress, or this would prove nothing.
+  const headers = { authorization: `Bearer ${token}` };
+  const job = await fetch(`${proxy.url}/v1/jobs/${id}`, { headers });
+  expect(job.headers.get('content-encoding')).toBe('gzip');
+  expect(await job.json()).toMatchObject({ id });
 });
 
 test('a client that has gone is not worked for: nobody asks Redis any more', async () => {
