@@ -27,7 +27,7 @@ export type Toolbox = {
   tools: RowTools;
   /** Asks the cache for everything that a chunk will search for: one Redis call. Never throws. */
   prepare: (queries: Research[]) => Promise<void>;
-  /** Stores new research and gives up claims: at most one Redis call. Never throws. */
+  /** Waits until new research is stored. Never throws. */
   finish: () => Promise<void>;
 };
 
@@ -39,8 +39,6 @@ export function createRowTools(
   ctx: Pick<Ctx, 'config' | 'redis' | 'log' | 'now'>,
   slots: Slots,
   deadline: Deadline,
-  /** Whose rows these are, the same whenever they are worked: a chunk. */
-  owner: string = crypto.randomUUID(),
 ): Toolbox {
   const { search: searchConfig, parallelInvocations } = ctx.config;
   const [model] = ctx.config.models;
@@ -69,7 +67,7 @@ export function createRowTools(
   const asking = retriesOf('Model', model.requestsPerMinute && model.requestsPerMinute / 60);
 
   const research = createResearch({
-    cache: createResearchCache(shared, owner),
+    cache: createResearchCache(shared),
     deadline,
     now,
     search: (text) => withRetries(searching, (call) => searchWeb(searchConfig, call, text)),

@@ -85,7 +85,7 @@ export async function processChunk(
   const { chunk, job } = leased;
 
   const deadline = createDeadline(ctx.now().getTime(), limits);
-  const toolbox = createRowTools(ctx, slots, deadline, `${message.jobId}:${message.chunk}`);
+  const toolbox = createRowTools(ctx, slots, deadline);
   const progress = createProgress(ctx, slots.run, message, deadline.stop);
   const processor = processors.get(job.processor);
   const { prompt } = job;

@@ -1,7 +1,5 @@
 import { pause, type Deadline } from './deadline.ts';
-import { RowPostponed } from './errors.pure.ts';
 import { queryName, type ResearchCache } from './research-cache.ts';
-import { searchTimeoutMs } from './search.ts';
 
 /** One search of the web. */
 export type Research = {
@@ -10,11 +8,8 @@ export type Research = {
   cacheable: boolean;
 };
 
-const pollMs = 400;
-/** Others may wait for a summary: it is stored when all are there, or when one is this old. */
-const longestUnsavedMs = 3000;
-/** How long a row waits for another invocation's search before it makes its own. */
-const longestWaitMs = 10_000;
+/** After these a row looks for a search that another chunk is at, before it makes its own. */
+const looksMs = [500, 1000, 2000];
 
 export type ResearchOptions = {
   cache: ResearchCache;
@@ -23,68 +18,60 @@ export type ResearchOptions = {
   search: (text: string) => Promise<string>;
 };
 
-/**
- * The searches of one chunk. Rows that ask the same share one search, and so do invocations, through
- * the cache. `prepare` asks the cache for the whole chunk; without it, or without Redis, only the rows
- * of the chunk share.
- */
-export function createResearch(options: ResearchOptions) {
-  const { cache, deadline, now, search } = options;
-  const answers = new Map<string, Promise<string>>();
-  const summaries = new Map<string, string>();
-  const claims = createClaims(cache, now);
-  const others = createWaiting({ ...options, claims });
+type Answer = { summary: string; isPaid: boolean };
 
-  const searchAndKeep = async (name: string, text: string): Promise<string> => {
-    try {
-      const summary = await search(text);
-      claims.settled(name, summary);
-      return summary;
-    } catch (error) {
-      claims.settled(name, undefined);
-      throw error;
+/**
+ * The searches of one chunk. Rows that ask the same share one search, and through the cache so do chunks:
+ * a search is claimed when it begins, and others wait for it a moment. `prepare` asks the cache for the
+ * whole chunk. Without Redis only the rows of the chunk share.
+ */
+export function createResearch({ cache, deadline, now, search }: ResearchOptions) {
+  const answers = new Map<string, Promise<Answer>>();
+  const keeping: Promise<void>[] = [];
+  const counts = { searches: 0, cached: 0 };
+  let known = new Map<string, string>();
+
+  const claim = inBatches(cache.claim);
+
+  /** Undefined: it is for this invocation to search. */
+  const foundByAnother = async (name: string): Promise<string | undefined> => {
+    for (let looks = 0; ; looks += 1) {
+      const found = await claim(name);
+      if (typeof found === 'object') return found.summary;
+      const waitMs = looksMs[looks];
+      if (found !== 'theirs' || waitMs === undefined) return undefined;
+      if (now() + waitMs > deadline.startUntil) return undefined;
+      await pause(waitMs, deadline.signal);
     }
   };
-  const answer = async (name: string, query: Research): Promise<string> => {
-    const known = summaries.get(name);
-    if (known !== undefined) return known;
-    if (!others.has(name)) return searchAndKeep(name, query.text);
-    // Two invocations that wait for each other's searches would wait for ever: ours begin first.
-    for (const [ours, text] of claims.unbegun()) void begin(ours, { text, cacheable: true });
-    const summary = await others.summaryOf(name);
-    if (summary !== undefined) return summary;
-    if (now() > deadline.startUntil && now() + searchTimeoutMs > deadline.stopAt)
-      throw new RowPostponed(1000, true);
-    return searchAndKeep(name, query.text);
-  };
-  const begin = (name: string, query: Research): Promise<string> => {
-    const begun = answers.get(name);
-    if (begun) return begun;
-    claims.begun(name);
-    const promise = query.cacheable ? answer(name, query) : search(query.text);
-    answers.set(name, promise);
-    // Whoever asked hears of a failure; one that nobody asked for yet must not end the invocation.
-    promise.catch(() => undefined);
-    return promise;
+  const answer = async (name: string, { text, cacheable }: Research): Promise<Answer> => {
+    if (!cacheable) return { summary: await search(text), isPaid: true };
+    const found = known.get(name) ?? (await foundByAnother(name));
+    if (found !== undefined) return { summary: found, isPaid: false };
+    const summary = await search(text);
+    keeping.push(cache.keep(name, summary));
+    return { summary, isPaid: true };
   };
 
   return {
     prepare: async (queries: Research[]): Promise<void> => {
-      const texts = new Map<string, string>();
-      for (const { text, cacheable } of queries) if (cacheable) texts.set(queryName(text), text);
-      const names = [...texts.keys()];
-      const found = (await cache.claim(names)) ?? [];
-      for (const [i, name] of names.entries()) {
-        const state = found[i];
-        if (state === 'ours') claims.add(name, texts.get(name) ?? '');
-        else if (state === 'theirs') others.add(name);
-        else if (state) summaries.set(name, state.summary);
-      }
+      const shared = queries.filter(({ cacheable }) => cacheable);
+      known = await cache.read([...new Set(shared.map(({ text }) => queryName(text)))]);
     },
-    /** Throws `ProviderError` or `RowPostponed`, the same to all rows that share the search. */
-    search: (query: Research): Promise<string> => begin(nameOf(query), query),
-    /** Stores what is not stored yet and gives up what was not searched for. Never throws. */
-    finish: (): Promise<void> => claims.finish(),
+    /** Throws what `search` throws, or `RowPostponed`: the same to all rows that share the search. */
+    search: async (query: Research): Promise<string> => {
+      const name = nameOf(query);
+      const begun = answers.get(name);
+      const promise = begun ?? answer(name, query);
+      answers.set(name, promise);
+      const { summary, isPaid } = await promise;
+      counts[isPaid && !begun ? 'searches' : 'cached'] += 1;
+      return summary;
+    },
+    /** Waits until all that was found is stored. Never throws. */
+    finish: async (): Promise<void> => void (await Promise.all(keeping)),
+    /** Rows that were answered by a search of their own, and those by one that was made already. */
+    counts: (): { searches: number; cached: number } => ({ ...counts }),
   };
 }
 
@@ -92,93 +79,17 @@ export function createResearch(options: ResearchOptions) {
 const nameOf = ({ text, cacheable }: Research): string =>
   `${cacheable ? '' : ' '}${queryName(text)}`;
 
-type Claims = ReturnType<typeof createClaims>;
-
-/** The searches that this invocation has promised to others, and what came of them. */
-function createClaims(cache: ResearchCache, now: () => number) {
-  const unbegun = new Map<string, string>();
-  const open = new Set<string>();
-  const unsaved = new Map<string, string | undefined>();
-  let oldestAt = 0;
-  let saving = Promise.resolve();
-  const save = (): Promise<void> => {
-    const batch = new Map(unsaved);
-    unsaved.clear();
-    saving = saving.then(() => cache.settle(batch));
-    return saving;
-  };
-  return {
-    add: (name: string, text: string) => {
-      unbegun.set(name, text);
-      open.add(name);
-    },
-    /** The claim of another has lapsed, and a row waits to search instead. */
-    takenOver: (name: string) => open.add(name),
-    begun: (name: string) => unbegun.delete(name),
-    unbegun: () => [...unbegun],
-    /** `undefined`: the search failed, somebody else may try. */
-    settled: (name: string, summary: string | undefined) => {
-      open.delete(name);
-      if (unsaved.size === 0) oldestAt = now();
-      unsaved.set(name, summary);
-      if (open.size === 0 || now() - oldestAt >= longestUnsavedMs) void save();
-    },
-    finish: (): Promise<void> => {
-      for (const name of open) unsaved.set(name, undefined);
-      open.clear();
-      return save();
-    },
-  };
-}
-
-type Waiting = PromiseWithResolvers<string | undefined> & { untilMs: number };
-
-/** What other invocations search for: asked for all together until it is there or time is up. */
-function createWaiting(options: ResearchOptions & { claims: Claims }) {
-  const { cache, deadline, now, claims } = options;
-  const theirs = new Set<string>();
-  const waiting = new Map<string, Waiting>();
-  let polling = false;
-
-  const give = (name: string, summary: string | undefined) => {
-    waiting.get(name)?.resolve(summary);
-    waiting.delete(name);
-  };
-  const pollOnce = async (): Promise<void> => {
-    for (const [name, { untilMs }] of waiting) if (now() + pollMs > untilMs) give(name, undefined);
-    if (waiting.size === 0) return;
-    await pause(pollMs * (0.75 + Math.random() / 2), deadline.signal);
-    const names = [...waiting.keys()];
-    const found = await cache.claim(names);
-    for (const [i, name] of names.entries()) {
-      const state = found?.[i];
-      if (state === 'theirs') continue;
-      if (state === 'ours') claims.takenOver(name);
-      give(name, typeof state === 'object' ? state.summary : undefined);
-    }
-  };
-  const poll = async (): Promise<void> => {
-    if (polling) return;
-    polling = true;
-    try {
-      while (waiting.size > 0) await pollOnce();
-    } catch (error) {
-      for (const { reject } of waiting.values()) reject(error);
-      waiting.clear();
-    } finally {
-      polling = false;
-    }
-  };
-  return {
-    add: (name: string) => theirs.add(name),
-    has: (name: string) => theirs.has(name),
-    /** Undefined: nobody has found it, or nobody can tell; search. */
-    summaryOf: (name: string): Promise<string | undefined> => {
-      const one = Promise.withResolvers<string | undefined>();
-      const untilMs = Math.min(now() + longestWaitMs, deadline.startUntil);
-      waiting.set(name, { ...one, untilMs });
-      void poll();
-      return one.promise;
-    },
+/** One call for all that are asked for at once. */
+function inBatches<T>(call: (names: string[]) => Promise<Map<string, T>>) {
+  let batch: string[] = [];
+  let answers: Promise<Map<string, T>> | undefined;
+  return async (name: string): Promise<T | undefined> => {
+    batch.push(name);
+    answers ??= new Promise((resolve) => setTimeout(resolve, 0)).then(() => {
+      const names = batch;
+      [batch, answers] = [[], undefined];
+      return call(names);
+    });
+    return (await answers).get(name);
   };
 }

@@ -3,7 +3,6 @@ import type { Redis as Client } from '@upstash/redis';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createRateLimiter } from '../../functions/http/rate-limit.ts';
 import { createSharedRateLimiter } from '../../functions/providers/shared-rate-limiter.ts';
-import { createResearchCache } from '../../functions/providers/research-cache.ts';
 import type { SharedRedis } from '../../functions/providers/shared-redis.ts';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
 import { askRedisServer, redisServerPath } from '../support/redis-server.ts';
@@ -34,7 +33,7 @@ async function ask(command: string[]): Promise<{ status: number; answer: Answer 
 const answerOf = (reply: unknown): Answer =>
   reply instanceof Error ? { error: reply.message } : { result: reply };
 
-/** What the product's rate limit, research cache and turns send, and what the stand-in answers. */
+/** What the scripts of the product's rate limit and turns are asked, and what the stand-in answers. */
 async function askAsProduct(): Promise<{ command: string[]; answer: Answer }[]> {
   const asked: { command: string[]; answer: Answer }[] = [];
   const store = {
@@ -49,12 +48,6 @@ async function askAsProduct(): Promise<{ command: string[]; answer: Answer }[]> 
   const limit = createRateLimiter({ redis: store, perMinute: 2 });
   await Promise.allSettled([limit('caller'), limit('caller'), limit('caller')]);
   const shared: SharedRedis = { ask: (work) => work(store) };
-  for (const owner of ['me', 'you']) {
-    const cache = createResearchCache(shared, owner);
-    await cache.claim(['found', 'given up']);
-    await cache.settle(new Map([['given up', undefined]]));
-    await cache.settle(new Map([['found', `Zürich, says ${owner}`]]));
-  }
   const knobs = { provider: 'llm', ratePerSecond: 3, parallelInvocations: 2, now: () => 0 };
   const deadline = { startUntil: 9000, stopAt: 9000, signal: new AbortController().signal };
   await createSharedRateLimiter({ ...knobs, shared, deadline }).take();
@@ -90,7 +83,7 @@ if (redisServerPath) {
 
   it("the product's own scripts mean the same to both", async () => {
     const asked = await askAsProduct();
-    expect(asked.map(({ command }) => command[0])).toEqual(Array(10).fill('EVAL'));
+    expect(asked.map(({ command }) => command[0])).toEqual(Array(4).fill('EVAL'));
     // Redis refuses Upstash's flag.
     const plain = asked.map(({ command }) =>
       command.map((word) => word.replace(/^#!lua[^\n]*/, '')),

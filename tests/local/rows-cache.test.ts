@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createRowTools, ProviderError } from '../../functions/processing/create-row-tools.ts';
+import { createResearch } from '../../functions/providers/research.ts';
+import { createResearchCache } from '../../functions/providers/research-cache.ts';
+import { createSharedRedis } from '../../functions/providers/shared-redis.ts';
+import { sha256 } from '../../functions/shared/hash.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
 import { startRedis, type Redis } from '../../local/redis/index.ts';
@@ -34,9 +38,9 @@ describe('research is shared', () => {
       LLM_BASE_URL: providers.llmUrl,
       ...env,
     });
-  const invocation = (startMs = 20_000, env: Record<string, string> = {}, chunk?: string) => {
+  const invocation = (startMs = 20_000, env: Record<string, string> = {}) => {
     const given = ctx(env);
-    const toolbox = createRowTools(given, createConnectionLimiter(), deadlineIn(startMs), chunk);
+    const toolbox = createRowTools(given, createConnectionLimiter(), deadlineIn(startMs));
     return { ...toolbox.tools, ...toolbox, lines: given.lines };
   };
   const searches = () => providers.stats().search.requests;
@@ -44,6 +48,10 @@ describe('research is shared', () => {
     const state = await fetch(`${redis.url}/_local/state`);
     return ((await state.json()) as { commands: number }).commands;
   };
+
+  const sharedRedis = () => createSharedRedis(ctx(), createConnectionLimiter());
+  const keyOf = async (name: string) => `rowloom:research:2:${await sha256(name)}`;
+  const waitForClaim = () => vi.waitUntil(async () => (await ctx().redis.dbsize()) > 0);
 
   /** A chunk as an invocation works it: all rows at once. */
   const work = async (names: string[], env: Record<string, string> = {}) => {
@@ -76,29 +84,34 @@ describe('research is shared', () => {
     }
   });
 
-  test('a Redis that hangs costs a chunk one wait of 1.5 seconds', async () => {
-    redis.faults.add({ kind: 'latency', ms: 5000 });
-    const from = Date.now();
-    expect((await work(['A', 'B'])).summaries).toHaveLength(2);
-    expect(Date.now() - from).toBeLessThan(2500);
+  test('a Redis that hangs is asked once by a chunk', async () => {
+    redis.faults.add({ kind: 'latency', ms: 5000, times: 1 });
+    const before = await redisCommands();
+    const { summaries, lines } = await work(['A', 'B']);
+    expect(summaries).toHaveLength(2);
+    expect(lines).toEqual([{ event: 'rows_without_redis', error: 'TimeoutError' }]);
+    expect(await redisCommands()).toBe(before);
   });
 
-  test('a chunk of many companies makes two calls to Redis, and none for people', async () => {
+  test('a chunk asks for its companies at once, stores each, and nothing of people', async () => {
     const names = Array.from({ length: 20 }, (_, i) => `Company ${i}`);
-    const before = await redisCommands();
-    await work(names);
-    expect((await redisCommands()) - before).toBe(2);
-    const again = await redisCommands();
-    await work(names);
-    expect((await redisCommands()) - again).toBe(1);
+    const commandsOf = async (work: () => Promise<unknown>) => {
+      const before = await redisCommands();
+      await work();
+      return (await redisCommands()) - before;
+    };
+    // One for all; a claim for each, and a look at what the others have; the summaries.
+    expect(await commandsOf(() => work(names))).toBe(1 + (20 + 1) + 20);
+    expect(await commandsOf(() => work(names))).toBe(1);
     expect(searches()).toBe(20);
 
     const people = invocation();
-    const last = await redisCommands();
-    await people.prepare([person('Ada'), person('Bob')]);
-    await Promise.all([people.search(person('Ada')), people.search(person('Ada'))]);
-    await people.finish();
-    expect(await redisCommands()).toBe(last);
+    const searchPeople = async () => {
+      await people.prepare([person('Ada'), person('Bob')]);
+      await Promise.all([people.search(person('Ada')), people.search(person('Ada'))]);
+      await people.finish();
+    };
+    expect(await commandsOf(searchPeople)).toBe(0);
     expect(searches()).toBe(21);
   });
 
@@ -106,7 +119,7 @@ describe('research is shared', () => {
     await work(['Very Secret Company']);
     const { redis: client } = ctx();
     const keys = await client.keys('*');
-    expect(keys).toEqual([expect.stringMatching(/^rowloom:research:1:[0-9a-f]{64}$/)]);
+    expect(keys).toEqual([expect.stringMatching(/^rowloom:research:2:[0-9a-f]{64}$/)]);
     const left = await client.ttl(keys[0] ?? '');
     expect(left).toBeGreaterThan(86_000);
     expect(left).toBeLessThanOrEqual(86_400);
@@ -124,70 +137,67 @@ describe('research is shared', () => {
     expect((await work(['Nobody'])).summaries).toEqual(['']);
   });
 
-  test('a search that failed is free for the next one, who waits for it meanwhile', async () => {
+  test('a search that failed is made by a chunk that waited for it', async () => {
     providers.faults.add({ kind: 'status', status: 403, body: {}, match: '/search', times: 1 });
     const [one, two] = [invocation(), invocation()];
-    await one.prepare([company('ACME')]);
-    await two.prepare([company('ACME')]);
+    const failing = Promise.allSettled([1, 2].map(() => one.search(company('ACME'))));
+    await waitForClaim();
     const waits = two.search(company('ACME'));
-    const failed = await Promise.allSettled([1, 2].map(() => one.search(company('ACME'))));
-    for (const { status, reason } of failed as PromiseRejectedResult[]) {
+    for (const { status, reason } of (await failing) as PromiseRejectedResult[]) {
       expect(status).toBe('rejected');
       expect(reason).toBeInstanceOf(ProviderError);
     }
     expect(await waits).toMatch(/ACME/);
-    await Promise.all([one.finish(), two.finish()]);
+    await two.finish();
     expect((await work(['ACME'])).summaries).toEqual([await waits]);
   });
 
-  test('what was claimed and not begun is free after the end of the invocation', async () => {
-    const [one, two] = [invocation(), invocation()];
-    await one.prepare([company('ACME')]);
-    await two.prepare([company('ACME')]);
-    const waits = two.search(company('ACME'));
-    await one.finish();
-    expect(await waits).toMatch(/ACME/);
-    await two.finish();
+  test('a chunk that died with a search is not waited for beyond the time to begin', async () => {
+    const key = await keyOf('acme');
+    await ctx().redis.set(key, 'c', { px: 10_000 });
+    expect(await invocation(300).search(company('ACME'))).toMatch(/ACME/);
     expect(searches()).toBe(1);
   });
 
-  test('a chunk that is delivered again does not wait for what its dead invocation claimed', async () => {
-    const names = ['A', 'B', 'C'].map(company);
-    await invocation(20_000, {}, 'job:1').prepare(names);
-    const again = invocation(20_000, {}, 'job:1');
-    await again.prepare(names);
-    const before = await redisCommands();
-    await Promise.all(names.map(again.search));
-    expect(searches()).toBe(3);
-    // It stores what it found, and has asked for nothing in between.
-    expect(await redisCommands()).toBeLessThanOrEqual(before + 1);
-  });
-
-  test('an invocation that died is not waited for beyond the time to begin', async () => {
-    const [dead, alive] = [invocation(), invocation(1000)];
-    await dead.prepare([company('ACME')]);
-    await alive.prepare([company('ACME')]);
-    const from = Date.now();
-    expect(await alive.search(company('ACME'))).toMatch(/ACME/);
-    expect(Date.now() - from).toBeLessThan(1500);
-    await alive.finish();
+  test('nor for long: its claim is still there when the row searches itself', async () => {
+    const key = await keyOf('acme');
+    await ctx().redis.set(key, 'c', { px: 60_000 });
+    const { search, finish } = invocation();
+    expect(await search(company('ACME'))).toMatch(/ACME/);
+    await finish();
     expect((await work(['ACME'])).summaries).toHaveLength(1);
     expect(searches()).toBe(1);
   });
 
-  test('two invocations that need each other end, row after row, each company searched once', async () => {
+  test('two chunks that need each other end, row after row, each company searched once', async () => {
     const [one, two] = [invocation(), invocation()];
-    await one.prepare([company('A')]);
-    await two.prepare([company('B')]);
-    await one.prepare([company('B')]);
-    await two.prepare([company('A')]);
-    const from = Date.now();
+    for (const { prepare } of [one, two]) await prepare(['A', 'B'].map(company));
     const inTurn = async ({ search, finish }: typeof one, names: string[]) => {
       for (const name of names) await search(company(name));
       await finish();
     };
     await Promise.all([inTurn(one, ['B', 'A']), inTurn(two, ['A', 'B'])]);
-    expect(Date.now() - from).toBeLessThan(2000);
     expect(searches()).toBe(2);
+  });
+
+  test('counts the rows that a search was made for, and those that had one', async () => {
+    await work(['A']);
+    const searched: string[] = [];
+    const research = createResearch({
+      cache: createResearchCache(sharedRedis()),
+      deadline: deadlineIn(20_000),
+      now: Date.now,
+      search: async (text) => {
+        if (text === 'C') throw new Error('no answer');
+        searched.push(text);
+        return text;
+      },
+    });
+    const rows = [company('A'), company('B'), company('B'), person('B'), company('C')];
+    await research.prepare(rows);
+    await Promise.allSettled(rows.map(research.search));
+    await research.finish();
+    expect(searched).toEqual(['B', 'B']);
+    expect(research.counts()).toEqual({ searches: 2, cached: 2 });
   });
 });
