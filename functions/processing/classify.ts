@@ -1,8 +1,9 @@
-import type { Message } from '../providers/model.ts';
+import type { AnswerSchema, Message } from '../providers/model.ts';
+import { brokenAnswer, withoutThoughts } from './answer.pure.ts';
+import { completeWhole, type Reading } from './complete-whole.ts';
 import { fillPrompt } from './prompt.pure.ts';
-import { ProviderError } from '../providers/errors.pure.ts';
 import { dataRule, rowMessage } from './message.pure.ts';
-import type { RowProcessor } from './processor.ts';
+import type { Answer, RowProcessor } from './processor.ts';
 import { oneLine } from '../shared/text.pure.ts';
 
 const longestCategory = 100;
@@ -15,9 +16,20 @@ const system = [
   'where the reason is one sentence.',
 ].join(' ');
 
+const categorySchema: AnswerSchema = {
+  name: 'category',
+  schema: {
+    type: 'object',
+    properties: { category: { type: 'string' }, reason: { type: 'string' } },
+    required: ['category', 'reason'],
+    additionalProperties: false,
+  },
+};
+
 /** The cells of an answer: the one JSON object in it, with both texts; undefined: it is something else. */
 export function readCategory(answer: string): [category: string, reason: string] | undefined {
-  const found = answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1);
+  const bare = withoutThoughts(answer);
+  const found = bare.slice(bare.indexOf('{'), bare.lastIndexOf('}') + 1);
   let parsed: unknown;
   try {
     parsed = JSON.parse(found);
@@ -28,6 +40,18 @@ export function readCategory(answer: string): [category: string, reason: string]
   if (typeof category !== 'string' || typeof reason !== 'string') return undefined;
   const named = oneLine(category, longestCategory);
   return named === '' ? undefined : [named, oneLine(reason, longestReason)];
+}
+
+function readCells({ text, finish }: Answer): Reading<string[]> {
+  if (finish === 'content_filter') return brokenAnswer({ broken: 'filtered' });
+  if (finish === 'refusal') return brokenAnswer({ broken: 'refused' });
+  const cells = readCategory(text);
+  if (cells) return { value: cells };
+  if (finish === 'length') return brokenAnswer({ broken: 'cut' });
+  return {
+    error: 'The model gave no category',
+    retryHint: 'An earlier answer was not that one JSON object. Answer with it and nothing else.',
+  };
 }
 
 /** Puts a row into one of the categories that the prompt names. It searches for nothing. */
@@ -44,10 +68,7 @@ export const classify: RowProcessor = {
       { role: 'system', content: system },
       { role: 'user', content: rowMessage({ task, header, row }) },
     ];
-    for (let tries = 0; tries < 2; tries += 1) {
-      const cells = readCategory(await tools.complete(messages, { maxTokens: 200 }));
-      if (cells) return cells;
-    }
-    throw new ProviderError('Model gave no category');
+    const options = { maxTokens: 200, jsonSchema: categorySchema };
+    return completeWhole(tools, messages, options, readCells);
   },
 };

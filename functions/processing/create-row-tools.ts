@@ -75,9 +75,9 @@ export function createRowTools(
   return {
     tools: {
       search: research.search,
-      complete: (messages, { maxTokens = defaultMaxTokens } = {}) =>
+      complete: (messages, { maxTokens = defaultMaxTokens, jsonSchema } = {}) =>
         withRetries(asking, (call) =>
-          askModel(model, call, messages, maxTokens, now() > hurryFrom),
+          askModel(model, call, messages, { maxTokens, jsonSchema, urgent: now() > hurryFrom }),
         ),
     },
     prepare: research.prepare,

@@ -1,14 +1,21 @@
-import type { Message } from '../providers/model.ts';
+import type { AnswerSchema, Finish, Message } from '../providers/model.ts';
 import type { Research } from '../providers/research.ts';
 
-/** What a row may ask of the outside. Both throw `ProviderError` or `RowPostponed`. */
+/** What the model wrote, at most 32,000 characters: `finish` tells whether it is whole. */
+export type Answer = { text: string; finish: Finish };
+
+/** `maxTokens` is 600 unless given; with `jsonSchema` an answer is JSON, but for models that know none. */
+export type CompleteOptions = { maxTokens?: number; jsonSchema?: AnswerSchema };
+
+/**
+ * What a row may ask of the outside; both count what they used. Both throw `ProviderError` or
+ * `RowPostponed`.
+ */
 export type RowTools = {
   /** A summary in a few lines, at most 2,000 characters; empty when nothing was found. */
   search: (query: Research) => Promise<string>;
-  /** The model's answer, at most 8,000 characters; `maxTokens` is 600 unless given. */
-  complete: (messages: Message[], options?: { maxTokens?: number }) => Promise<string>;
+  complete: (messages: Message[], options?: CompleteOptions) => Promise<Answer>;
 };
-
 export type RowInput = {
   header: readonly string[];
   row: readonly string[];

@@ -1,14 +1,22 @@
+import type { Message } from '../providers/model.ts';
+import { brokenAnswer, readAnswer } from './answer.pure.ts';
+import { completeWhole, type Reading } from './complete-whole.ts';
 import { searchQuery } from './search-query.pure.ts';
 import { fillPrompt } from './prompt.pure.ts';
 import { ProviderError } from '../providers/errors.pure.ts';
 import { dataRule, rowMessage } from './message.pure.ts';
-import type { RowProcessor } from './processor.ts';
+import type { Answer, RowProcessor } from './processor.ts';
 
 const system = [
   'You write business e-mails for a salesperson.',
   dataRule,
   'Answer with the e-mail body only.',
 ].join(' ');
+
+function readEmail(answer: Answer): Reading<string> {
+  const read = readAnswer(answer);
+  return read.text === undefined ? brokenAnswer(read) : { value: read.text };
+}
 
 /** Researches the company of a row, then writes the e-mail. */
 export const researchEmail: RowProcessor = {
@@ -26,10 +34,11 @@ export const researchEmail: RowProcessor = {
     if (!query) throw new ProviderError('The row is empty');
     const research = await tools.search(query);
     const task = fillPrompt(prompt, header, row);
-    const email = await tools.complete([
+    const messages: Message[] = [
       { role: 'system', content: system },
       { role: 'user', content: rowMessage({ task, header, row, research }) },
-    ]);
+    ];
+    const email = await completeWhole(tools, messages, {}, readEmail);
     return [research, email];
   },
 };

@@ -85,6 +85,7 @@ test.each([
       SERPER_BASE_URL: providers.serperUrl,
       LLM_BASE_URL: providers.llmUrl,
       LLM_MODEL: model,
+      LLM_PROFILE: api,
     });
     for (const { defaultPrompt, process } of processors.values()) {
       const { tools } = createRowTools(ctx, slots, deadlineIn(10_000));

@@ -1,28 +1,60 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { processors } from '../../functions/processing/processors.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRowTools } from '../../functions/processing/create-row-tools.ts';
+import { processors } from '../../functions/processing/processors.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
-import { startProviders, type Providers } from '../../local/providers/index.ts';
+import { ProviderError } from '../../functions/providers/errors.pure.ts';
+import { askModel, type ModelAnswer } from '../../functions/providers/model.ts';
+import {
+  startProviders,
+  type Providers,
+  type SettingsChange,
+} from '../../local/providers/index.ts';
 import { deadlineIn, rowCtx } from '../support/rows.ts';
-import { quiet } from './providers-client.ts';
+import { clientOf, quiet } from './providers-client.ts';
 
 let providers: Providers;
+const { set } = clientOf(() => providers);
 beforeAll(async () => {
   providers = await startProviders(quiet);
 });
 afterAll(() => providers.close());
+beforeEach(() => set({ ...quiet, profile: 'plain', script: [], reasoningTokens: null }));
 
 const header = ['company', 'city'];
 const row = ['Zürich Widgets', 'Basel'];
+type Script = NonNullable<SettingsChange['script']>;
+type Sent = { stream: boolean; messages: { role: string; content: string }[] };
 
-async function work(name: string) {
+/** Works the row; what the model was asked is kept. */
+async function work(name: string, env: Record<string, string> = {}) {
   const processor = processors.get(name);
   if (!processor) throw new Error(`no processor ${name}`);
-  const ctx = rowCtx({ SERPER_BASE_URL: providers.serperUrl, LLM_BASE_URL: providers.llmUrl });
-  const { tools } = createRowTools(ctx, createConnectionLimiter(), deadlineIn(10_000));
-  const cells = await processor.process({ header, row, prompt: processor.defaultPrompt, tools });
-  return { cells, columns: processor.outputColumns };
+  const ctx = rowCtx({
+    SERPER_BASE_URL: providers.serperUrl,
+    LLM_BASE_URL: providers.llmUrl,
+    ...env,
+  });
+  const asked: Sent[] = [];
+  const slots = createConnectionLimiter(6, (url, init) => {
+    if ((url as string).endsWith('/chat/completions'))
+      asked.push(JSON.parse(init?.body as string) as Sent);
+    return fetch(url, init);
+  });
+  const { tools } = createRowTools(ctx, slots, deadlineIn(10_000));
+  const outcome = await processor
+    .process({ header, row, prompt: processor.defaultPrompt, tools })
+    .then((cells) => ({ cells }))
+    .catch((error: unknown) => ({ error }));
+  return {
+    columns: processor.outputColumns,
+    asked,
+    cells: [] as string[],
+    error: undefined,
+    ...outcome,
+  };
 }
+
+const play = (...script: Script) => set({ script });
 
 test.each([...processors.keys()])('%s gives a cell for each of its columns', async (name) => {
   const { cells, columns } = await work(name);
@@ -44,4 +76,181 @@ test('a class is one of those that the prompt names', async () => {
     .split(', ');
   const { cells } = await work('classify');
   expect(names).toContain(cells[0]);
+});
+
+const named = 'Best regards,\n[Your Name]';
+const broken: [string, Script[number], string][] = [
+  [
+    'stopped by a filter',
+    { kind: 'content-filter' },
+    "The model's answer was blocked by a content filter",
+  ],
+  ['empty', { kind: 'text', text: '' }, 'The model wrote nothing'],
+  ['thoughts alone', { kind: 'text', text: '<think>Hm.</think>' }, 'The model wrote nothing'],
+  [
+    'with a placeholder',
+    { kind: 'text', text: named },
+    'The model left a placeholder such as [Your Name]',
+  ],
+];
+
+describe('a broken e-mail', () => {
+  test.each(broken)('%s is asked for once more', async (_, entry) => {
+    await play({ ...entry, times: 1 });
+    const { cells, asked } = await work('research_email');
+    expect(cells[1]).toMatch(/^Hello Zürich Widgets[\s\S]+Kind regards/);
+    expect(asked).toHaveLength(2);
+    expect(asked[1]?.messages.slice(0, -1)).toEqual(asked[0]?.messages);
+    expect(asked[1]?.messages.at(-1)?.content).toMatch(/^An earlier answer /);
+  });
+
+  test.each(broken)('%s twice is a row error that says so', async (_, entry, message) => {
+    await play(entry);
+    const { error, asked } = await work('research_email');
+    expect(error).toEqual(new ProviderError(message));
+    expect(asked).toHaveLength(2);
+  });
+
+  test('cut off before its first sentence twice is a row error', async () => {
+    await set({ profile: 'groq', reasoningTokens: 5000 });
+    const { error, asked } = await work('research_email', { LLM_PROFILE: 'groq' });
+    expect(error).toEqual(new ProviderError("The model's answer was cut off"));
+    expect(asked).toHaveLength(2);
+  });
+
+  test('cut off after one sentence is no e-mail: it is asked for once more', async () => {
+    await play({ kind: 'length', times: 1 });
+    const { cells, asked } = await work('research_email');
+    expect(cells[1]).toContain('Kind regards');
+    expect(asked).toHaveLength(2);
+  });
+
+  test('cut off later ends with its last whole sentence', async () => {
+    const sentence = 'Your plant in Basel is of interest to us. ';
+    await play({ kind: 'text', text: `Hello there,\n\n${sentence.repeat(100)}` });
+    const { cells, asked } = await work('research_email', { LLM_MODEL: 'any-model' });
+    expect(cells[1]).toMatch(
+      /^Hello there,\n\n(Your plant in Basel is of interest to us\. ?){60,}$/,
+    );
+    expect(cells[1]).toMatch(/us\.$/);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('that the model refuses is a row error at once', async () => {
+    await play({ kind: 'refusal' });
+    const { error, asked } = await work('research_email');
+    expect(error).toEqual(new ProviderError('The model refused to answer'));
+    expect(asked).toHaveLength(1);
+  });
+
+  test('in thoughts, a fence and with a subject is cleaned, not broken', async () => {
+    const text =
+      '<think>\n[Your Name]?\n</think>\n```\nSubject: Basel\n\nHello there, how are you?\n```';
+    await play({ kind: 'text', text });
+    const { cells, asked } = await work('research_email');
+    expect(cells[1]).toBe('Hello there, how are you?');
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe.each([
+  ['plain', 'any-model'],
+  ['openai', 'gpt-4o-mini'],
+  ['openai', 'gpt-5-mini'],
+  ['groq', 'openai/gpt-oss-120b'],
+] as const)('%s, %s', (profile, model) => {
+  const env = { LLM_PROFILE: profile, LLM_MODEL: model };
+  beforeEach(() => set({ profile }));
+
+  test('takes what both processors send, at the first try', async () => {
+    for (const name of processors.keys()) {
+      const { cells, asked } = await work(name, env);
+      expect(cells.every((cell) => /\w/.test(cell))).toBe(true);
+      expect(asked).toHaveLength(1);
+    }
+  });
+
+  test.each(['broken-json', 'wrong-shape'] as const)(
+    'a class that is %s is asked for once more, then a row error',
+    async (kind) => {
+      const isStrict = profile !== 'plain';
+      await play(
+        isStrict ? { kind, times: 1 } : { kind: 'text', text: 'Anvils, I think.', times: 1 },
+      );
+      const once = await work('classify', env);
+      expect(once.cells).toHaveLength(2);
+      expect(once.asked).toHaveLength(2);
+      await play(isStrict ? { kind } : { kind: 'text', text: 'Anvils, I think.' });
+      const { error, asked } = await work('classify', env);
+      expect(error).toEqual(new ProviderError('The model gave no category'));
+      expect(asked).toHaveLength(2);
+    },
+  );
+});
+
+test('Groq is not asked to stream a class; one that is no JSON there is asked for once more', async () => {
+  await set({ profile: 'groq' });
+  await play({ kind: 'json-failed', times: 1 });
+  const { cells, asked } = await work('classify', { LLM_PROFILE: 'groq' });
+  expect(cells).toHaveLength(2);
+  expect(asked.map(({ stream }) => stream)).toEqual([false, false]);
+});
+
+describe('a parameter that the model refuses', () => {
+  test('is left out at once and remembered', async () => {
+    // An API of OpenAI's rules under another address.
+    await set({ profile: 'openai' });
+    const env = { LLM_MODEL: 'gpt-5' };
+    const first = await work('research_email', env);
+    expect(first.cells).toHaveLength(2);
+    expect(first.asked).toHaveLength(2);
+    expect(first.asked[0]).toHaveProperty('max_tokens');
+    expect(first.asked[1]).toHaveProperty('max_completion_tokens');
+    const { cells, asked } = await work('research_email', env);
+    expect(cells).toHaveLength(2);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('a content that is refused is none: the row fails, and is asked once', async () => {
+    await play({ kind: 'content-policy' });
+    const { error, asked } = await work('research_email');
+    expect(error).toMatchObject({ message: 'Model answered 400', refusal: 'final' });
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('usage', () => {
+  const ask = async (env: Record<string, string>): Promise<ModelAnswer> => {
+    const [model] = rowCtx({ LLM_BASE_URL: providers.llmUrl, ...env }).config.models;
+    const call = {
+      fetch: createConnectionLimiter().fetch,
+      signal: AbortSignal.timeout(5000),
+      check: () => undefined,
+      accept: ({ status }: Response) => expect(status).toBe(200),
+    };
+    const messages = [{ role: 'user' as const, content: 'Company: ACME. Write an e-mail.' }];
+    return askModel(model, call, messages, { maxTokens: 600, urgent: false });
+  };
+
+  test.each([
+    ['plain', 'm', 0],
+    ['openai', 'gpt-4o', 0],
+    ['openai', 'gpt-5', 40],
+    ['groq', 'openai/gpt-oss-20b', 40],
+  ] as const)('%s tells it, with what was thought: %s', async (profile, LLM_MODEL, thought) => {
+    await set({ profile });
+    const { text, usage } = await ask({ LLM_PROFILE: profile, LLM_MODEL });
+    const words = text.match(/\S+/g)?.length ?? 0;
+    expect(usage).toEqual({ tokensIn: 8, tokensOut: words + thought, isEstimated: false });
+  });
+
+  test('is told of broken answers too, and estimated where it is not', async () => {
+    await play({ kind: 'content-filter' });
+    expect((await ask({})).usage).toMatchObject({ isEstimated: false });
+    await set({ profile: 'groq' });
+    await play({ kind: 'json-failed' });
+    const { text, usage } = await ask({ LLM_PROFILE: 'groq' });
+    expect(text).toBe('{"');
+    expect(usage).toEqual({ tokensIn: 12, tokensOut: 1, isEstimated: true });
+  });
 });

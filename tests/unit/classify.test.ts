@@ -11,7 +11,7 @@ function modelThatSays(...answers: string[]) {
     search: () => Promise.reject(new Error('classify does not search')),
     complete: (messages) => {
       asked.push(messages);
-      return Promise.resolve(answers[asked.length - 1] ?? '');
+      return Promise.resolve({ text: answers[asked.length - 1] ?? '', finish: 'stop' });
     },
   };
   return { asked, tools };
@@ -42,7 +42,7 @@ describe('classify', () => {
     ]);
     const never = modelThatSays('no', 'no', good);
     await expect(classify.process({ ...lead, tools: never.tools })).rejects.toThrow(
-      'Model gave no category',
+      'The model gave no category',
     );
     expect(never.asked).toHaveLength(2);
   });
