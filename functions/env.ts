@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import * as fields from './env/fields.ts';
-import { modelContradictions, modelFields, modelSettings, modelsOf } from './env/models.ts';
-import { priceFields, pricesOf, priceSettings } from './env/prices.ts';
+import { modelContradictions, modelSettings, modelsOf } from './env/models.ts';
+import { pricesOf, priceSettings } from './env/prices.ts';
 
 export type { ModelConfig, Profile } from './env/models.ts';
 export type { Prices } from './env/prices.ts';
@@ -121,18 +121,7 @@ const checkoutOf = (env: z.infer<typeof checkoutShape>) => ({
 export type CheckoutSettings = ReturnType<typeof checkoutOf>;
 
 const problemsOf = (error: z.ZodError | undefined): ConfigProblem[] =>
-  (error?.issues ?? []).map(({ path: [name, ...within], message }) => ({
-    name: String(name),
-    problem: within.length === 0 ? message : `${placeOf(within)} ${message}`,
-  }));
-
-/** Where in a setting of JSON: `[0].baseUrl`. Names that are not ours are not told. */
-const placeOf = (path: PropertyKey[]): string =>
-  path
-    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${isOurs(step) ? step : '…'}`))
-    .join('');
-const ourFields = new Set<PropertyKey>([...modelFields, ...priceFields]);
-const isOurs = (step: PropertyKey): step is string => ourFields.has(step);
+  (error?.issues ?? []).map((issue) => ({ name: String(issue.path[0]), problem: issue.message }));
 
 const givenOf = (env: Record<string, unknown>, names: string[]): Record<string, string> =>
   Object.fromEntries(

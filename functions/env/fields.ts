@@ -32,16 +32,29 @@ export const flag = z
   .default('false')
   .transform((value) => value === 'true');
 
-/** JSON of a shape. */
-export const json = <T extends z.ZodType>(shape: T) =>
-  z
-    .string()
-    .transform((value, context): unknown => {
-      try {
-        return JSON.parse(value);
-      } catch {
-        context.addIssue({ code: 'custom', message: 'is not JSON' });
-        return z.NEVER;
-      }
+/** Where in a setting of JSON: `[0].baseUrl`. Names that are not ours are not told. */
+const placeOf = (path: PropertyKey[], names: ReadonlySet<PropertyKey>): string =>
+  path
+    .map((step) => {
+      if (typeof step === 'number') return `[${step}]`;
+      return `.${names.has(step) ? String(step) : '…'}`;
     })
-    .pipe(shape);
+    .join('');
+
+/** JSON of a shape; problems tell where they are, by the names of its fields. */
+export function json<T extends z.ZodType>(shape: T, fieldNames: string[]) {
+  const names = new Set<PropertyKey>(fieldNames);
+  return z.string().transform((value, context): z.output<T> => {
+    let given: unknown;
+    try {
+      given = JSON.parse(value);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not JSON' });
+      return z.NEVER;
+    }
+    const { data, error } = shape.safeParse(given);
+    for (const { path, message } of error?.issues ?? [])
+      context.addIssue({ code: 'custom', message: `${placeOf(path, names)} ${message}`.trim() });
+    return error ? z.NEVER : data;
+  });
+}

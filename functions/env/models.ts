@@ -31,7 +31,6 @@ const listedModel = z.strictObject(
   },
   'is not a model of known fields',
 );
-export const modelFields = Object.keys(listedModel.shape);
 type ListedModel = z.infer<typeof listedModel>;
 
 const hasEachNameOnce = (models: ListedModel[]) =>
@@ -54,6 +53,7 @@ export const modelSettings = {
         (models) => models.every(({ name }) => name !== 'search'),
         'has a model named search',
       ),
+    Object.keys(listedModel.shape),
   ).optional(),
 };
 const modelShape = z.object(modelSettings);

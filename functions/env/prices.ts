@@ -22,17 +22,33 @@ export type Prices = {
   models: Record<string, { in: number; out: number }>;
 };
 
-/** List prices where PRICES says nothing. */
+/**
+ * List prices where PRICES says nothing, as of 2026-11. Sources: console.groq.com/docs/models,
+ * developers.openai.com/api/docs/pricing, serper.dev (the smallest package; $0.30 in the largest),
+ * upstash.com/pricing/qstash.
+ */
 const listPrices: Prices = {
   search: 1,
   queue: 1,
   models: {
     'openai/gpt-oss-120b': { in: 0.15, out: 0.6 },
+    'openai/gpt-oss-20b': { in: 0.075, out: 0.3 },
+    'gpt-4o': { in: 2.5, out: 10 },
+    'gpt-4o-mini': { in: 0.15, out: 0.6 },
+    'gpt-4.1': { in: 2, out: 8 },
+    'gpt-4.1-mini': { in: 0.4, out: 1.6 },
+    'gpt-5': { in: 1.25, out: 10 },
+    'gpt-5-mini': { in: 0.25, out: 2 },
+    'gpt-5-nano': { in: 0.05, out: 0.4 },
+    'gpt-5.4': { in: 2.5, out: 15 },
+    'gpt-5.4-mini': { in: 0.75, out: 4.5 },
+    'gpt-5.4-nano': { in: 0.2, out: 1.25 },
   },
 };
 
-export const priceFields = [...Object.keys(prices.shape), ...Object.keys(modelPrice.shape)];
-export const priceSettings = { PRICES: json(prices).optional() };
+export const priceSettings = {
+  PRICES: json(prices, [...Object.keys(prices.shape), ...Object.keys(modelPrice.shape)]).optional(),
+};
 
 export const pricesOf = ({
   PRICES: own,

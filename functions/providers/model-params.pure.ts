@@ -19,7 +19,7 @@ const dispensable = [
 export type Dispensable = (typeof dispensable)[number];
 
 /** OpenAI's reasoning models, wherever they run: they take an effort. */
-const takesEffort = /(^|\/)(gpt-oss|gpt-5|o[1-9])/i;
+const takesEffort = /(^|\/)(gpt-oss|gpt-[5-9]|o[1-9])/i;
 /** Others that think before they answer, by their names. */
 const thinks = /deepseek-r|reason|think|qwq|qwen-?3|magistral|grok-[34]|minimax-m|glm-4\.[5-9]/i;
 const thinkingTokens = 1000;
