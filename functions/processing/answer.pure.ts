@@ -39,15 +39,17 @@ function withoutQuotes(text: string): string {
   return isQuoted && !inner.includes(first) && !inner.includes(last) ? inner.trim() : text;
 }
 
+/** The first line, or the one below a line such as "Here is the e-mail:". */
 const subjectLine =
-  /^[\s*_#>"]*(?:subject(?: line)?|betreff(?:zeile)?|objet|asunto|oggetto|assunto|onderwerp|件名|主题|主旨|제목)[ *_]*[:：](.*)\n?/i;
+  /^((?:[^\n]{1,120}[:：][ \t*_]*\n\s*)?)[\s*_#>"]*(?:subject(?: line)?|betreff(?:zeile)?|objet|asunto|oggetto|assunto|onderwerp|件名|主题|主旨|제목)[ *_]*[:：](.*)\n?/i;
 const bodyLabel = /^[\s*_#]*(?:e-?mail|(?:e-?mail )?(?:body|text|message))[ *_]*:[ *_]*\n/i;
 
 function takeSubject(text: string): { text: string; subject?: string } {
-  const [line, rest] = subjectLine.exec(text) ?? [];
-  if (line === undefined) return { text };
-  const subject = oneLine(withoutQuotes((rest ?? '').replace(/[*_]+/g, '').trim()), longestSubject);
-  return { text: text.slice(line.length).trim().replace(bodyLabel, '').trim(), subject };
+  const [all, before = '', line = ''] = subjectLine.exec(text) ?? [];
+  if (all === undefined) return { text };
+  const subject = oneLine(withoutQuotes(line.replace(/[*_]+/g, '').trim()), longestSubject);
+  const body = text.slice(all.length).trim().replace(bodyLabel, '');
+  return { text: `${before}${body}`.trim(), subject };
 }
 
 const sentenceEnd = /(?:[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*)/g;

@@ -118,6 +118,13 @@ describe('a broken e-mail', () => {
     expect(asked).toHaveLength(2);
   });
 
+  test('is not what a model gives that thinks at length', async () => {
+    await set({ profile: 'groq', reasoningTokens: 900 });
+    const { cells, asked } = await work('research_email', { LLM_PROFILE: 'groq' });
+    expect(cells[1]).toContain('Kind regards');
+    expect(asked).toHaveLength(1);
+  });
+
   test('cut off after one sentence is no e-mail: it is asked for once more', async () => {
     await play({ kind: 'length', times: 1 });
     const { cells, asked } = await work('research_email');

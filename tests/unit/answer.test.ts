@@ -58,6 +58,13 @@ describe('what is around an answer is taken out', () => {
     expect(read(`${line}\nBody:\n${mail}`)).toMatchObject({ text: mail, subject });
   });
 
+  test('a subject below a line of introduction is taken too, the line stays', () => {
+    expect(read(`Here is the email:\n\n**Subject:** Basel\n\n${mail}`)).toEqual({
+      text: `Here is the email:\n\n${mail}`,
+      subject: 'Basel',
+    });
+  });
+
   test('a subject in the middle of a sentence, or none, is none', () => {
     for (const text of [mail, `On the subject: ${mail}`, `${mail}\n\nSubject: again`])
       expect(read(text)).toEqual({ text });
