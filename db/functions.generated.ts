@@ -1,27 +1,27 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_9e0337c8a8';
+export const functionsSchema = 'rowloom_9a570f9084';
 /** Parameters that are arrays of SQL, not of JSON. */
-export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
+export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
   books_read: { takes: { p_user: string }; gives: unknown };
   catalogue_apply: { takes: { p_changes: object }; gives: unknown };
   catalogue_is_as_known: { takes: { p_changes: object }; gives: boolean };
   catalogue_read: { takes: {}; gives: unknown };
   catalogue_take_over: { takes: { p: object }; gives: unknown };
-  chunk_commit: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_results: object; p_succeeded: number; p_failed: number; p_waited?: boolean }; gives: unknown };
-  chunk_fail: { takes: { p_job: string; p_run: number; p_index: number; p_revision: number; p_reason: string }; gives: unknown };
+  chunk_commit: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_commit: string; p_results: object; p_succeeded: number; p_failed: number; p_usage: object; p_waited?: boolean; p_lease_seconds?: number }; gives: unknown };
   chunk_lease: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_seconds: number }; gives: unknown };
+  chunks_fail: { takes: { p_job: string; p_run: number; p_reason: string; p_index?: number | null; p_revision?: number | null }; gives: unknown };
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
   customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
   event_next_attempt: { takes: { p_attempts: number; p_received: string; p_passing: boolean }; gives: unknown };
   events_wake: { takes: { p_refs: readonly string[] }; gives: number };
-  job_advance: { takes: { p_job: string; p_succeeded: number; p_failed: number }; gives: string | null };
+  job_advance: { takes: { p_job: string; p_succeeded: number; p_failed: number; p_usage?: object }; gives: string | null };
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_cancel_begin: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_delete: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_dispatch: { takes: { p_job: string; p_run: number; p_from: number; p_limit: number }; gives: unknown };
-  job_end: { takes: { p_job: string; p_status: string }; gives: void };
+  job_end: { takes: { p_job: string; p_status: string; p_error?: string | null }; gives: void };
   job_lock: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_retry: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
   job_run: { takes: { p_job: string; p_rows: number; p_per_row: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
@@ -32,7 +32,10 @@ export type Functions = {
   jobs_await: { takes: { p_user: string }; gives: boolean };
   jobs_cancel_overdue: { takes: {}; gives: unknown };
   jobs_purge: { takes: { p_days: number; p_limit: number }; gives: number };
-  jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number }; gives: unknown };
+  jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number; p_waiting: readonly string[] }; gives: unknown };
+  lane_pause: { takes: { p_lane: string; p_providers: readonly string[] }; gives: boolean };
+  lane_resumed: { takes: { p_lane: string }; gives: void };
+  lanes_to_resume: { takes: {}; gives: unknown };
   ledger_commutes: { takes: { p_user: string; p_fact: object; p_position: string }; gives: boolean };
   ledger_hold: { takes: { p_user: string; p_job: string; p_run: number; p_credits: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
   ledger_post_fold: { takes: { p: object }; gives: string | null };
@@ -46,6 +49,12 @@ export type Functions = {
   position_us: { takes: { p_position: string }; gives: unknown };
   price_put: { takes: { e: object }; gives: void };
   product_put: { takes: { e: object }; gives: void };
+  provider_close: { takes: { p_name: string }; gives: void };
+  provider_open: { takes: { p_name: string; p_reason: string; p_detail: string; p_until?: string | null; p_probe_seconds?: number }; gives: boolean };
+  provider_probe_begin: { takes: { p_name: string; p_seconds: number }; gives: unknown };
+  provider_probe_failed: { takes: { p_name: string; p_reason: string; p_detail: string; p_seconds: number; p_until?: string | null }; gives: void };
+  providers_open: { takes: {}; gives: unknown };
+  providers_unprobed: { takes: { p_seconds: number }; gives: unknown };
   reconcile_known: { takes: { p_keys: readonly string[]; p_subscriptions: readonly string[]; p_refs: readonly string[]; p_customers: readonly string[]; p_prices: readonly string[]; p_products: readonly string[]; p_paid: readonly string[] }; gives: unknown };
   stripe_event_apply: { takes: { p: object; p_user: string }; gives: void };
   stripe_event_post: { takes: { p: object; p_payload?: string | null }; gives: unknown };

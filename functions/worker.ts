@@ -5,9 +5,11 @@ import { beginAudit } from './ledger/audit-books.ts';
 import { settleDueUsers } from './ledger/due.ts';
 import { createCtx, type Ctx } from './context.ts';
 import { ConfigError, parseEnv } from './env.ts';
+import { giveUpWaitingJobs } from './jobs/give-up-waiting-jobs.ts';
 import { purgeJobs } from './jobs/purge-jobs.ts';
 import { startAwaitingJobs } from './jobs/start-awaiting-jobs.ts';
 import { recoverStalledJobs } from './jobs/recover-stalled-jobs.ts';
+import { probeForgottenProviders } from './processing/probe-providers.ts';
 import { noticeRefusedKey } from './notices/refused-key.ts';
 import { purgePayloads } from './stripe/purge-payloads.ts';
 import { retryDueEvents } from './stripe/retry-events.ts';
@@ -51,11 +53,13 @@ const dailyCron = '17 3 * * *';
 
 async function runCron(ctx: Ctx, cron: string): Promise<void> {
   // One that fails does not keep the others from running; all but the daily ones come again in a minute.
-  const runs = await Promise.allSettled(
+  const runs: PromiseSettledResult<unknown>[] = await Promise.allSettled(
     cron === dailyCron
       ? [beginReconcile(ctx), beginAudit(ctx)]
       : [
           recoverStalledJobs(ctx),
+          probeForgottenProviders(ctx),
+          giveUpWaitingJobs(ctx),
           retryDueEvents(ctx),
           settleDueUsers(ctx),
           startAwaitingJobs(ctx),

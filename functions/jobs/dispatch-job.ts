@@ -4,6 +4,7 @@ import {
   batchMessages,
   chunkRef,
   type Dispatch,
+  flowControlOf,
   publishChunks,
 } from '../processing/publish-chunks.ts';
 
@@ -22,8 +23,9 @@ export async function dispatchJob(ctx: Ctx, dispatch: Dispatch, from: number): P
       { p_job: jobId, p_run: run, p_from: at, p_limit: batchMessages },
       batchToCome,
     );
+  const flowControl = await flowControlOf(ctx, dispatch);
   for (let batch = await next(from); batch && batch.chunks.length > 0;) {
-    await publishChunks(ctx, dispatch, batch.chunks, { round: 'first' });
+    await publishChunks(ctx, dispatch, batch.chunks, { round: 'first', flowControl });
     batch = await next(batch.from);
   }
 }

@@ -1,5 +1,6 @@
--- Ends a running job, once: rows that have not succeeded give their credits back. Its row is locked.
-create function rowloom.job_end(p_job uuid, p_status text) returns void
+-- Ends a running job, once: rows that have not succeeded give their credits back. Its row is locked. p_error: why
+-- nothing of it could be worked.
+create function rowloom.job_end(p_job uuid, p_status text, p_error text default null) returns void
 language plpgsql as $$
 declare
   j jobs%rowtype;
@@ -11,7 +12,7 @@ begin
   v_back := (j.rows_total - j.rows_succeeded) * j.credits_per_row;
   perform rowloom.ledger_release(j.user_id, p_job, j.run, v_back, j.rows_succeeded - j.rows_kept);
   v_released := case when j.metered then v_back else 0 end;
-  update jobs set status = p_status, finished_at = clock_timestamp(), progress_at = clock_timestamp(),
+  update jobs set status = p_status, error = p_error, finished_at = clock_timestamp(), progress_at = clock_timestamp(),
       credits_charged = credits_charged + credits_held - v_released,
       credits_released = credits_released + v_released,
       credits_held = 0

@@ -1,3 +1,4 @@
+import type { AwayReason } from '../providers/errors.pure.ts';
 import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 import type { JobRow, JobStatus } from './job-row.ts';
 import type { LiveRows } from '../processing/live-progress.pure.ts';
@@ -19,6 +20,11 @@ export const summaryColumns = [
   'credits_held',
   'credits_charged',
   'credits_released',
+  'tokens_in',
+  'tokens_out',
+  'searches',
+  'searches_cached',
+  'queue_messages',
   'error',
   'created_at',
   'started_at',
@@ -27,7 +33,13 @@ export const summaryColumns = [
 ] as const satisfies (keyof JobRow)[];
 
 /** A job's row without what a user wrote into it. */
-export type JobSummary = Pick<JobRow, (typeof summaryColumns)[number]>;
+export type JobSummary = Pick<JobRow, (typeof summaryColumns)[number]> & {
+  /** Which provider its rows wait for; absent: not looked for, since it does not run. */
+  waiting?: JobWaiting | null;
+};
+
+/** `until`: when the provider said to come back, ISO 8601. */
+export type JobWaiting = { provider: string; reason: AwayReason; until: string | null };
 
 /**
  * The job with the rows that ended but are not committed; what it was charged stays. A running job
@@ -46,9 +58,9 @@ export function withLive(job: JobSummary, live: LiveRows): JobSummary {
   };
 }
 
-/** Seconds until the end at the speed of this run so far; null while there is none to go by. */
+/** Seconds until the end at the speed of this run so far; null while there is none to go by, or it waits. */
 function etaSeconds(job: JobSummary, now: Date): number | null {
-  if (job.status !== 'running' || job.started_at === null) return null;
+  if (job.status !== 'running' || job.started_at === null || job.waiting) return null;
   const done = job.rows_done - job.rows_kept;
   if (done <= 0) return null;
   const elapsed = (now.getTime() - new Date(job.started_at).getTime()) / 1000;
@@ -73,6 +85,14 @@ export const jobView = (job: JobSummary, now: Date) => ({
   },
   progress: job.rows_total === 0 ? 0 : job.rows_done / job.rows_total,
   etaSeconds: etaSeconds(job, now),
+  waiting: job.waiting ?? null,
+  usage: {
+    tokensIn: job.tokens_in,
+    tokensOut: job.tokens_out,
+    searches: job.searches,
+    cachedSearches: job.searches_cached,
+    messages: job.queue_messages,
+  },
   createdAt: isoTime(job.created_at),
   startedAt: isoOrNull(job.started_at),
   finishedAt: isoOrNull(job.finished_at),
@@ -90,4 +110,5 @@ export const dispatchOf = (job: JobSummary) => ({
   run: job.run,
   userId: job.user_id,
   rows: job.rows_total - job.rows_kept,
+  processor: job.processor,
 });

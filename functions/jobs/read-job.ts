@@ -1,19 +1,33 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import type { JobRow } from './job-row.ts';
+import { openProviders } from '../processing/open-providers.ts';
+import { jobWaiting } from './job-waiting.ts';
 import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
 import { readLive } from '../processing/progress-store.ts';
 
 type Of = { userId: string; jobId: string };
 
-async function find<T>(ctx: Ctx, { userId, jobId }: Of, columns: string): Promise<T> {
-  const [row] = await ctx.db.rows<{ job: T }>(
-    `select to_jsonb(j) as job from (
+type Found<T> = { job: T; open?: unknown };
+
+/** A job that runs, with which provider its rows wait for. */
+const withWaiting = <T extends JobSummary>(ctx: Ctx, { job, open }: Found<T>): T => ({
+  ...job,
+  waiting: open == null ? null : jobWaiting(ctx, job, openProviders.parse(open)),
+});
+
+async function find<T extends JobSummary>(
+  ctx: Ctx,
+  { userId, jobId }: Of,
+  columns: string,
+): Promise<T> {
+  const [row] = await ctx.db.rows<Found<T>>(
+    `select to_jsonb(j) as job, case when status = 'running' then rowloom.providers_open() end as open from (
         select ${columns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
     [jobId, userId],
   );
   if (!row) throw new DomainError('not_found', 'There is no such job.');
-  return row.job;
+  return withWaiting(ctx, row);
 }
 
 /** A user's job as it stands; another user's is `not_found`. */
@@ -37,8 +51,8 @@ export async function listJobs(
   ctx: Ctx,
   input: { userId: string; limit: number; cursor?: { at: string; id: string } | undefined },
 ) {
-  const rows = await ctx.db.rows<{ job: JobSummary }>(
-    `select to_jsonb(j) as job from (
+  const rows = await ctx.db.rows<Found<JobSummary>>(
+    `select to_jsonb(j) as job, case when status = 'running' then rowloom.providers_open() end as open from (
         select ${summaryColumns.join(', ')} from jobs
           where user_id = $1 and deleted_at is null
             and (created_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, $1))
@@ -46,7 +60,7 @@ export async function listJobs(
       order by created_at desc, id desc`,
     [input.userId, input.cursor?.at ?? null, input.cursor?.id ?? null, input.limit + 1],
   );
-  const page = rows.slice(0, input.limit).map((row) => row.job);
+  const page = rows.slice(0, input.limit).map((row) => withWaiting(ctx, row));
   const last = page.at(-1);
   return {
     items: page.map((job) => jobView(job, ctx.now())),

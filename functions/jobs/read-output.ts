@@ -137,4 +137,8 @@ const padded = (row: string[], columns: number): string[] =>
 const resultCells = (result: StoredResult | null | undefined, format: RecordFormat): string[] =>
   result?.status === 'ok'
     ? [...result.cells, 'ok', '']
-    : [...format.outputColumns.map(() => ''), 'error', result?.error ?? format.missing];
+    : [
+        ...format.outputColumns.map(() => ''),
+        'error',
+        result?.status === 'error' ? result.error : format.missing,
+      ];

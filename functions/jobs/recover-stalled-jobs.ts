@@ -1,10 +1,15 @@
-import { settleQuietly } from '../ledger/settle-quietly.ts';
-import { chunkRef, publishAll } from '../processing/publish-chunks.ts';
 import * as z from 'zod';
+import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../context.ts';
-import { dispatchJob } from './dispatch-job.ts';
+import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { failChunks } from '../processing/fail-chunks.ts';
+import { needsOf } from '../processing/open-providers.ts';
+import { processors } from '../processing/processors.ts';
+import { chunkRef, laneKeyOf, publishAll } from '../processing/publish-chunks.ts';
+import { waitingFor } from '../processing/waiting.pure.ts';
 import { stopWork } from './cancel-job.ts';
-import { failChunk } from '../processing/fail-chunk.ts';
+import { dispatchJob } from './dispatch-job.ts';
+import { readOpenProviders } from './give-up-waiting-jobs.ts';
 import { jobRow } from './job-row.ts';
 import { dispatchOf } from './job.pure.ts';
 
@@ -17,7 +22,7 @@ const ended = z.array(z.strictObject({ job: z.string(), run: z.int(), user: z.st
 const stalled = z.strictObject({
   job: jobRow,
   pending: z.array(chunkRef),
-  spent: z.array(chunkRef),
+  exhausted: z.array(chunkRef),
 });
 type Stalled = z.infer<typeof stalled>;
 
@@ -31,7 +36,12 @@ export async function recoverStalledJobs(ctx: Ctx): Promise<{ stalled: number }>
     await stopWork(ctx, job, run);
     await settleQuietly(ctx, user);
   }
-  const limits = { p_fruitless_leases: mostFruitlessLeases, p_limit: perRun };
+  const open = await readOpenProviders(ctx);
+  const limits = {
+    p_fruitless_leases: mostFruitlessLeases,
+    p_limit: perRun,
+    p_waiting: [...processors.keys()].filter((name) => waitingFor(needsOf(ctx.config, name), open)),
+  };
   const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
   for (const one of found)
     await revive(ctx, one).catch(() => {
@@ -41,15 +51,15 @@ export async function recoverStalledJobs(ctx: Ctx): Promise<{ stalled: number }>
   return { stalled: found.length };
 }
 
-async function revive(ctx: Ctx, { job, pending, spent }: Stalled): Promise<void> {
-  ctx.log('job_stalled', { jobId: job.id, pending: pending.length, spent: spent.length });
+async function revive(ctx: Ctx, { job, pending, exhausted }: Stalled): Promise<void> {
+  ctx.log('job_stalled', { jobId: job.id, pending: pending.length, exhausted: exhausted.length });
   if (job.chunks_dispatched < job.chunks_total)
     return dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched);
-  for (const { index: chunk, revision } of spent)
-    await failChunk(
-      ctx,
-      { jobId: job.id, run: job.run, chunk, revision },
-      'Could not be processed',
-    );
-  await publishAll(ctx, dispatchOf(job), pending, String(ctx.now().getTime()));
+  for (const chunk of exhausted)
+    await failChunks(ctx, { jobId: job.id, run: job.run, chunk }, 'Could not be processed');
+  const dispatch = dispatchOf(job);
+  // A lane that was paused by a Worker that died then would hold these back as well.
+  const lane = laneKeyOf(ctx, dispatch);
+  await timeLimit(queueTimeoutMs, ctx.qstash.flowControl.resume(lane));
+  await publishAll(ctx, dispatch, pending, String(ctx.now().getTime()));
 }

@@ -2,16 +2,25 @@ import type { JobStatus } from './job-row.ts';
 import type { JobSummary } from './job.pure.ts';
 
 /** What of a job tells whether it has moved. */
-export type Seen = Pick<JobSummary, 'run' | 'rows_succeeded' | 'rows_failed' | 'status'>;
+export type Seen = Pick<
+  JobSummary,
+  'run' | 'rows_succeeded' | 'rows_failed' | 'status' | 'waiting'
+>;
 
 /** The id of an event: all that a client has seen, so that any isolate can go on from it. */
 export const eventId = (seen: Seen): string =>
-  `${seen.run}-${seen.rows_succeeded}-${seen.rows_failed}-${seen.status}`;
+  `${seen.run}-${seen.rows_succeeded}-${seen.rows_failed}-${seen.status}${waitingId(seen)}`;
+
+/** That it waits, and until when, is news as well. */
+const waitingId = ({ waiting }: Seen): string =>
+  waiting ? `~${waiting.reason}~${Date.parse(waiting.until ?? '') || 0}` : '';
 
 /** What `Last-Event-ID` says; undefined if it is none of ours. */
 export function seenBy(lastEventId: string | undefined): Seen | undefined {
   const [, run, succeeded, failed, status] =
-    /^(\d{1,9})-(\d{1,9})-(\d{1,9})-([a-z_]{1,20})$/.exec(lastEventId ?? '') ?? [];
+    /^(\d{1,9})-(\d{1,9})-(\d{1,9})-([a-z_]{1,20})(?:~[a-z_]{1,20}~\d{1,15})?$/.exec(
+      lastEventId ?? '',
+    ) ?? [];
   if (status === undefined) return undefined;
   return {
     run: Number(run),

@@ -45,6 +45,7 @@ export async function* streamJobEvents(
   const { signal } = input;
   let { job } = input;
   let seen = seenBy(input.lastEventId);
+  let seenId = seen && input.lastEventId;
   let saidMs = 0;
   let failingSinceMs: number | undefined;
 
@@ -53,9 +54,10 @@ export async function* streamJobEvents(
     const live = job.status === 'running' ? await readLive(ctx, job) : noLiveRows;
     const shown = notBefore(withLive(job, live), seen);
     const id = eventId(shown);
-    if (seen === undefined || id !== eventId(seen)) {
+    if (id !== seenId) {
       yield { event: 'progress', id, job: jobView(shown, ctx.now()) };
       seen = shown;
+      seenId = id;
       saidMs = nowMs();
     }
     if (hasEnded(job.status)) return yield { event: 'done', id, job: jobView(shown, ctx.now()) };

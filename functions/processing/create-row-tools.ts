@@ -1,21 +1,15 @@
-import type { Research } from '../providers/research.ts';
 import type { Ctx } from '../context.ts';
-import type { Slots } from '../providers/connection-limiter.ts';
-import { createSharedRateLimiter } from '../providers/shared-rate-limiter.ts';
-import type { Deadline } from '../providers/deadline.ts';
-import { createProviderCooldown } from '../providers/provider-cooldown.ts';
-import { askModel } from '../providers/model.ts';
-import type { RowTools } from './processor.ts';
+import type { ModelConfig } from '../env.ts';
+import { callProvider } from '../providers/call-provider.ts';
+import { costMicros } from '../providers/prices.pure.ts';
 import { createResearchCache } from '../providers/research-cache.ts';
-import { createResearch } from '../providers/research.ts';
-import { withRetries, type Retries } from '../providers/http.ts';
+import { createResearch, type Research } from '../providers/research.ts';
 import { searchWeb } from '../providers/search.ts';
 import { createSharedRedis } from '../providers/shared-redis.ts';
-
-export type { Deadline } from '../providers/deadline.ts';
-export { ProviderError, RowPostponed } from '../providers/errors.pure.ts';
-
-const defaultMaxTokens = 600;
+import { createProviders, type Invocation } from './create-providers.ts';
+import { createModelPool, type PooledModel } from './model-pool.ts';
+import type { RowTools } from './processor.ts';
+import { limitedModel, limitedSearch } from './rows-per-minute.ts';
 
 /**
  * So long before the last row may begin, a chunk that still has rows to begin is a slow one: it finishes
@@ -23,64 +17,89 @@ const defaultMaxTokens = 600;
  */
 const hurryMs = 14_000;
 
-export type Toolbox = {
-  tools: RowTools;
+/** What rows took: tokens, searches, and millionths of a US dollar. */
+export type Usage = {
+  tokensIn: number;
+  tokensOut: number;
+  searches: number;
+  searchesCached: number;
+  costMicros: number;
+};
+
+export type RowToolbox = {
+  /** The tools of one row; what it searched for is kept in `searches`, and what is there is not paid twice. */
+  toolsOf: (searches: Map<string, string>) => RowTools;
   /** Asks the cache for everything that a chunk will search for: one Redis call. Never throws. */
   prepare: (queries: Research[]) => Promise<void>;
-  /** Waits until new research is stored. Never throws. */
+  /** Stores what research is not stored yet. Never throws. */
   finish: () => Promise<void>;
+  /** What was used since it was last asked. */
+  takeUsage: () => Usage;
 };
 
 /**
- * What the rows of one invocation share: the providers with their retries and rates, and the research
- * cache. Everything that waits for headers takes one of `slots`; everything works without Redis.
+ * What the rows of one invocation share: the providers with their limits and breakers, and the research
+ * cache. Everything that waits for headers takes one of its connections; everything works without Redis.
  */
-export function createRowTools(
-  ctx: Pick<Ctx, 'config' | 'redis' | 'log' | 'now'>,
-  slots: Slots,
-  deadline: Deadline,
-): Toolbox {
-  const { search: searchConfig, parallelInvocations } = ctx.config;
-  const [model] = ctx.config.models;
+export function createRowTools(ctx: Ctx, invocation: Invocation): RowToolbox {
+  const { config } = ctx;
+  const { connections, deadline } = invocation;
   const now = () => ctx.now().getTime();
   const hurryFrom = deadline.startUntil - hurryMs;
-  const shared = createSharedRedis(ctx, slots);
+  const shared = createSharedRedis(ctx, connections);
+  const providerOf = createProviders(ctx, invocation, shared);
+  let asked: { model: ModelConfig; tokensIn: number; tokensOut: number }[] = [];
+  let counted = { searches: 0, cached: 0 };
 
-  const retriesOf = (provider: string, ratePerSecond: number | undefined): Retries => {
-    const bucket =
-      ratePerSecond === undefined
-        ? undefined
-        : createSharedRateLimiter({
-            provider,
-            ratePerSecond,
-            parallelInvocations,
-            shared,
-            deadline,
-            now,
-          });
-    const onClosed = (waitMs: number) =>
-      ctx.log('provider_refused', { provider, waitMs: Math.round(waitMs) });
-    const gate = createProviderCooldown({ deadline, now, bucket, onClosed });
-    return { provider, fetch: slots.fetch, gate, deadline, now };
-  };
-  const searching = retriesOf('Search', searchConfig.requestsPerSecond);
-  const asking = retriesOf('Model', model.requestsPerMinute && model.requestsPerMinute / 60);
-
+  const searching = providerOf('Search', limitedSearch(config));
   const research = createResearch({
     cache: createResearchCache(shared),
     deadline,
     now,
-    search: (text) => withRetries(searching, (call) => searchWeb(searchConfig, call, text)),
+    search: (text) =>
+      callProvider(searching, 0, async (call) => ({
+        answer: await searchWeb(config.search, call, text),
+      })),
   });
+  const pooled = (model: ModelConfig): PooledModel => ({
+    model,
+    provider: providerOf('Model', limitedModel(model)),
+  });
+  const [first, ...others] = config.models;
+  const complete = createModelPool([pooled(first), ...others.map(pooled)], {
+    isUrgent: () => now() > hurryFrom,
+    onAnswer: (model, { usage: { tokensIn, tokensOut } }) =>
+      void asked.push({ model, tokensIn, tokensOut }),
+  });
+
   return {
-    tools: {
-      search: research.search,
-      complete: (messages, { maxTokens = defaultMaxTokens, jsonSchema } = {}) =>
-        withRetries(asking, (call) =>
-          askModel(model, call, messages, { maxTokens, jsonSchema, urgent: now() > hurryFrom }),
-        ),
-    },
+    toolsOf: (searches) => ({
+      search: async (query) => {
+        const known = searches.get(query.text);
+        if (known !== undefined) return known;
+        const summary = await research.search(query);
+        searches.set(query.text, summary);
+        return summary;
+      },
+      complete,
+    }),
     prepare: research.prepare,
     finish: research.finish,
+    takeUsage: () => {
+      const counts = research.counts();
+      const searches = counts.searches - counted.searches;
+      const models = asked;
+      const taken: Usage = {
+        tokensIn: sum(models.map(({ tokensIn }) => tokensIn)),
+        tokensOut: sum(models.map(({ tokensOut }) => tokensOut)),
+        searches,
+        searchesCached: counts.cached - counted.cached,
+        costMicros: costMicros({ models, searches }, config.prices).micros,
+      };
+      [asked, counted] = [[], counts];
+      return taken;
+    },
   };
 }
+
+const sum = (numbers: number[]): number => numbers.reduce((total, one) => total + one, 0);

@@ -1,5 +1,6 @@
 -- Takes the lease on a chunk.
--- → {outcome: leased, chunk {rows, results, fruitlessLeases, revision}, job {…}} | {outcome: done | gone}
+-- → {outcome: leased, chunk {rows, results, fruitlessLeases, revision}, job {…}, open: providers that nobody
+-- calls for now} | {outcome: done | gone}
 --   | {outcome: busy, retryAfterSeconds}
 create function rowloom.chunk_lease(
   p_job uuid, p_run integer, p_index integer, p_token uuid, p_seconds integer
@@ -21,7 +22,8 @@ begin
     return json_build_object('outcome', 'leased',
       'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
-        'header', j.header, 'prompt', j.prompt, 'processor', j.processor));
+        'header', j.header, 'prompt', j.prompt, 'processor', j.processor, 'startedAt', j.started_at),
+      'open', rowloom.providers_open());
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;
   if not found then
@@ -36,48 +38,72 @@ end $$;
 -- Commits a chunk's results with the job's counters; the last one ends the job. p_results has one
 -- element a row, null for those still to be worked; p_succeeded and p_failed count it. A chunk with rows
 -- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
--- → {outcome: committed | stale | gone, status}. Only the holder of the lease may commit.
+-- p_lease_seconds: it is still being worked, by the same holder. p_commit: names this commit and takes the
+-- token's place, so that the same one again changes nothing. p_usage: what the rows took since the last
+-- commit; it counts whatever becomes of the results. → {outcome: committed | stale | gone, status}. Only the
+-- holder of the lease may commit.
 create function rowloom.chunk_commit(
-  p_job uuid, p_run integer, p_index integer, p_token uuid, p_results json, p_succeeded integer, p_failed integer,
-  p_waited boolean default false
+  p_job uuid, p_run integer, p_index integer, p_token uuid, p_commit uuid, p_results json, p_succeeded integer,
+  p_failed integer, p_usage jsonb, p_waited boolean default false, p_lease_seconds integer default 0
 ) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
+  v_runs boolean;
   v_succeeded integer;
   v_failed integer;
 begin
   select * into j from jobs where id = p_job for update;
-  if not found or j.status <> 'running' or j.run <> p_run then
+  if not found then
     return '{"outcome":"gone"}';
   end if;
+  v_runs := j.status = 'running' and j.run = p_run;
   update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
       status = case when p_succeeded + p_failed = c.row_count then 'done' else 'pending' end,
       fruitless_leases = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
         then 0 else c.fruitless_leases end,
-      revision = c.revision + 1, lease_token = null, lease_until = null
+      revision = c.revision + (p_lease_seconds = 0)::integer,
+      lease_token = p_commit,
+      lease_until = case when p_lease_seconds > 0 then clock_timestamp() + p_lease_seconds * interval '1 second' end
     from (select rows_succeeded, rows_failed from job_chunks
             where job_id = p_job and index = p_index for update) before
-    where c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.lease_token = p_token
+    where v_runs and c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.lease_token = p_token
       and p_succeeded >= before.rows_succeeded and p_failed >= before.rows_failed
       and json_array_length(p_results) = c.row_count
     returning p_succeeded - before.rows_succeeded, p_failed - before.rows_failed into v_succeeded, v_failed;
-  if not found then
-    return '{"outcome":"stale"}';
+  if found then
+    return json_build_object('outcome', 'committed',
+      'status', rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage));
+  elsif exists (select 1 from job_chunks where job_id = p_job and index = p_index and lease_token = p_commit) then
+    return json_build_object('outcome', 'committed', 'status', j.status);
   end if;
-  return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, v_succeeded, v_failed));
+  -- Nobody takes the results; they were paid for.
+  perform rowloom.job_advance(p_job, 0, 0, p_usage);
+  return json_build_object('outcome', case when v_runs then 'stale' else 'gone' end);
 end $$;
 
--- Adds finished rows to a locked job and ends it with the last one. → the job's status
-create function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer) returns text
-language plpgsql as $$
+-- Adds finished rows, and what they took, to a locked job and ends it with the last one. → the job's status
+create function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer, p_usage jsonb default '{}')
+returns text language plpgsql as $$
 declare j jobs%rowtype;
 begin
   update jobs set rows_succeeded = rows_succeeded + p_succeeded, rows_failed = rows_failed + p_failed,
-      rows_done = rows_done + p_succeeded + p_failed, progress_at = clock_timestamp()
+      rows_done = rows_done + p_succeeded + p_failed, progress_at = clock_timestamp(),
+      tokens_in = tokens_in + coalesce((p_usage ->> 'tokensIn')::bigint, 0),
+      tokens_out = tokens_out + coalesce((p_usage ->> 'tokensOut')::bigint, 0),
+      searches = searches + coalesce((p_usage ->> 'searches')::integer, 0),
+      searches_cached = searches_cached + coalesce((p_usage ->> 'searchesCached')::integer, 0),
+      queue_messages = queue_messages + coalesce((p_usage ->> 'queueMessages')::integer, 0),
+      cost_micros = cost_micros + coalesce((p_usage ->> 'costMicros')::bigint, 0)
     where id = p_job returning * into j;
-  if j.rows_done = j.rows_total then
+  if j.rows_done < j.rows_total then
+    return j.status;
+  elsif j.rows_succeeded > 0 then
     perform rowloom.job_end(p_job, 'completed');
     return 'completed';
   end if;
-  return j.status;
+  -- Nothing could be worked: what most rows say is why.
+  perform rowloom.job_end(p_job, 'failed', (
+    select r ->> 'error' from job_chunks c, json_array_elements(c.results) r
+      where c.job_id = p_job and r ->> 'status' = 'error' group by 1 order by count(*) desc, 1 limit 1));
+  return 'failed';
 end $$;

@@ -1,54 +1,74 @@
 import type { Ctx } from '../context.ts';
 import type { Deadline } from '../providers/deadline.ts';
-import type { Lead } from './chunk.pure.ts';
-import { ProviderError, RowPostponed } from '../providers/errors.pure.ts';
+import { ProviderAway, ProviderError, RowPostponed } from '../providers/errors.pure.ts';
+import type { PendingRow } from './chunk.pure.ts';
 import type { RowProcessor, RowResult, RowTools } from './processor.ts';
 
-/** What became of a row: its result, or why it has none yet. */
-export type RowOutcome = RowResult | { status: 'postponed'; waitMs: number; inTurn: boolean };
+/** What became of a row: its result, or why it has none yet and what was paid for it so far. */
+export type RowOutcome =
+  | RowResult
+  | {
+      status: 'postponed';
+      waitMs: number;
+      inTurn: boolean;
+      away: ProviderAway | undefined;
+      searches: ReadonlyMap<string, string>;
+    };
 
 export type RowWork = {
-  leads: Lead[];
+  rows: PendingRow[];
   header: string[];
   prompt: string;
   processor: RowProcessor | undefined;
-  tools: RowTools;
+  /** The tools of one row; its searches are kept in `searches`. */
+  toolsOf: (searches: Map<string, string>) => RowTools;
   deadline: Deadline;
-  /** Hears of every row that has a result. */
-  onRow: (ok: boolean) => void;
+  /** Hears of every row as it ends. */
+  onRow: (rowIndex: number, outcome: RowOutcome) => void;
 };
 
 /**
- * Works rows, at most `parallelRowsPerInvocation` at once, until all have an outcome or the deadline is
- * there; those that never began have none.
+ * Works rows, at most `parallelRowsPerInvocation` at once, until all have an outcome, the deadline is there or a
+ * provider is away; those that never began have none.
  */
-export async function processRows(ctx: Ctx, work: RowWork): Promise<Map<number, RowOutcome>> {
-  const outcomes = new Map<number, RowOutcome>();
-  const queue = work.leads.values();
-  const takeTurns = async (): Promise<void> => {
-    for (const lead of queue) {
-      if (work.deadline.signal.aborted || ctx.now().getTime() >= work.deadline.startUntil) return;
-      const outcome = await workRow(ctx, work, lead);
-      outcomes.set(lead.at, outcome);
-      if (outcome.status !== 'postponed') work.onRow(outcome.status === 'ok');
+export async function processRows(ctx: Ctx, work: RowWork): Promise<void> {
+  const queue = work.rows.values();
+  let isAway = false;
+  const workThroughQueue = async (): Promise<void> => {
+    for (const pending of queue) {
+      const isLate = ctx.now().getTime() >= work.deadline.startUntil;
+      // A row that begins now would pay for a search and then wait for the model.
+      if (work.deadline.signal.aborted || isLate || isAway) return;
+      const outcome = await processRow(ctx, work, pending);
+      isAway ||= outcome.status === 'postponed' && outcome.away !== undefined;
+      work.onRow(pending.rowIndex, outcome);
     }
   };
-  const limit = Math.min(ctx.config.parallelRowsPerInvocation, work.leads.length);
-  await Promise.all(Array.from({ length: limit }, takeTurns));
-  return outcomes;
+  const limit = Math.min(ctx.config.parallelRowsPerInvocation, work.rows.length);
+  await Promise.all(Array.from({ length: limit }, workThroughQueue));
 }
 
 /** A row that fails becomes an error row: it never fails its chunk. */
-async function workRow(ctx: Ctx, work: RowWork, { row }: Lead): Promise<RowOutcome> {
-  const { processor, header, prompt, tools } = work;
+async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise<RowOutcome> {
+  const { processor, header, prompt } = work;
+  const { row } = pending;
   if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
   if (row.every((cell) => cell.trim() === ''))
     return { status: 'error', error: 'The row is empty' };
+  const searches = new Map(pending.searches);
+  const tools = work.toolsOf(searches);
+  const postponed = (waitMs: number, inTurn: boolean, away?: ProviderAway): RowOutcome => ({
+    status: 'postponed',
+    waitMs,
+    inTurn,
+    away,
+    searches,
+  });
   try {
     return { status: 'ok', cells: await processor.process({ header, prompt, row, tools }) };
   } catch (error) {
-    if (error instanceof RowPostponed)
-      return { status: 'postponed', waitMs: error.retryAfterMs, inTurn: error.inTurn };
+    if (error instanceof ProviderAway) return postponed(0, true, error);
+    if (error instanceof RowPostponed) return postponed(error.retryAfterMs, error.inTurn);
     if (error instanceof ProviderError) return { status: 'error', error: error.message };
     ctx.log('row_failed', {
       processor: processor.name,

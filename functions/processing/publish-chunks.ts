@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../context.ts';
-import { again } from '../shared/retry.ts';
-import { laneOf } from '../shared/lanes.pure.ts';
+import { retry } from '../shared/retry.ts';
+import { chunkBudget, chunkSize, laneOf, pacedParallelism } from '../shared/lanes.pure.ts';
+import { needsOf } from './open-providers.ts';
+import { rowsPerMinute } from './rows-per-minute.ts';
 
 /** Messages in one publish: QStash takes more, but a batch that fails is sent again as a whole. */
 export const batchMessages = 100;
@@ -19,7 +21,36 @@ export const chunkRef = z.strictObject({ index: z.int(), revision: z.int() });
 export type ChunkRef = z.infer<typeof chunkRef>;
 
 /** What a job's messages are addressed by: its id, the run, and whose lane they take. */
-export type Dispatch = { jobId: string; run: number; userId: string; rows: number };
+export type Dispatch = {
+  jobId: string;
+  run: number;
+  userId: string;
+  /** Rows that are to be worked in this run. */
+  rows: number;
+  processor: string;
+};
+
+/** The lane that a job's messages wait in. What needs no search does not wait behind what does. */
+export function laneKeyOf({ config }: Pick<Ctx, 'config'>, dispatch: Dispatch): string {
+  const { key } = laneOf(dispatch.userId, dispatch.rows, config.parallelInvocations);
+  return needsOf(config, dispatch.processor).search ? key : `${key}-unsearched`;
+}
+
+/** A lane, and how many of its messages may be delivered at once. */
+export type FlowControl = { key: string; parallelism: number };
+
+/** No more deliveries at once than providers over their limit have turns for; asks Redis for their pace. */
+export async function flowControlOf(ctx: Ctx, dispatch: Dispatch): Promise<FlowControl> {
+  const { userId, rows } = dispatch;
+  const { parallelInvocations } = ctx.config;
+  const { parallelism } = laneOf(userId, rows, parallelInvocations);
+  const pace = await rowsPerMinute(ctx, dispatch.processor);
+  const size = chunkSize(rows, chunkBudget(rows, parallelInvocations));
+  return {
+    key: laneKeyOf(ctx, dispatch),
+    parallelism: pace === undefined ? parallelism : pacedParallelism(parallelism, pace, size),
+  };
+}
 
 /** Between tries to publish. */
 const pausesMs = [200, 800, 2000];
@@ -32,6 +63,8 @@ const batchAnswer = z.array(z.object({ messageId: z.string().optional() }));
  * meanwhile are others.
  */
 export const runLabel = (jobId: string, run: number): string => `job-${jobId}-${run}`;
+
+export type Publication = { round: string; delaySeconds?: number; flowControl: FlowControl };
 
 /** QStash answers, and still refuses messages; the others are on their way. */
 export class MessagesRefused extends Error {
@@ -46,11 +79,12 @@ export class MessagesRefused extends Error {
  */
 export async function publishChunks(
   ctx: Ctx,
-  { jobId, run, userId, rows }: Dispatch,
+  dispatch: Dispatch,
   chunks: ChunkRef[],
-  { round, delaySeconds = 0 }: { round: string; delaySeconds?: number },
+  { round, delaySeconds = 0, flowControl }: Publication,
 ): Promise<void> {
-  const { publicUrl, parallelInvocations } = ctx.config;
+  const { publicUrl } = ctx.config;
+  const { jobId, run } = dispatch;
   // Built anew for each try: batchJSON turns bodies into text in place, so a second try with the same
   // messages would send JSON of JSON.
   const messageOf = ({ index: chunk, revision }: ChunkRef) => ({
@@ -61,12 +95,12 @@ export async function publishChunks(
     ...(delaySeconds > 0 && { delay: delaySeconds }),
     label: runLabel(jobId, run),
     deduplicationId: `${jobId}-${run}-${chunk}-${round}`,
-    flowControl: laneOf(userId, rows, parallelInvocations),
+    flowControl,
     failureCallback: `${publicUrl}/queue/chunk-failures`,
   });
   let left = chunks;
   // Under the same deduplication ids: one whose answer was lost is not published twice.
-  await again(pausesMs, async () => {
+  await retry(pausesMs, async () => {
     const sent = ctx.qstash.batchJSON(left.map(messageOf));
     const answers = batchAnswer.parse(await timeLimit(queueTimeoutMs, sent));
     left = left.filter((_, i) => answers[i]?.messageId === undefined);
@@ -84,10 +118,14 @@ export async function publishAll(
   chunks: ChunkRef[],
   round: string,
 ): Promise<void> {
+  const flowControl = await flowControlOf(ctx, dispatch);
   let refused: MessagesRefused | undefined;
   for (let at = 0; at < chunks.length; at += batchMessages)
     try {
-      await publishChunks(ctx, dispatch, chunks.slice(at, at + batchMessages), { round });
+      await publishChunks(ctx, dispatch, chunks.slice(at, at + batchMessages), {
+        round,
+        flowControl,
+      });
     } catch (error) {
       if (!(error instanceof MessagesRefused)) throw error;
       refused = error;

@@ -7,15 +7,15 @@ export type SlotFetch = <T>(
   timeoutMs: number,
   read: (response: Response) => Promise<T>,
   /** Asked when the slot is taken, before the request; what it throws is thrown, the slot is free. */
-  check?: () => void,
+  check?: () => void | Promise<void>,
   /** Goes before what is not: a row that is half done, so that it is whole when the time is up. */
   urgent?: boolean,
 ) => Promise<T>;
 
-export type Slots = {
+export type ConnectionLimiter = {
   fetch: SlotFetch;
   /** Any other call that waits for headers, such as one to Redis: it holds a slot until it is done. */
-  run: <T>(work: () => Promise<T>) => Promise<T>;
+  run: <T>(work: () => Promise<T>, urgent?: boolean) => Promise<T>;
 };
 
 /**
@@ -24,18 +24,21 @@ export type Slots = {
  * request whose `init.signal` aborts leaves the queue, or is cut, and rejects with the signal's reason.
  * Source: developers.cloudflare.com/workers/platform/limits (simultaneous open connections)
  */
-export function createConnectionLimiter(size = headerSlots, fetcher: typeof fetch = fetch): Slots {
+export function createConnectionLimiter(
+  size = headerSlots,
+  fetcher: typeof fetch = fetch,
+): ConnectionLimiter {
   const queue = createQueue(size);
   return {
-    run: async (work) => {
-      await queue.take();
+    run: async (work, urgent) => {
+      await queue.take(undefined, urgent);
       return work().finally(queue.give);
     },
     fetch: async (url, init, timeoutMs, read, check, urgent) => {
       const outer = init.signal ?? undefined;
       await queue.take(outer, urgent);
       try {
-        check?.();
+        await check?.();
       } catch (error) {
         queue.give();
         throw error;

@@ -1,8 +1,9 @@
 /**
- * `final`: the same request would fail again. `retryable`: 5xx, a timeout, a cut connection, an answer
- * that cannot be read. `limited`: 429.
+ * `final`: the same request would fail again, which may be the row's fault. `denied`: our key, our credit or
+ * our permission is refused, which never is. `retryable`: 5xx, a timeout, a cut connection, an answer that
+ * cannot be read. `limited`: 429.
  */
-export type Refusal = 'final' | 'retryable' | 'limited';
+export type Refusal = 'final' | 'denied' | 'retryable' | 'limited';
 
 /** Why a row failed; the message is shown to the user. `retryAfterMs` is the provider's own word. */
 export class ProviderError extends Error {
@@ -16,9 +17,9 @@ export class ProviderError extends Error {
 }
 
 /**
- * A row that could not have its turn before the deadline: a provider's limit, the shared rate, another
- * invocation's search, or the deadline itself. It did not fail: it is worked again after `retryAfterMs`.
- * `inTurn`: it only awaits its turn, and nobody has refused it.
+ * A row that could not have its turn before the deadline: a provider's limit, the shared rate, or the
+ * deadline itself. It did not fail: it is worked again after `retryAfterMs`. `inTurn`: it only awaits its
+ * turn, and nobody has refused it.
  */
 export class RowPostponed extends Error {
   readonly retryAfterMs: number;
@@ -29,3 +30,37 @@ export class RowPostponed extends Error {
     this.retryAfterMs = Math.max(0, Math.ceil(retryAfterMs));
   }
 }
+
+/** Why nobody calls a provider for now. `refused`: our key, our credit, the model or a parameter. */
+export const awayReasons = ['unavailable', 'rate_limited', 'quota_exhausted', 'refused'] as const;
+export type AwayReason = (typeof awayReasons)[number];
+
+/** What is known of a provider that is away; `untilMs` (since 1970): when it said to come back. */
+export type Away = {
+  provider: string;
+  reason: AwayReason;
+  /** For operators: a status, a limit; never content. */
+  detail: string;
+  untilMs?: number | undefined;
+};
+
+/** A row that needs a provider which is away: it did not fail, and waits. */
+export class ProviderAway extends Error implements Away {
+  readonly provider: string;
+  readonly reason: AwayReason;
+  readonly detail: string;
+  readonly untilMs: number | undefined;
+  /** The row can go on as soon as one of these works. */
+  readonly waitsFor: string[];
+  constructor({ provider, reason, detail, untilMs }: Away, waitsFor = [provider]) {
+    super(`${provider} is away: ${reason}`);
+    this.provider = provider;
+    this.reason = reason;
+    this.detail = detail;
+    this.untilMs = untilMs;
+    this.waitsFor = waitsFor;
+  }
+}
+
+/** The turn is no more worth anything: the provider was closed, or has shown a limit, since it was given. */
+export class TurnLost extends Error {}

@@ -23,10 +23,12 @@ const takesEffort = /(^|\/)(gpt-oss|gpt-[5-9]|o[1-9])/i;
 /** Others that think before they answer, by their names. */
 const thinks = /deepseek-r|reason|think|qwq|qwen-?3|magistral|grok-[34]|minimax-m|glm-4\.[5-9]/i;
 const thinkingTokens = 1000;
+/** With `reasoning_effort` low; each token that is asked for counts against OpenAI's limit. */
+const lowEffortTokens = 400;
 
 /** The cap of a call: what is thought counts as well, and must not use up the answer's share. */
 export const tokenCap = ({ model }: ModelConfig, maxTokens: number): number =>
-  takesEffort.test(model) || thinks.test(model) ? maxTokens + thinkingTokens : maxTokens;
+  maxTokens + (takesEffort.test(model) ? lowEffortTokens : thinks.test(model) ? thinkingTokens : 0);
 
 /** Four characters are a token, a character of Chinese, Japanese or Korean is one. */
 export function tokensIn(text: string): number {

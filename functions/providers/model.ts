@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../env.ts';
 import { cleanText } from '../shared/text.pure.ts';
 import { ProviderError } from './errors.pure.ts';
-import type { ProviderCall } from './http.ts';
+import type { ProviderCall } from './call-provider.ts';
 import { failedGeneration, type Finish, readCompletion } from './model-answer.pure.ts';
 import {
   type Ask,
@@ -73,7 +73,7 @@ async function readMalformed(
   if (written !== undefined) return estimated(written, 'stop', messages);
   const parameter = refusedParameter(body, request, refused);
   if (parameter) return void refused.add(parameter);
-  call.accept(response);
+  await call.accept(response);
   throw new ProviderError('Model gave no readable answer', 'retryable');
 }
 
@@ -102,11 +102,11 @@ export async function askModel(
         signal: call.signal,
       },
       timeoutMs,
-      (response) => {
+      async (response) => {
         if (response.status === 400 || response.status === 422)
           return readMalformed(response, exchange);
         // At once: whoever has the slot next must know of a 429.
-        call.accept(response);
+        await call.accept(response);
         return readAnswered(response, exchange);
       },
       call.check,

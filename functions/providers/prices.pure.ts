@@ -36,3 +36,9 @@ export function costMicros(
   }
   return { micros: Math.round(micros), isPriced };
 }
+
+/** The models whose tokens cost nothing in a usage, since no price of theirs is known. */
+export const unpricedModels = (
+  models: readonly Pick<ModelConfig, 'name' | 'model'>[],
+  prices: Prices,
+): string[] => models.flatMap((model) => (priceOf(model, prices) ? [] : model.name));

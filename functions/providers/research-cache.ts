@@ -23,7 +23,8 @@ export type ResearchCache = {
   read: (names: string[]) => Promise<Map<string, string>>;
   /** Claims what nobody has searched for; one call, all `ours` without Redis. */
   claim: (names: string[]) => Promise<Map<string, Found>>;
-  keep: (name: string, summary: string) => Promise<void>;
+  /** Stores summaries by query name; one call. */
+  keep: (summaries: ReadonlyMap<string, string>) => Promise<void>;
 };
 
 const summaryIn = (value: string | null | undefined): string | undefined =>
@@ -60,9 +61,15 @@ export function createResearchCache(shared: SharedRedis): ResearchCache {
       };
       return new Map(names.map((name, i) => [name, foundAt(i)]));
     },
-    keep: async (name, summary) => {
-      const key = await keyOf(name);
-      await shared.ask((redis) => redis.set(key, mark + summary, { ex: keptSeconds }));
+    keep: async (summaries) => {
+      if (summaries.size === 0) return;
+      const keys = await keysOf([...summaries.keys()]);
+      await shared.ask((redis) => {
+        const commands = redis.pipeline();
+        for (const [i, summary] of [...summaries.values()].entries())
+          commands.set(keys[i] ?? '', mark + summary, { ex: keptSeconds });
+        return commands.exec();
+      });
     },
   };
 }

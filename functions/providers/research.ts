@@ -8,6 +8,9 @@ export type Research = {
   cacheable: boolean;
 };
 
+/** Summaries are stored together that come within this time: each call is one of the six connections. */
+const keepWithinMs = 250;
+
 /** After these a row looks for a search that another chunk is at, before it makes its own. */
 const looksMs = [500, 1000, 2000];
 
@@ -23,15 +26,16 @@ type Answer = { summary: string; isPaid: boolean };
 /**
  * The searches of one chunk. Rows that ask the same share one search, and through the cache so do chunks:
  * a search is claimed when it begins, and others wait for it a moment. `prepare` asks the cache for the
- * whole chunk. Without Redis only the rows of the chunk share.
+ * whole chunk; without it, or without Redis, only the rows of the chunk share.
  */
 export function createResearch({ cache, deadline, now, search }: ResearchOptions) {
   const answers = new Map<string, Promise<Answer>>();
-  const keeping: Promise<void>[] = [];
   const counts = { searches: 0, cached: 0 };
+  let shared: string[] = [];
   let known = new Map<string, string>();
 
   const claim = inBatches(cache.claim);
+  const keeper = createKeeper(cache);
 
   /** Undefined: it is for this invocation to search. */
   const foundByAnother = async (name: string): Promise<string | undefined> => {
@@ -45,18 +49,19 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
     }
   };
   const answer = async (name: string, { text, cacheable }: Research): Promise<Answer> => {
-    if (!cacheable) return { summary: await search(text), isPaid: true };
+    if (!cacheable || !shared.includes(name)) return { summary: await search(text), isPaid: true };
     const found = known.get(name) ?? (await foundByAnother(name));
     if (found !== undefined) return { summary: found, isPaid: false };
     const summary = await search(text);
-    keeping.push(cache.keep(name, summary));
+    keeper.keep(name, summary);
     return { summary, isPaid: true };
   };
 
   return {
     prepare: async (queries: Research[]): Promise<void> => {
-      const shared = queries.filter(({ cacheable }) => cacheable);
-      known = await cache.read([...new Set(shared.map(({ text }) => queryName(text)))]);
+      const names = queries.filter(({ cacheable }) => cacheable).map(({ text }) => queryName(text));
+      shared = [...new Set(names)];
+      known = await cache.read(shared);
     },
     /** Throws what `search` throws, or `RowPostponed`: the same to all rows that share the search. */
     search: async (query: Research): Promise<string> => {
@@ -68,8 +73,8 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
       counts[isPaid && !begun ? 'searches' : 'cached'] += 1;
       return summary;
     },
-    /** Waits until all that was found is stored. Never throws. */
-    finish: async (): Promise<void> => void (await Promise.all(keeping)),
+    /** Stores what is not stored yet. Never throws. */
+    finish: keeper.flush,
     /** Rows that were answered by a search of their own, and those by one that was made already. */
     counts: (): { searches: number; cached: number } => ({ ...counts }),
   };
@@ -78,6 +83,27 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
 /** A person may be called like a company: the blank in front keeps them apart. */
 const nameOf = ({ text, cacheable }: Research): string =>
   `${cacheable ? '' : ' '}${queryName(text)}`;
+
+/** Stores summaries in the background, a few at once. Never throws. */
+function createKeeper(cache: ResearchCache) {
+  let unkept = new Map<string, string>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let keeping = Promise.resolve();
+  const flush = (): Promise<void> => {
+    clearTimeout(timer);
+    const summaries = unkept;
+    [unkept, timer] = [new Map(), undefined];
+    keeping = keeping.then(() => cache.keep(summaries));
+    return keeping;
+  };
+  return {
+    keep: (name: string, summary: string): void => {
+      unkept.set(name, summary);
+      timer ??= setTimeout(() => void flush(), keepWithinMs);
+    },
+    flush,
+  };
+}
 
 /** One call for all that are asked for at once. */
 function inBatches<T>(call: (names: string[]) => Promise<Map<string, T>>) {

@@ -1,6 +1,6 @@
 import type { Config } from '../env.ts';
 import { ProviderError } from './errors.pure.ts';
-import type { ProviderCall } from './http.ts';
+import type { ProviderCall } from './call-provider.ts';
 import { cleanText, oneLine } from '../shared/text.pure.ts';
 
 /** One try, from the moment it has its slot. */
@@ -55,7 +55,7 @@ export const searchWeb = (
     },
     searchTimeoutMs,
     async (response) => {
-      call.accept(response);
+      await call.accept(response);
       return summarise(await readAnswer(response));
     },
     call.check,

@@ -4,6 +4,7 @@ import { requireAdmin } from '../http/middleware.ts';
 import { adminAuditRoutes, adminBooksRoutes } from './admin-books.ts';
 import { adminCreditRoutes } from './admin-credits.ts';
 import { adminNoticeRoutes } from './admin-notices.ts';
+import { adminJobRoutes, adminUsageRoutes } from './admin-usage.ts';
 import { adminWebhookRoutes } from './admin-webhooks.ts';
 import { reconcileRoutes } from './reconcile.ts';
 
@@ -16,4 +17,6 @@ export const adminRoutes = (ctx: Ctx) =>
     .route('/users', adminCreditRoutes(ctx))
     .route('/users', adminBooksRoutes(ctx))
     .route('/audit', adminAuditRoutes(ctx))
+    .route('/usage', adminUsageRoutes(ctx))
+    .route('/jobs', adminJobRoutes(ctx))
     .route('/', reconcileRoutes(ctx));

@@ -108,6 +108,8 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
       describe({
         tag: 'Jobs',
         summary: 'A job and its progress',
+        description:
+          'A job whose provider is away or over its limit stays `running`, loses no rows and says in `waiting` which one, why and until when. It ends `completed` when at least one row succeeded, `failed` with an `error` when none did, `cancelled` when its user wanted that. `usage` grows with every chunk that is committed.',
         auth: 'user',
         ok: { status: 200, description: 'The job', schema: jobSchema },
         errors: ['not_found'],

@@ -6,7 +6,8 @@ import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { limitBody, signedText } from '../http/middleware.ts';
 import { auditStep } from '../ledger/audit-books.ts';
-import { failChunk } from '../processing/fail-chunk.ts';
+import { failChunk } from '../processing/fail-chunks.ts';
+import { probeUntilBack } from '../processing/probe-providers.ts';
 import { processChunk } from '../processing/process-chunk.ts';
 import { describe } from './openapi-route.ts';
 
@@ -29,6 +30,8 @@ const reconcileMessage = z.object({
   tries: z.int().nonnegative(),
   isClean: z.boolean().default(true),
 });
+
+const probeMessage = z.object({ provider: z.string().max(40) });
 
 const auditMessage = z.object({ run: z.string().max(40), cursor: z.uuid().nullable() });
 
@@ -96,6 +99,11 @@ export const queueRoutes = (ctx: Ctx) =>
       } catch (error) {
         throw withoutRetryAfter(error);
       }
+    })
+    .post('/probes', described('See whether a provider works again'), async (c) => {
+      const message = parse(probeMessage, await verified(ctx, c));
+      if (!message) return unreadable(c);
+      return c.json(await probeUntilBack(ctx, message));
     })
     .post(
       '/chunk-failures',

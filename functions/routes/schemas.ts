@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { awayReasons } from '../providers/errors.pure.ts';
 
 const time = z.string().describe('ISO 8601, UTC');
 
@@ -133,7 +134,29 @@ export const jobSchema = z.object({
   createdAt: time,
   startedAt: time.nullable(),
   finishedAt: time.nullable(),
-  error: z.string().nullable(),
+  waiting: z
+    .object({
+      provider: z.string().describe('`search`, or the name of a model'),
+      reason: z.enum(awayReasons),
+      until: time.nullable().describe('when it said to come back'),
+    })
+    .nullable()
+    .describe(
+      'what its rows wait for while it is `running`; null: nothing. Waiting is not charged',
+    ),
+  usage: z
+    .object({
+      tokensIn: z.number(),
+      tokensOut: z.number(),
+      searches: z.number(),
+      cachedSearches: z.number().describe('answered by what another row had searched for'),
+      messages: z.number().describe('deliveries of the queue that were worked'),
+    })
+    .describe('what its rows took so far, over all runs; all 0 at first'),
+  error: z
+    .string()
+    .nullable()
+    .describe('why none of its rows succeeded; only of a job that `failed`'),
 });
 
 export const jobCreatedSchema = z.object({

@@ -20,6 +20,16 @@ export function laneOf(userId: string, rows: number, parallelInvocations: number
     : { key: `user-${userId}`, parallelism: parallelInvocations - reserve(parallelInvocations) };
 }
 
+/** How long a chunk should take whose rows wait for their turns at a provider. */
+const pacedChunkSeconds = 20;
+
+/**
+ * Deliveries at once of chunks of `size` rows, where providers have turns for so many rows a minute: enough that
+ * no turn is lost, and no more, since all of them would only wait for each other.
+ */
+export const pacedParallelism = (most: number, rowsPerMinute: number, size: number): number =>
+  Math.min(most, 1 + Math.ceil(((rowsPerMinute / 60) * pacedChunkSeconds) / size));
+
 /** Chunks that a job of so many rows is cut into: whole waves of its lane, as few as will do. */
 export function chunkBudget(rows: number, parallelInvocations: number): number {
   const { parallelism } = laneOf('', rows, parallelInvocations);

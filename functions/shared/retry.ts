@@ -2,7 +2,7 @@
  * Does `work` until it succeeds, again after each of `pausesMs`. The last failure is thrown, and one that
  * `isPassing` says will not pass is thrown at once.
  */
-export async function again<T>(
+export async function retry<T>(
   pausesMs: readonly number[],
   work: () => Promise<T>,
   isPassing: (error: unknown) => boolean = () => true,

@@ -75,6 +75,8 @@ describe('every admin route', () => {
     ['POST', '/v1/admin/users/u/refold'],
     ['POST', '/v1/admin/users/u/suspension'],
     ['GET', '/v1/admin/audit'],
+    ['GET', '/v1/admin/usage'],
+    ['GET', '/v1/admin/jobs/00000000-0000-4000-8000-000000000000/usage'],
     ['GET', '/v1/admin/no-such-thing'],
   ] as const;
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
-import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunks.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { purgeJobs } from '../../functions/jobs/purge-jobs.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
@@ -136,7 +136,7 @@ describe('retry', () => {
     await cancelJob(ctx, { userId, jobId });
     const lines = await fixture.output(userId, jobId);
     expect(lines).toHaveLength(19);
-    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,error,Search answered 403');
+    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,error,Search answered 400');
     expect(await fixture.credits(userId)).toEqual({ balance: 484, held: 0 });
   });
 
@@ -159,7 +159,7 @@ describe('retry', () => {
       status: 'completed',
       rows: { succeeded: 16, failed: 2 },
     });
-    expect((await fixture.output(userId, jobId))[3]).toContain(',error,Search answered 403');
+    expect((await fixture.output(userId, jobId))[3]).toContain(',error,Search answered 400');
   });
 
   test('too few credits, nothing failed, still running: the job stays as it is', async () => {
@@ -415,7 +415,7 @@ describe('the watchdog', () => {
       await recoverStalledJobs(ctx);
     }
     expect(await readJob(ctx, { userId, jobId })).toMatchObject({
-      status: 'completed',
+      status: 'failed',
       rows: { failed: 6 },
       credits: { held: 0, released: 6 },
     });

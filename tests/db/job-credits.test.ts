@@ -5,7 +5,7 @@ import type { Ctx } from '../../functions/context.ts';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
-import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunks.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';

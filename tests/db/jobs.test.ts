@@ -1,7 +1,7 @@
 import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createJob } from '../../functions/jobs/create-job.ts';
-import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunks.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { listJobs, readJob } from '../../functions/jobs/read-job.ts';
 import type { SlotFetch } from '../../functions/providers/connection-limiter.ts';
@@ -197,7 +197,7 @@ describe('chunks', () => {
     for (const [i, line] of lines.entries())
       expect(line).toBe(
         i === 7 || i === 20
-          ? `lead ${i},"Bonn, ${i}",,,error,Search answered 403`
+          ? `lead ${i},"Bonn, ${i}",,,error,Search answered 400`
           : `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},Dear lead ${i},ok,`,
       );
   });

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { processors } from '../../functions/processing/processors.ts';
-import { createRowTools } from '../../functions/processing/create-row-tools.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
-import { deadlineIn, rowCtx } from '../support/rows.ts';
+import { deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
 import { clientOf, errorOf, expectShape, prompt, quiet, type Api } from './providers-client.ts';
 import shapes from './providers-shapes.json' with { type: 'json' };
 
@@ -88,7 +87,7 @@ test.each([
       LLM_PROFILE: api,
     });
     for (const { defaultPrompt, process } of processors.values()) {
-      const { tools } = createRowTools(ctx, slots, deadlineIn(10_000));
+      const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
       const row = { header: ['company', 'city'], row: ['Zürich Widgets', 'Basel'] };
       const cells = await process({ ...row, prompt: defaultPrompt, tools });
       expect(cells.join('')).toContain('Zürich Widgets');

@@ -26,8 +26,12 @@ function job() {
     qstash: createQstash({ url: rig.qstash.url, token: 'test-token' }),
   };
   const jobId = `job${publications}`;
-  const dispatch = { jobId, run: 1, userId: 'user', rows: 600 };
-  const publish = (count: number) => publishChunks(ctx, dispatch, chunksOf(count), { round: 'a' });
+  const dispatch = { jobId, run: 1, userId: 'user', rows: 600, processor: 'research_email' };
+  const publish = (count: number) =>
+    publishChunks(ctx, dispatch, chunksOf(count), {
+      round: 'a',
+      flowControl: { key: 'lane', parallelism: 10 },
+    });
   /** The chunks that arrive, each as the message that it should be. */
   const arrived = async (): Promise<unknown[]> => {
     await rig.qstash.drain(30_000);

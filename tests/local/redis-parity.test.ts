@@ -48,9 +48,10 @@ async function askAsProduct(): Promise<{ command: string[]; answer: Answer }[]> 
   const limit = createRateLimiter({ redis: store, perMinute: 2 });
   await Promise.allSettled([limit('caller'), limit('caller'), limit('caller')]);
   const shared: SharedRedis = { ask: (work) => work(store) };
-  const knobs = { provider: 'llm', ratePerSecond: 3, parallelInvocations: 2, now: () => 0 };
+  const provider = { provider: 'llm', limits: { requestsPerSecond: 3 }, profile: 'plain' as const };
+  const rest = { parallelInvocations: 2, now: () => 0, onLimited: () => {} };
   const deadline = { startUntil: 9000, stopAt: 9000, signal: new AbortController().signal };
-  await createSharedRateLimiter({ ...knobs, shared, deadline }).take();
+  await createSharedRateLimiter({ ...provider, ...rest, shared, deadline }).turn(0);
   return asked;
 }
 

@@ -3,6 +3,7 @@ import type { Ctx } from '../../functions/context.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
 import { assertBooksHold } from './ledger-invariants.ts';
+import { type Plan, shortSeconds } from './chaos-plan.ts';
 import type { Stage } from './chaos-story.ts';
 
 /** What a story knows of a job. */
@@ -27,7 +28,7 @@ async function textOf(ctx: Ctx, of: { userId: string; jobId: string }): Promise<
     try {
       return await new Response(body).text();
     } catch (error) {
-      if (!String(error).includes('went while they were read') || tries === 5) throw error;
+      if (!String(error).includes('while they were being read') || tries === 5) throw error;
     }
   }
 }
@@ -101,8 +102,7 @@ export type End = {
   /** Credits that the user has had in all. */
   bought: number;
   surprises: string[];
-  /** Percent of requests to providers that failed. */
-  failing: number;
+  providers: Plan['providers'];
 };
 
 /** After the calm: the same books and the same files whatever happened. */
@@ -118,6 +118,7 @@ export async function checkEnd(stage: Stage, end: End): Promise<void> {
 
 type Books = {
   status: string;
+  error: string | null;
   run: number;
   rows_total: number;
   rows_succeeded: number;
@@ -131,7 +132,7 @@ type Books = {
 /** → the credits that the job has cost. */
 async function checkJob({ fixture, tally }: Stage, end: End, told: Told): Promise<number> {
   const [books] = await fixture.query<Books>(
-    `select j.status, j.run, j.rows_total, j.rows_succeeded, j.deleted_at is not null as deleted,
+    `select j.status, j.error, j.run, j.rows_total, j.rows_succeeded, j.deleted_at is not null as deleted,
         coalesce(-sum(e.amount) filter (where e.kind = 'hold'), 0)::int as held,
         coalesce(sum(e.amount) filter (where e.kind = 'release'), 0)::int as released,
         coalesce(array_agg(e.idempotency_key) filter (where e.kind = 'hold'), '{}') as holds,
@@ -158,7 +159,12 @@ async function checkJob({ fixture, tally }: Stage, end: End, told: Told): Promis
     expect(books.status).toMatch(/^(awaiting_credits|cancelled)$/);
     return spent;
   }
-  expect(books.status).toMatch(/^(completed|cancelled)$/);
+  expect(books.status).toMatch(/^(completed|failed|cancelled)$/);
+  if (books.status !== 'cancelled')
+    expect(books.status, 'failed if nothing of it').toBe(
+      books.rows_succeeded > 0 ? 'completed' : 'failed',
+    );
+  expect(books.error !== null, 'an error if it failed').toBe(books.status === 'failed');
   const lines = await linesOf(fixture.ctx, { userId: end.userId, jobId: told.id }, told);
   const ok = checkLines(lines, told.rows);
   expect(lines, 'every row of the file').toHaveLength(told.rows.length);
@@ -170,14 +176,26 @@ async function checkJob({ fixture, tally }: Stage, end: End, told: Told): Promis
   return spent;
 }
 
+const gaveUp =
+  /^The (search engine|model) (did not answer|took no more requests|had no quota left|refused us) for /;
+
 /** An error that nobody can explain would be a bug's. */
-function checkReasons(lines: string[], end: End, status: string): void {
+function checkReasons(lines: string[], { providers }: End, status: string): void {
   const reasons = lines.flatMap((line) => /,error,(.+)$/.exec(line)?.[1] ?? []);
-  if (end.failing > 0) return;
-  const known = /^(Could not be processed|Took too long|.* took too long)$/;
+  const isLong = providers.outages.some(({ seconds }) => seconds > shortSeconds);
+  if (!isLong)
+    expect(
+      reasons.filter((reason) => gaveUp.test(reason)),
+      'given up too soon',
+    ).toEqual([]);
+  if (providers.failing > 0 || providers.outages.some(({ share }) => share === 'most')) return;
+  const known = /^(Could not be processed|Took too long)$/;
   const cancelled = 'The job was cancelled';
   const unknown = reasons.filter(
-    (reason) => !known.test(reason) && !(status === 'cancelled' && reason === cancelled),
+    (reason) =>
+      !known.test(reason) &&
+      !gaveUp.test(reason) &&
+      !(status === 'cancelled' && reason === cancelled),
   );
   expect(unknown, 'errors without a cause').toEqual([]);
 }

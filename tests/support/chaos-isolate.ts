@@ -4,11 +4,13 @@ import type { Ctx } from '../../functions/context.ts';
 import { DomainError } from '../../functions/errors.ts';
 import {
   createConnectionLimiter,
-  type Slots,
+  type ConnectionLimiter,
 } from '../../functions/providers/connection-limiter.ts';
 import { aroundCalls } from './around-calls.ts';
 import type { Call, Strike } from './chaos-plan.ts';
-import type { Provider } from './chaos-providers.ts';
+import { type ChaosProviders, nameIn } from './chaos-providers.ts';
+import type { ChaosQueue } from './chaos-queue.ts';
+import type { ChaosWatch, Watched } from './chaos-watch.ts';
 import type { Tally } from './chaos-tally.ts';
 import { accepted, type Published } from './job-fixture.ts';
 
@@ -36,9 +38,9 @@ export type World = {
   /** What went wrong without the story's doing. */
   surprises: string[];
   redis: { current: () => Redis };
-  providers: (provider: Provider, init: RequestInit) => Promise<Response>;
-  publish: (messages: Published[]) => void;
-  recall: (label: string) => void;
+  providers: ChaosProviders;
+  queue: Pick<ChaosQueue, 'publish' | 'publishProbe' | 'recall' | 'pause' | 'resume'>;
+  watch: ChaosWatch;
 };
 
 export type Life = {
@@ -60,10 +62,11 @@ const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 /** One run of the Worker: it has its own way out to the world, which can be cut, and it can die. */
 export class Isolate {
   readonly ctx: Ctx;
-  readonly slots: Slots;
+  readonly slots: ConnectionLimiter;
   readonly #world: World;
   readonly #life: Life;
   readonly #seen = new Map<Call, number>();
+  readonly #watched: Watched;
   readonly #death: Promise<never>;
   #die: (error: Error) => void = () => undefined;
   #dead = false;
@@ -71,6 +74,7 @@ export class Isolate {
   constructor(world: World, life: Life = {}) {
     this.#world = world;
     this.#life = life;
+    this.#watched = world.watch.begin();
     this.#death = new Promise<never>((_, reject) => {
       this.#die = reject;
     });
@@ -88,7 +92,13 @@ export class Isolate {
 
   #db(): Db {
     return aroundCalls(this.#world.ctx.db, async ({ name, args }, next) => {
-      const result = await this.#effect(name as Call, next);
+      const { watch } = this.#world;
+      // What a commit that is cut had stored is not known: it may be paid for again.
+      const result = await this.#effect(name as Call, async () => {
+        const told = await next();
+        watch.told(this.#watched, { name, args, result: told });
+        return told;
+      });
       const { outcome } = (result ?? {}) as { outcome?: string };
       if (outcome === 'leased') await this.#life.onLease?.();
       if (outcome === 'committed' && isPart(args)) this.#world.tally.count(`${name}: of a part`);
@@ -98,16 +108,22 @@ export class Isolate {
   }
 
   #qstash(): Ctx['qstash'] {
-    const { publish, recall } = this.#world;
+    const { queue } = this.#world;
     return {
       batchJSON: (messages: Published[]) =>
         this.#effect('publish', async () => {
-          publish(messages);
+          queue.publish(messages);
           return accepted(messages);
         }),
+      publishJSON: ({ body, delay }: { body: { provider: string }; delay: number }) =>
+        this.#effect('probe', async () => queue.publishProbe(body.provider, delay)),
       http: {
         request: ({ query }: { query: { label: string } }) =>
-          this.#effect('recall', async () => recall(query.label)),
+          this.#effect('recall', async () => queue.recall(query.label)),
+      },
+      flowControl: {
+        pause: (lane: string) => this.#effect('pause', async () => queue.pause(lane)),
+        resume: (lane: string) => this.#effect('resume', async () => queue.resume(lane)),
       },
     } as never;
   }
@@ -119,7 +135,14 @@ export class Isolate {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       init.signal?.throwIfAborted();
     }
-    return this.#effect(provider, () => this.#world.providers(provider, init));
+    return this.#effect(provider, async () => {
+      const { providers, watch } = this.#world;
+      const name = nameIn(init);
+      watch.called(this.#watched, provider, name);
+      const answer = await providers.call(provider, init);
+      if (provider === 'search' && providers.isWhole(answer)) watch.paid(this.#watched, name);
+      return answer;
+    });
   }) as typeof fetch;
 
   /** Does something outside, unless it is struck; of what a dead isolate asks nothing is heard. */
@@ -160,6 +183,9 @@ export class Isolate {
     seen.set(call, nth + 1);
     return cuts.find((cut) => cut.call === call && cut.nth === nth)?.when;
   }
+
+  /** What it searched for is not stored. */
+  lost = (): void => this.#world.watch.lost(this.#watched);
 
   /** A refusal by our own SQL is an answer. A deadlock, a broken CHECK or a database out of reach is not. */
   #judge(call: Call, error: unknown): void {

@@ -13,9 +13,18 @@ export type Call =
   | 'jobs_stalled'
   | 'chunk_lease'
   | 'chunk_commit'
-  | 'chunk_fail'
+  | 'chunks_fail'
+  | 'lane_pause'
+  | 'lane_resumed'
+  | 'provider_open'
+  | 'provider_probe_begin'
+  | 'provider_probe_failed'
+  | 'provider_close'
   | 'publish'
   | 'recall'
+  | 'pause'
+  | 'resume'
+  | 'probe'
   | 'search'
   | 'complete';
 
@@ -46,6 +55,26 @@ export type Sending =
   | { kind: 'cut off'; afterBytes: number }
   | { kind: 'killed'; strike: Strike };
 
+/** What an outage does with calls. Refusals are mended by somebody, limits pass. */
+export const outageKinds = [
+  ...(['500', '503', 'cut stream', 'garbage', 'nothing', 'hangs up', 'hangs'] as const),
+  ...(['401', '402', '403', '404'] as const),
+  ...(['429', '429 for 2 s', '429 for 40 s'] as const),
+] as const;
+export type OutageKind = (typeof outageKinds)[number];
+
+/**
+ * A provider goes away with the `from`th call to it, for so many seconds of the story's clock. `most`: some
+ * calls are answered all the same, and some rows may see none of that.
+ */
+export type Outage = {
+  provider: 'search' | 'complete';
+  kind: OutageKind;
+  from: number;
+  seconds: number;
+  share: 'all' | 'most';
+};
+
 export type Verb = 'cancel' | 'retry' | 'start' | 'delete' | 'read' | 'top up' | 'minutes pass';
 
 /** Something that is done as soon as `at` deliveries have begun, beside whatever goes on then. */
@@ -56,8 +85,8 @@ export type Plan = {
   jobs: { rows: number; at: number; sendings: Sending[] }[];
   /** For all rows, for those of the longest job only, or for none. */
   credits: 'all' | 'one' | 'none';
-  /** How many requests fail, in percent, and how they are drawn. */
-  providers: { failing: number; seed: number };
+  /** How many requests fail, in percent, how they are drawn, and when a provider is away. */
+  providers: { failing: number; seed: number; outages: Outage[] };
   redis: 'up' | 'down' | 'flaps';
   fates: Fate[];
   /** The database and the queue are cut here, counted over the whole story. */
@@ -65,13 +94,18 @@ export type Plan = {
   acts: Act[];
 };
 
+/** How long the stories' jobs wait for a provider, and outages that are well shorter and longer than that. */
+export const patienceMinutes = 10;
+export const shortSeconds = 120;
+export const longSeconds = 900;
+
 const when = fc.constantFrom('before' as const, 'after' as const);
 
 const strikeAt = (calls: Call[], most: number): fc.Arbitrary<Strike> =>
   fc.record({ call: fc.constantFrom(...calls), nth: fc.nat(most), when });
 
 const inChunk: fc.Arbitrary<Strike> = fc.oneof(
-  strikeAt(['chunk_lease', 'chunk_commit', 'chunk_fail', 'publish'], 0),
+  strikeAt(['chunk_lease', 'chunk_commit', 'chunks_fail', 'publish'], 0),
   strikeAt(['search', 'complete'], 5),
 );
 
@@ -145,15 +179,21 @@ const acts = fc.array(
     act(1, 'delete', ['job_delete', 'recall']),
     act(4, 'read', []),
     act(2, 'top up', []),
-    act(5, 'minutes pass', ['jobs_stalled', 'publish', 'job_dispatch', 'chunk_fail']),
+    act(5, 'minutes pass', ['jobs_stalled', 'publish', 'job_dispatch', 'chunks_fail']),
   ),
   { maxLength: 8, size: 'max' },
 );
 
 /** Calls that few stories make: what is named twice is drawn twice as often. */
 const rarely: Call[] = [
-  ...(['chunk_fail', 'chunk_fail', 'recall', 'recall'] as const),
+  ...(['chunks_fail', 'chunks_fail', 'recall', 'recall'] as const),
   ...(['job_cancel', 'job_retry', 'jobs_stalled'] as const),
+];
+
+/** What is called because a provider is away, or is back. */
+const awayCalls: Call[] = [
+  ...(['provider_open', 'lane_pause', 'pause', 'probe', 'provider_probe_begin'] as const),
+  ...(['provider_probe_failed', 'provider_close', 'resume', 'lane_resumed'] as const),
 ];
 
 const cuts = fc.array(
@@ -161,6 +201,7 @@ const cuts = fc.array(
     { weight: 3, arbitrary: strikeAt(['chunk_lease', 'chunk_commit'], 12) },
     { weight: 3, arbitrary: strikeAt(uploadCalls, 2) },
     { weight: 1, arbitrary: strikeAt(['job_upload_abort', 'job_delete'], 0) },
+    { weight: 3, arbitrary: strikeAt(awayCalls, 1) },
     {
       weight: 5,
       arbitrary: strikeAt(rarely, 0),
@@ -168,6 +209,29 @@ const cuts = fc.array(
   ),
   { maxLength: 10, size: 'max' },
 );
+
+const seconds: fc.Arbitrary<number> = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: shortSeconds }) },
+  { weight: 1, arbitrary: fc.constant(longSeconds) },
+);
+
+const outage: fc.Arbitrary<Outage> = fc.record({
+  provider: fc.constantFrom('search' as const, 'complete' as const),
+  // Limits make invocations hold on: their stories are long ones.
+  kind: fc.oneof(
+    {
+      weight: 24,
+      arbitrary: fc.constantFrom(...outageKinds.filter((kind) => !/429|^hangs$/.test(kind))),
+    },
+    { weight: 1, arbitrary: fc.constantFrom(...outageKinds) },
+  ),
+  from: fc.nat(30),
+  seconds,
+  share: fc.oneof(
+    { weight: 4, arbitrary: fc.constant('all' as const) },
+    { weight: 1, arbitrary: fc.constant('most' as const) },
+  ),
+});
 
 /** Stories. What shrinks away is trouble: past its lists, everything arrives and nothing is cut. */
 export const plans: fc.Arbitrary<Plan> = fc.record({
@@ -186,11 +250,11 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
   ),
   providers: fc.record({
     failing: fc.oneof(
-      { weight: 4, arbitrary: fc.constant(0) },
-      { weight: 5, arbitrary: fc.integer({ min: 1, max: 99 }) },
-      { weight: 1, arbitrary: fc.constant(100) },
+      { weight: 5, arbitrary: fc.constant(0) },
+      { weight: 4, arbitrary: fc.integer({ min: 1, max: 40 }) },
     ),
     seed: fc.nat(1_000_000),
+    outages: fc.array(outage, { maxLength: 2 }),
   }),
   redis: fc.constantFrom('up' as const, 'down' as const, 'flaps' as const),
   fates: fc.array(fate, { maxLength: 40, size: 'max' }),

@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto';
+import { type Outage, outageKinds, type Plan } from './chaos-plan.ts';
 import type { Tally } from './chaos-tally.ts';
 
 export type Provider = 'search' | 'complete';
 
-/** Ways to fail and how often, of 100. `hangs` ends with the caller's patience. */
+/** Ways to fail now and then and how often, of 100. `hangs` ends with the caller's patience. */
 const failures: [kind: string, share: number][] = [
-  ['403', 30],
-  ['500', 22],
-  ['429', 15],
+  ['400', 15],
+  ['403', 5],
+  ['500', 46],
+  ['429', 1],
   ['cut stream', 12],
   ['garbage', 8],
   ['nothing', 6],
   ['hangs up', 6],
   ['hangs', 1],
 ];
+
+/** Of an outage that spares some calls: how many it does not, of 100. */
+const mostCalls = 85;
 
 /** A number in 0–1 that depends on its parts only: the same plan fails in the same places. */
 const chance = (...parts: (string | number)[]): number =>
@@ -44,48 +49,111 @@ const untilAborted = (signal: AbortSignal | null | undefined): Promise<never> =>
     signal?.addEventListener('abort', () => reject(signal.reason as Error));
   });
 
+const afterSeconds = (seconds?: string): Response =>
+  new Response('slow down', {
+    status: 429,
+    headers: seconds === undefined ? {} : { 'retry-after': seconds },
+  });
+
 async function fail(kind: string, provider: Provider, luck: number, init: RequestInit) {
   switch (kind) {
-    case '403':
-      return new Response('no', { status: 403 });
-    case '500':
-      return new Response('oops', { status: 500 });
-    case '429': {
-      const seconds = luck < 0.4 ? '1' : luck < 0.5 ? '90' : undefined;
-      const headers = seconds === undefined ? {} : { 'retry-after': seconds };
-      return new Response('slow down', { status: 429, headers });
-    }
+    case '429':
+      return afterSeconds(luck < 0.4 ? '1' : luck < 0.5 ? '30' : undefined);
+    case '429 for 2 s':
+    case '429 for 40 s':
+      return afterSeconds(kind.split(' ')[2]);
     case 'cut stream':
       return provider === 'search' ? brokenBody() : letter('Dear', '');
     case 'garbage':
       return new Response(provider === 'search' ? '<html>' : 'data: <html>\n\n');
     case 'nothing':
-      return provider === 'search' ? new Response('', { status: 502 }) : letter(' ');
+      return provider === 'search' ? new Response('', { status: 502 }) : letter('');
     case 'hangs':
       return untilAborted(init.signal);
-    default:
+    case 'hangs up':
       throw new TypeError('fetch failed');
+    default:
+      return new Response('no', { status: Number(kind) });
   }
 }
 
-/** Whom a request is about. Searches ask for the name; letters have it in the row's lines. */
-const nameIn = (body: string): string => /lead \d+/.exec(body)?.[0] ?? 'nobody';
+/** Whom a request is about: a row, or nobody if it is a probe. Letters have the name in the row's lines. */
+export const nameIn = (init: RequestInit): string =>
+  /lead \d+/.exec(typeof init.body === 'string' ? init.body : '')?.[0] ?? 'nobody';
+
+/** Outages that have begun, with their end (ms since 1970). */
+type Begun = Outage & { untilMs: number };
 
 /** Search and model as functions, each answering by the row; `failing` percent of requests fail. */
-export function chaosProviders(options: { failing: number; seed: number }, tally: Tally) {
-  const tries = new Map<string, number>();
-  return async (provider: Provider, init: RequestInit): Promise<Response> => {
-    const name = nameIn(typeof init.body === 'string' ? init.body : '');
+export class ChaosProviders {
+  readonly #plan: Plan['providers'];
+  readonly #tally: Tally;
+  readonly #now: () => Date;
+  readonly #tries = new Map<string, number>();
+  #left: Outage[];
+  #begun: Begun[] = [];
+  readonly #whole = new WeakSet<Response>();
+  #calls = { search: 0, complete: 0 };
+
+  constructor(plan: Plan['providers'], { tally, now }: { tally: Tally; now: () => Date }) {
+    this.#plan = plan;
+    this.#left = [...plan.outages];
+    this.#tally = tally;
+    this.#now = now;
+  }
+
+  /** Outages that no call has met yet do not come any more. */
+  calm(): void {
+    this.#left = [];
+  }
+
+  /** Whether a provider lets nobody through, or few, at this time. */
+  isAway = (provider: Provider): boolean => this.#outageOf(provider) !== undefined;
+
+  call = async (provider: Provider, init: RequestInit): Promise<Response> => {
+    const name = nameIn(init);
     const key = `${provider} ${name}`;
-    const nth = (tries.get(key) ?? 0) + 1;
-    tries.set(key, nth);
-    if (chance(options.seed, key, nth) * 100 >= options.failing)
-      return answerOf(provider, name, nth);
-    let left = chance(options.seed, key, nth, 'kind') * 100;
+    const nth = (this.#tries.get(key) ?? 0) + 1;
+    this.#tries.set(key, nth);
+    this.#begin(provider);
+    const { seed, failing } = this.#plan;
+    const outage = this.#outageOf(provider);
+    const luck = chance(seed, key, nth, 'luck');
+    if (outage && (outage.share === 'all' || luck * 100 < mostCalls)) {
+      this.#tally.count(`away: ${outage.kind}`);
+      return fail(outage.kind, provider, luck, init);
+    }
+    if (chance(seed, key, nth) * 100 >= failing) {
+      const whole = answerOf(provider, name, nth);
+      this.#whole.add(whole);
+      return whole;
+    }
+    let left = chance(seed, key, nth, 'kind') * 100;
     const [kind] = failures.find(([, share]) => (left -= share) < 0) ?? ['hangs up'];
-    tally.count(`provider: ${kind}`);
-    return fail(kind, provider, chance(options.seed, key, nth, 'luck'), init);
+    this.#tally.count(`provider: ${kind}`);
+    return fail(kind, provider, luck, init);
   };
+
+  /** Whether an answer is as it should be, and is paid for. */
+  isWhole = (answer: Response): boolean => this.#whole.has(answer);
+
+  #begin(provider: Provider): void {
+    this.#calls[provider] += 1;
+    const isDue = (outage: Outage) =>
+      outage.provider === provider && outage.from < this.#calls[provider];
+    const nowMs = this.#now().getTime();
+    for (const outage of this.#left.filter(isDue))
+      this.#begun.push({ ...outage, untilMs: nowMs + outage.seconds * 1000 });
+    this.#left = this.#left.filter((outage) => !isDue(outage));
+  }
+
+  #outageOf(provider: Provider): Begun | undefined {
+    const nowMs = this.#now().getTime();
+    return this.#begun.find((one) => one.provider === provider && nowMs < one.untilMs);
+  }
 }
 
-export const providerFailures = failures.map(([kind]) => `provider: ${kind}`);
+export const providerFailures = [
+  ...failures.map(([kind]) => `provider: ${kind}`),
+  ...outageKinds.map((kind) => `away: ${kind}`),
+];

@@ -3,8 +3,13 @@ import type { Redis } from '@upstash/redis';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
-import { failChunk } from '../../functions/processing/fail-chunk.ts';
+import { failChunk } from '../../functions/processing/fail-chunks.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
+import {
+  probeForgottenProviders,
+  probeUntilBack,
+} from '../../functions/processing/probe-providers.ts';
+import { giveUpWaitingJobs } from '../../functions/jobs/give-up-waiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
@@ -13,19 +18,32 @@ import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { DomainError, type ErrorCode } from '../../functions/errors.ts';
 import { checkEnd, checkReading, remember, type Told } from './chaos-checks.ts';
 import { Isolate, isStruck, type Life, type World } from './chaos-isolate.ts';
-import type { Act, Fate, Plan, Verb } from './chaos-plan.ts';
-import { chaosProviders } from './chaos-providers.ts';
+import type { StoryClock } from './chaos-clock.ts';
+import { type Act, type Fate, type Plan, type Verb } from './chaos-plan.ts';
+import { ChaosProviders } from './chaos-providers.ts';
 import { ChaosQueue, type Delivery } from './chaos-queue.ts';
 import type { Tally } from './chaos-tally.ts';
+import { ChaosWatch } from './chaos-watch.ts';
 import { type JobFixture, streamOf } from './job-fixture.ts';
 
-export type Stage = { fixture: JobFixture; now: () => Date; tally: Tally; up: Redis; down: Redis };
+export type Stage = {
+  fixture: JobFixture;
+  clock: StoryClock;
+  tally: Tally;
+  up: Redis;
+  down: Redis;
+};
 
 /** Who asks: an isolate that dies at this call, or one that lives. */
 type By = Pick<Act, 'strike'>;
 
 /** Rounds of the cron that a job may take to its end once nothing fails any more. */
-const mostRounds = 4;
+const mostRounds = 30;
+const minuteMs = 60_000;
+/** Longer than a lease, and than the watchdog waits at first; much less than the patience. */
+const actMs = 3 * minuteMs;
+/** Longer than the watchdog ever leaves a job alone. */
+const watchdogMs = 17 * minuteMs;
 const mostUploads = 12;
 
 /** What a user may be told; anything else is wrong. */
@@ -75,6 +93,7 @@ export class Story {
   readonly #stage: Stage;
   readonly #world: World;
   readonly #queue: ChaosQueue;
+  readonly #providers: ChaosProviders;
   readonly #acts: Act[];
   readonly #beside: Promise<void>[] = [];
   readonly #jobs: Told[] = [];
@@ -85,10 +104,13 @@ export class Story {
   #isolates = 0;
 
   constructor(stage: Stage, plan: Plan) {
-    const { fixture, tally, now } = stage;
+    const { fixture, tally, clock } = stage;
+    const { now } = clock;
     this.#plan = plan;
     this.#stage = stage;
-    this.#queue = new ChaosQueue(plan.fates, tally, this.#bring);
+    const [bring, passUntil] = [this.#bring, this.#passUntil];
+    this.#queue = new ChaosQueue(plan.fates, { tally, clock, bring, passUntil });
+    this.#providers = new ChaosProviders(plan.providers, { tally, now });
     this.#acts = plan.acts.toSorted((a, b) => a.at - b.at);
     this.#world = {
       ctx: fixture.ctx,
@@ -98,9 +120,9 @@ export class Story {
       seen: new Map(),
       surprises: [],
       redis: { current: this.#redis },
-      providers: chaosProviders(plan.providers, tally),
-      publish: this.#queue.publish,
-      recall: this.#queue.recall,
+      providers: this.#providers,
+      queue: this.#queue,
+      watch: new ChaosWatch(),
     };
   }
 
@@ -108,6 +130,10 @@ export class Story {
     const rows = this.#plan.jobs.map((job) => job.rows);
     const credits = { all: 500, one: Math.max(...rows), none: 0 }[this.#plan.credits];
     this.#bought = credits;
+    await this.#stage.up.flushall();
+    // A story that failed may have left this behind.
+    this.#stage.clock.forget();
+    await this.#stage.fixture.query('delete from paused_lanes; delete from providers');
     const story = stories;
     stories += 1;
     this.#userId = await this.#stage.fixture.newUser(credits);
@@ -120,13 +146,15 @@ export class Story {
     }
     await this.#chaos();
     await this.#calm();
+    await this.#allIsBack();
     if (this.#failed.length > 0) throw this.#failed[0];
+    this.#world.watch.check();
     await checkEnd(this.#stage, {
       userId: this.#userId,
       jobs: this.#jobs,
       bought: this.#bought,
       surprises: this.#world.surprises,
-      failing: this.#plan.providers.failing,
+      providers: this.#plan.providers,
     });
   }
 
@@ -163,6 +191,7 @@ export class Story {
   /** Time passes, the cron fires, all arrives: every job ends within a few rounds. */
   async #calm(): Promise<void> {
     this.#queue.calm();
+    this.#providers.calm();
     this.#world.cuts = [];
     for (let round = 1; ; round += 1) {
       await this.#queue.run(this.#onStep);
@@ -176,9 +205,38 @@ export class Story {
       if (round > mostRounds)
         throw new Error(`A job does not end: ${JSON.stringify(open)} after ${mostRounds} rounds`);
       this.#stage.tally.count(`calm: round ${round}`);
-      await this.#minutesPass({ strike: null });
+      // While somebody waits for a provider the cron comes every minute, as it does.
+      await this.#minutesPass({ strike: null }, (await this.#isAway()) ? minuteMs : watchdogMs);
     }
   }
+
+  /** Providers work, and so everybody finds out: none stays open, no lane is held back. */
+  async #allIsBack(): Promise<void> {
+    for (let round = 1; (await this.#isAway()) || this.#queue.paused.size > 0; round += 1) {
+      if (round > mostRounds) {
+        const { paused } = this.#queue;
+        throw new Error(`Still away: ${await this.#isAway()}; held back: ${[...paused].join()}`);
+      }
+      await this.#queue.run(this.#onStep);
+      await this.#minutesPass({ strike: null }, minuteMs);
+    }
+  }
+
+  async #isAway(): Promise<boolean> {
+    const open = await this.#stage.fixture.query(
+      'select 1 from providers where opened_at is not null',
+    );
+    return open.length > 0;
+  }
+
+  /** Nothing can be delivered before then. */
+  #passUntil = async (dueMs: number): Promise<void> => {
+    const { clock } = this.#stage;
+    const waitMs = dueMs - clock.now().getTime();
+    if (waitMs > minuteMs && (await this.#isAway()))
+      await this.#minutesPass({ strike: null }, minuteMs);
+    else await clock.advance(Math.max(1, waitMs));
+  };
 
   /** Jobs that await credits are started as far as the credits go. */
   async #startWaiting(): Promise<void> {
@@ -199,20 +257,21 @@ export class Story {
 
   /** The Worker's answer to a delivery; a rejection is anything but 2xx. */
   #bring = async (delivery: Delivery, fate: Fate): Promise<void> => {
-    const { message } = delivery;
-    const { query } = this.#stage.fixture;
-    const leaseEnds = () =>
-      query(
-        "update job_chunks set lease_until = now() - interval '1 second' where job_id = $1 and index = $2 and lease_until is not null",
-        [message.jobId, message.chunk],
-      );
-    // The second retry comes more than a lease after the first try.
-    if (delivery.retried >= 2) await leaseEnds();
     const life: Life = fate.kind === 'killed' ? { strike: fate.strike } : {};
     if (fate.kind === 'hurried') {
       life.slowMs = fate.limits.stopMs;
       life.config = { parallelRowsPerInvocation: 2 };
     }
+    if (delivery.kind === 'probe') return this.#bringProbe(delivery, life);
+    const { message } = delivery;
+    const { query } = this.#stage.fixture;
+    const leaseEnds = () =>
+      query(
+        "update job_chunks set lease_until = clock_timestamp() - interval '1 second' where job_id = $1 and index = $2 and lease_until is not null",
+        [message.jobId, message.chunk],
+      );
+    // The second retry comes more than a lease after the first try.
+    if (delivery.retried >= 2) await leaseEnds();
     if (fate.kind === 'outlived' && delivery.kind === 'chunk')
       life.onLease = async () => {
         this.#stage.tally.count('lease: outlived');
@@ -226,7 +285,15 @@ export class Story {
       delivery.kind === 'chunk'
         ? processChunk(ctx, message, slots, limits)
         : failChunk(ctx, message, 'Could not be processed');
-    await this.#judged(['busy'], () => new Isolate(this.#world, life).run(work));
+    await this.#judged(['busy'], async () => {
+      const isolate = new Isolate(this.#world, life);
+      const end = await isolate.run(work).catch((error: unknown) => {
+        isolate.lost();
+        throw error;
+      });
+      if (end.outcome !== 'committed') isolate.lost();
+      this.#stage.tally.count(`chunk: ${end.outcome}`);
+    });
     const told = this.#jobs.find(({ id }) => id === message.jobId);
     const of = { userId: this.#userId, jobId: message.jobId };
     if (told && !told.deleted)
@@ -234,6 +301,15 @@ export class Story {
         if (!told.deleted) this.#failed.push(error);
       });
   };
+
+  #bringProbe = ({ provider }: { provider: string }, life: Life): Promise<void> =>
+    this.#judged([], async () => {
+      const { sleep: wait } = this.#stage.clock;
+      const work = ({ ctx, slots }: Isolate) =>
+        probeUntilBack(ctx, { provider }, { fetch: slots.fetch, wait });
+      const { works } = await new Isolate(this.#world, life).run(work);
+      this.#stage.tally.count(`probe: ${works ? 'it works' : 'still away'}`);
+    });
 
   /** Passes on what fails; an answer that is not among the expected ones fails the story. */
   async #judged(expected: ErrorCode[], work: () => Promise<unknown>): Promise<void> {
@@ -274,11 +350,11 @@ export class Story {
   async #user(
     verb: Verb | 'upload',
     { strike }: By,
-    work: (ctx: Isolate['ctx']) => Promise<unknown>,
+    work: (ctx: Isolate['ctx'], isolate: Isolate) => Promise<unknown>,
   ): Promise<string> {
     try {
       await this.#judged(answers[verb], () =>
-        new Isolate(this.#world, { strike }).run(({ ctx }) => work(ctx)),
+        new Isolate(this.#world, { strike }).run((isolate) => work(isolate.ctx, isolate)),
       );
       this.#stage.tally.count(`${verb}: ok`);
       return 'ok';
@@ -303,7 +379,7 @@ export class Story {
         await this.#user('delete', by, (ctx) => deleteJob(ctx, of));
       },
       'top up': () => this.#topUp(told.rows.length),
-      'minutes pass': (by) => this.#minutesPass(by),
+      'minutes pass': (by) => this.#minutesPass(by, actMs),
     };
     const end = await verbs[act.verb](act);
     // Whoever hears nothing asks again.
@@ -315,22 +391,22 @@ export class Story {
     await this.#stage.fixture.topUp(this.#userId, credits);
   }
 
-  /** Nothing moved for hours: leases are over, and the cron looks at every running job. */
-  async #minutesPass(by: By): Promise<string> {
-    const { query } = this.#stage.fixture;
-    for (const { id } of this.#jobs) {
-      await this.#stage.fixture.expireLeases(id);
-      await query(
-        `update jobs set progress_at = now() - interval '3 hours',
-            dispatched_at = now() - interval '3 hours', cancel_at = cancel_at - interval '3 hours'
-          where id = $1`,
-        [id],
-      );
-    }
-    return this.#user('minutes pass', by, async (ctx) => {
-      await recoverStalledJobs(ctx);
-      await settleDueUsers(ctx);
-      await startAwaitingJobs(ctx);
+  /** Minutes in which nothing moves, then the cron. Its probes take no time but that of the story's clock. */
+  async #minutesPass(by: By, ms: number): Promise<string> {
+    const { clock } = this.#stage;
+    await clock.advance(ms);
+    return this.#user('minutes pass', by, async (ctx, { slots }) => {
+      const runs = await Promise.allSettled([
+        recoverStalledJobs(ctx),
+        probeForgottenProviders(ctx, {
+          fetch: slots.fetch,
+          wait: (waitMs) => clock.advance(waitMs),
+        }),
+        giveUpWaitingJobs(ctx),
+        settleDueUsers(ctx),
+        startAwaitingJobs(ctx),
+      ]);
+      for (const run of runs) if (run.status === 'rejected') throw run.reason;
     });
   }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Ctx } from '../../functions/context.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
-import type { SlotFetch, Slots } from '../../functions/providers/connection-limiter.ts';
+import type { SlotFetch, ConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { adjustCredits } from '../../functions/ledger/adjust-credits.ts';
 import type { Fact, PlanTerms } from '../../functions/ledger/facts.pure.ts';
@@ -31,7 +31,7 @@ export const csvOf = (rows: number): string =>
 export const streamOf = (text: string) => new Response(text).body as ReadableStream<Uint8Array>;
 
 /** An invocation's way out to providers that are functions. */
-export const slotsOf = (fetch: SlotFetch): Slots => ({ fetch, run: (work) => work() });
+export const slotsOf = (fetch: SlotFetch): ConnectionLimiter => ({ fetch, run: (work) => work() });
 
 const answerOf = (text: string): Response =>
   new Response(
@@ -45,7 +45,7 @@ export const providerFetch =
     const body = init.body as string;
     if (url.endsWith('/search')) {
       const { q } = JSON.parse(body) as { q: string };
-      if (failing.includes(q)) return read(new Response('no', { status: 403 }));
+      if (failing.includes(q)) return read(new Response('no', { status: 400 }));
       return read(Response.json({ organic: [{ title: q, snippet: `about ${q}` }] }));
     }
     const name = /name: (lead \d+)/.exec(body)?.[1];
@@ -97,7 +97,7 @@ function unlimitedPlan(userId: string, now: Date): Happening[] {
   ];
 }
 
-export const providers = (failing: readonly string[] = []): Slots =>
+export const providers = (failing: readonly string[] = []): ConnectionLimiter =>
   slotsOf(providerFetch(failing));
 
 /** Job verbs on a database of their own, with a queue that only remembers. */
@@ -107,6 +107,10 @@ export class JobFixture {
   published: Published[] = [];
   /** Labels whose messages were taken back. */
   cancelled: string[] = [];
+  /** Lanes whose messages are held back. */
+  paused = new Set<string>();
+  /** Providers that the queue was asked to have probed. */
+  probes: string[] = [];
   #users = 0;
 
   static async open(env: Record<string, string> = {}): Promise<JobFixture> {
@@ -123,6 +127,13 @@ export class JobFixture {
       http: {
         request: async ({ query }: { query: { label: string } }) =>
           void this.cancelled.push(query.label),
+      },
+      flowControl: {
+        pause: async (lane: string) => void this.paused.add(lane),
+        resume: async (lane: string) => void this.paused.delete(lane),
+      },
+      publishJSON: async ({ body }: { body: { provider: string } }) => {
+        this.probes.push(body.provider);
       },
     };
     const ctx = testCtx(database, { PARALLEL_INVOCATIONS: '10', MAX_ROWS: '500', ...env });

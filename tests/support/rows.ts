@@ -1,4 +1,6 @@
-import type { Deadline } from '../../functions/providers/deadline.ts';
+import { createRowTools } from '../../functions/processing/create-row-tools.ts';
+import type { ConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
+import type { RunningDeadline } from '../../functions/providers/deadline.ts';
 import { createCtx, type Ctx } from '../../functions/context.ts';
 import { parseEnv } from '../../functions/env.ts';
 import { testEnv } from './ctx.ts';
@@ -18,18 +20,28 @@ export function rowCtx(
 export function deadlineIn(
   startMs: number,
   stopMs = startMs + 8000,
-): Deadline & { cancel: () => void } {
+): RunningDeadline & { cancel: () => void } {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), stopMs);
   return {
     startUntil: Date.now() + startMs,
     stopAt: Date.now() + stopMs,
     signal: abort.signal,
+    stop: () => abort.abort(),
+    hold: () => {},
+    isToCommit: async () => false,
+    clear: () => clearTimeout(timer),
     cancel: () => {
       clearTimeout(timer);
       abort.abort();
     },
   };
+}
+
+/** The tools of one row of an invocation, and what goes with them. */
+export function rowToolsIn(ctx: Ctx, connections: ConnectionLimiter, deadline: RunningDeadline) {
+  const toolbox = createRowTools(ctx, { connections, deadline, open: [] });
+  return { ...toolbox, tools: toolbox.toolsOf(new Map()) };
 }
 
 /** A model's streamed answer. */

@@ -52,6 +52,14 @@ export type Job = {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+  waiting: { provider: string; reason: string; until: string | null } | null;
+  usage: {
+    tokensIn: number;
+    tokensOut: number;
+    searches: number;
+    cachedSearches: number;
+    messages: number;
+  };
   error: string | null;
 };
 

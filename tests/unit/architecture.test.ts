@@ -281,3 +281,45 @@ describe('rooms', () => {
     ]);
   });
 });
+
+const keyLocked = /^#!lua flags=(?:[a-z-]+,)*allow-key-locking(?:,[a-z-]+)*(?:\n|\\n)/;
+
+/** Scripts in a file that would take the global lock; one may begin with another of the same file. */
+function scriptsUnderGlobalLock(text: string): string[] {
+  const constants = new Map(
+    [...text.matchAll(/const (\w+) = `([^`]*)`/g)].map(([, name = '', script = '']) => [
+      '${' + name + '}',
+      script,
+    ]),
+  );
+  const whole = (script: string): string =>
+    script.replace(/^\$\{\w+\}/, (start) => constants.get(start) ?? start);
+  const literals = text.match(/`[^`]*`|'[^'\n]*'|"[^"\n]*"/g) ?? [];
+  return literals
+    .map((literal) => literal.slice(1, -1))
+    .filter((script) => /redis\.p?call\(/.test(script) && !keyLocked.test(whole(script)));
+}
+
+describe('scripts for Redis', () => {
+  const files = globSync('functions/**/*.ts').map((file) => readFileSync(file, 'utf8'));
+
+  test('lock their own keys alone', () => {
+    expect(files.flatMap(scriptsUnderGlobalLock)).toEqual([]);
+    // There is one to look at.
+    expect(files.filter((text) => text.includes('allow-key-locking'))).not.toEqual([]);
+  });
+
+  test('are caught if they do not', () => {
+    const flag = '#!lua flags=allow-key-locking';
+    const body = 'return redis.call("GET", KEYS[1])';
+    for (const script of [`\n${body}`, `#!lua\n${body}`, ` ${flag}\n${body}`, `${flag} ${body}`])
+      expect(scriptsUnderGlobalLock(`redis.eval(\`${script}\`)`), script).toHaveLength(1);
+    expect(scriptsUnderGlobalLock(`redis.eval('${body}', [])`)).toHaveLength(1);
+    const composed = 'export const take = `${read}\nredis.call("SET", KEYS[1])`;';
+    expect(scriptsUnderGlobalLock(composed)).toHaveLength(1);
+    expect(scriptsUnderGlobalLock(`const read = \`local n = 1\`; ${composed}`)).toHaveLength(1);
+    for (const script of [`${flag}\n${body}`, `#!lua flags=no-writes,allow-key-locking\n${body}`])
+      expect(scriptsUnderGlobalLock(`const read = \`${script}\`; ${composed}`)).toEqual([]);
+    expect(scriptsUnderGlobalLock("redis.get('key')")).toEqual([]);
+  });
+});

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, parseCheckoutSettings, parseEnv } from '../../functions/env.ts';
 
@@ -250,4 +251,17 @@ test('prices are list prices where PRICES says nothing', () => {
     expect(problemsOf({ ...complete, PRICES: wrong })).toEqual(['PRICES']);
     expect(() => parseEnv({ ...complete, PRICES: wrong })).not.toThrow(/secret/);
   }
+});
+
+test("the README's two models and prices are a configuration", async () => {
+  const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, LLM_MODELS = '', PRICES = ''] =
+    /LLM_MODELS='([^']+)'\nPRICES='([^']+)'/.exec(text) ?? [];
+  const keys = { GROQ_KEY: 'groq-key', OPENAI_KEY: 'openai-key' };
+  const { models, prices } = parseEnv({ ...complete, ...keys, LLM_MODELS, PRICES });
+  expect(models.map(({ apiKey, profile }) => [apiKey, profile])).toEqual([
+    ['groq-key', 'groq'],
+    ['openai-key', 'openai'],
+  ]);
+  expect(prices).toMatchObject({ search: 0.3, models: { groq: { in: 0.15 }, openai: { out: 2 } } });
 });

@@ -33,14 +33,14 @@ function sent(
 describe('what is sent', () => {
   test.each<[Profile, string, object]>([
     ['plain', 'mistral-small', { max_tokens: 600 }],
-    ['plain', 'openai/gpt-oss-120b', { max_tokens: 1600, reasoning_effort: 'low' }],
+    ['plain', 'openai/gpt-oss-120b', { max_tokens: 1000, reasoning_effort: 'low' }],
     ['plain', 'deepseek-r1', { max_tokens: 1600 }],
     ['plain', 'qwen/qwen3-32b', { max_tokens: 1600 }],
     ['openai', 'gpt-4o-mini', { max_completion_tokens: 600 }],
-    ['openai', 'gpt-5-mini', { max_completion_tokens: 1600, reasoning_effort: 'low' }],
-    ['openai', 'o4-mini', { max_completion_tokens: 1600, reasoning_effort: 'low' }],
+    ['openai', 'gpt-5-mini', { max_completion_tokens: 1000, reasoning_effort: 'low' }],
+    ['openai', 'o4-mini', { max_completion_tokens: 1000, reasoning_effort: 'low' }],
     ['groq', 'llama-4-scout', { max_completion_tokens: 600 }],
-    ['groq', 'openai/gpt-oss-20b', { max_completion_tokens: 1600, reasoning_effort: 'low' }],
+    ['groq', 'openai/gpt-oss-20b', { max_completion_tokens: 1000, reasoning_effort: 'low' }],
   ])('%s, %s: a stream, its usage asked for where it must be, and %o', (profile, model, own) => {
     expect(sent(profile, model)).toEqual({
       model,
@@ -76,7 +76,7 @@ describe('what is sent', () => {
     });
     expect(
       sent('openai', 'gpt-5', { refused: ['reasoning_effort', 'max_completion_tokens'] }),
-    ).toEqual(expect.objectContaining({ max_tokens: 1600 }));
+    ).toEqual(expect.objectContaining({ max_tokens: 1000 }));
     const plainJson = sent('groq', 'openai/gpt-oss-120b', {
       isJson: true,
       refused: ['response_format'],
@@ -128,7 +128,7 @@ test('a call takes prompt and cap of a limit, the larger of the two at OpenAI', 
   const short = [{ role: 'user' as const, content: 'x'.repeat(400) }];
   const plain = modelOf('plain', 'm');
   expect(estimateTokens(plain, long, 600)).toBe(1000 + 4 + 600);
-  expect(estimateTokens(modelOf('groq', 'openai/gpt-oss-120b'), long, 600)).toBe(1004 + 1600);
+  expect(estimateTokens(modelOf('groq', 'openai/gpt-oss-120b'), long, 600)).toBe(1004 + 1000);
   expect(estimateTokens(modelOf('openai', 'gpt-4o'), long, 600)).toBe(1004);
   expect(estimateTokens(modelOf('openai', 'gpt-4o'), short, 600)).toBe(600);
   const wide = [{ role: 'user' as const, content: '工場'.repeat(100) }];

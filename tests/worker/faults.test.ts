@@ -187,7 +187,8 @@ describe('QStash', () => {
     rig.qstash.faults.add({ on: 'delivery', kind: 'status', status: 502, match: '/queue/chunks' });
     const { id } = await rig.startJob(token, companies(14));
     expect(await rig.ended(token, id)).toMatchObject({
-      status: 'completed',
+      status: 'failed',
+      error: 'Could not be processed (last answer: 502)',
       rows: { total: 14, done: 14, succeeded: 0, failed: 14 },
       credits: { held: 0, charged: 0, released: 14 },
     });
@@ -208,7 +209,13 @@ test('everything said to QStash, and all that it answers, is as Upstash describe
   await rig.qstash.drain(10_000);
   expect((await Promise.all(exchanges)).flat()).toEqual([]);
   expect(new Set(asked)).toEqual(
-    new Set(['GET /v2/keys', 'POST /v2/batch', 'DELETE /v2/messages', 'POST /v2/publish']),
+    new Set([
+      'GET /v2/keys',
+      'POST /v2/batch',
+      'DELETE /v2/messages',
+      'POST /v2/publish',
+      'POST /v2/flowControl',
+    ]),
   );
 });
 

@@ -3,6 +3,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { someone, startRig } from '../support/worker.ts';
 import type { Job } from '../support/worker-client.ts';
+import { play } from '../support/outages.ts';
 import { companies } from '../support/worker-csv.ts';
 import { expectProblem } from '../support/worker-problem.ts';
 import { untilDone } from '../support/worker-shop.ts';
@@ -57,12 +58,14 @@ test('cancel: nothing more is spent, what is finished stays, the rest is given b
 
 test('retry: the failed rows, and only those, are asked for again', async () => {
   const { token } = await rig.user(someone());
-  rig.providers.faults.add({ kind: 'status', status: 403, match: '/serper', times: 5 });
+  const unlucky = 'Never searched for [0-4]$';
+  await play([{ kind: 'error', provider: 'search', match: unlucky }], rig.providers);
   const { id } = await rig.startJob(token, companies(20, 'Never searched for'));
   expect(await rig.ended(token, id)).toMatchObject({
     rows: { succeeded: 15, failed: 5 },
     credits: { charged: 15, released: 5 },
   });
+  await play([], rig.providers);
   const before = askedOf();
   const { job } = await post(token, id, 'retry');
   expect(job).toMatchObject({ status: 'running', rows: { succeeded: 15, failed: 0 } });

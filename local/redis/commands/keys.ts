@@ -97,15 +97,6 @@ function runScan(db: Keyspace, cursor: string, ...words: string[]): Reply {
   return [String(next), found.map(([key]) => key)];
 }
 
-function runRename(db: Keyspace, from: string, to: string): Reply {
-  const entry = db.entry(from);
-  if (!entry) throw new ReplyError('ERR no such key');
-  db.delete(from);
-  db.delete(to);
-  db.put(to, entry.type, entry.value, entry.expiresAt);
-  return okStatus;
-}
-
 const flush = {
   ...writing(-1, (db, mode = 'SYNC', ...more) => {
     if (more.length > 0 || !/^a?sync$/i.test(mode)) throw syntaxError();
@@ -117,28 +108,16 @@ const flush = {
 
 const remove: Run = (db, ...keys) => keys.filter((key) => db.delete(key)).length;
 const exists: Run = (db, ...keys) => keys.filter((key) => db.entry(key)).length;
-const [now, epoch] = [() => Date.now(), () => 0];
+const now = () => Date.now();
 
 /** https://redis.io/docs/latest/commands/?group=generic, and what is about no key. */
 export const keyCommands: Definitions = {
   DEL: writing(-2, remove, everyKey),
-  UNLINK: writing(-2, remove, everyKey),
   EXISTS: reading(-2, exists, everyKey),
-  TOUCH: reading(-2, exists, everyKey),
   EXPIRE: writing(-3, expire('expire', 1000, now)),
   PEXPIRE: writing(-3, expire('pexpire', 1, now)),
-  EXPIREAT: writing(-3, expire('expireat', 1000, epoch)),
-  PEXPIREAT: writing(-3, expire('pexpireat', 1, epoch)),
   TTL: reading(2, timeLeft(1000)),
   PTTL: reading(2, timeLeft(1)),
-  PERSIST: writing(2, (db, key: string) => {
-    const entry = db.entry(key);
-    if (entry?.expiresAt === undefined) return 0;
-    entry.expiresAt = undefined;
-    return 1;
-  }),
-  TYPE: reading(2, (db, key: string) => new Status(db.entry(key)?.type ?? 'none')),
-  RENAME: writing(3, runRename, everyKey),
   KEYS: reading(
     2,
     (db, pattern: string) =>
@@ -151,7 +130,6 @@ export const keyCommands: Definitions = {
   SCAN: reading(-2, runScan, noKeys),
   DBSIZE: reading(1, (db) => db.living().length, noKeys),
   FLUSHALL: flush,
-  FLUSHDB: flush,
   PING: reading(
     -1,
     (_, ...args) => {
@@ -160,7 +138,6 @@ export const keyCommands: Definitions = {
     },
     noKeys,
   ),
-  ECHO: reading(2, (_, text: string) => text, noKeys),
   TIME: reading(
     1,
     () => {

@@ -1,0 +1,17 @@
+import type { Ctx } from '../context.ts';
+import { needsOf } from '../processing/open-providers.ts';
+import { type OpenProvider, waitingFor } from '../processing/waiting.pure.ts';
+import { isoOfUs } from '../shared/time.pure.ts';
+import type { JobSummary, JobWaiting } from './job.pure.ts';
+
+/** Which provider a job that runs waits for, as the API shows it; null: none. */
+export function jobWaiting(
+  ctx: Pick<Ctx, 'config'>,
+  { processor }: Pick<JobSummary, 'processor'>,
+  open: readonly OpenProvider[],
+): JobWaiting | null {
+  const waiting = waitingFor(needsOf(ctx.config, processor), open);
+  if (!waiting) return null;
+  const { provider, reason, untilMs } = waiting;
+  return { provider, reason, until: untilMs === undefined ? null : isoOfUs(untilMs * 1000) };
+}

@@ -1,0 +1,241 @@
+import type { Args } from '../../db/call.ts';
+import type { Ctx } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { costMicros } from '../providers/prices.pure.ts';
+import { retry } from '../shared/retry.ts';
+import { type ChunkOutcome, chunkOutcome, hasJobEnded } from './chunk-outcome.ts';
+import {
+  type BegunRow,
+  countResults,
+  leaseSeconds,
+  mergeResults,
+  pendingRowsOf,
+  type StoredResults,
+} from './chunk.pure.ts';
+import type { RowToolbox } from './create-row-tools.ts';
+import { pauseLane } from './pause-lane.ts';
+import type { RowOutcome } from './process-rows.ts';
+import type { RowResult } from './processor.ts';
+import { createProgress, type ProgressWriter } from './progress-store.ts';
+import {
+  type ChunkMessage,
+  type Dispatch,
+  flowControlOf,
+  laneKeyOf,
+  publishChunks,
+} from './publish-chunks.ts';
+import type { OpenProvider } from './waiting.pure.ts';
+
+/** Deliveries in a row that may bring no row to its end because it takes too long. */
+const mostFruitlessDeliveries = 2;
+/** The longest that a provider's own word puts a chunk off. */
+const longestPauseSeconds = 900;
+/** So long a chunk stays away whose lane could not be held back. */
+const unheldSeconds = 15;
+
+/** A chunk that this delivery holds the lease on. */
+export type Leased = {
+  chunk: {
+    rows: string[][];
+    results: StoredResults | null;
+    fruitlessLeases: number;
+    revision: number;
+  };
+  job: {
+    userId: string;
+    rowsTotal: number;
+    rowsKept: number;
+    header: string[];
+    prompt: string;
+    processor: string;
+    startedAt: string;
+  };
+  open: OpenProvider[];
+};
+
+/** Collects the rows of one delivery and commits them: now and then, and at its end. */
+export class ChunkCommits {
+  readonly #ctx: Ctx;
+  readonly #message: ChunkMessage;
+  /** What the lease is held by: each commit leaves another. */
+  #token: string;
+  readonly #leased: Leased;
+  readonly #outcomes = new Map<number, RowOutcome>();
+  #results: StoredResults | null;
+  #messages = 1;
+  #toolbox: RowToolbox | undefined;
+  #startProgress: (() => ProgressWriter) | undefined;
+  #progress: ProgressWriter | undefined;
+  #isCancelled = false;
+
+  constructor(ctx: Ctx, message: ChunkMessage, token: string, leased: Leased) {
+    this.#ctx = ctx;
+    this.#message = message;
+    this.#token = token;
+    this.#leased = leased;
+    this.#results = leased.chunk.results;
+  }
+
+  begin(toolbox: RowToolbox, run: <T>(work: () => Promise<T>) => Promise<T>, stop: () => void) {
+    this.#toolbox = toolbox;
+    const onCancel = () => {
+      this.#isCancelled = true;
+      stop();
+    };
+    this.#startProgress = () => createProgress(this.#ctx, run, this.#message, onCancel);
+    this.#progress = this.#startProgress();
+  }
+
+  row = (rowIndex: number, outcome: RowOutcome): void => {
+    this.#outcomes.set(rowIndex, outcome);
+    if (outcome.status !== 'postponed') this.#progress?.row(outcome.status === 'ok');
+  };
+
+  /** Commits the rows that have ended and keeps the lease. False: it is lost, or the job is over. */
+  async checkpoint(): Promise<boolean> {
+    await this.#progress?.end();
+    this.#progress = this.#startProgress?.();
+    const { outcome, status } = await this.#commit({ p_lease_seconds: leaseSeconds });
+    return outcome === 'committed' && status === 'running';
+  }
+
+  /** Commits all there is; a chunk with rows left is queued again, behind a lane that waits if it must. */
+  async end(): Promise<ChunkOutcome> {
+    const outcomes = [...this.#outcomes.values()];
+    const postponed = outcomes.filter((outcome) => outcome.status === 'postponed');
+    const away = postponed.flatMap((row) => row.away ?? []);
+    const waited = postponed.length > 0 && postponed.every(({ inTurn }) => inTurn);
+    if (!waited) this.#failFruitless();
+    // Before the commit, or its rows would be shown twice.
+    await this.#progress?.end();
+    const finished = this.#toolbox?.finish();
+    try {
+      const outcome = await this.#commit({ p_waited: waited });
+      const [first] = away;
+      if (first) return await this.#queueBehind(outcome, first.waitsFor);
+      const waitMs = Math.max(0, ...postponed.map((row) => row.waitMs));
+      return await this.#queueRest(
+        outcome,
+        Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000)),
+      );
+    } finally {
+      await finished;
+    }
+  }
+
+  /** Gives the lease back unused: providers that the rows need are away. */
+  async putBack(providers: string[]): Promise<ChunkOutcome> {
+    const outcome = await this.#commit({ p_waited: true });
+    await this.#queueBehind(outcome, providers);
+    return outcome.outcome === 'committed' ? { ...outcome, outcome: 'waiting' } : outcome;
+  }
+
+  /** Every row that has no result becomes an error row. */
+  async failRest(error: string): Promise<ChunkOutcome> {
+    const { rows, results } = this.#leased.chunk;
+    for (const { rowIndex } of pendingRowsOf(rows, results, this.#message.run))
+      this.#outcomes.set(rowIndex, { status: 'error', error });
+    return this.#commit({});
+  }
+
+  /**
+   * Rows that were cut by the deadline fail when their chunk got nowhere for several deliveries; rows that only
+   * await their turn, or a provider, do not.
+   */
+  #failFruitless(): void {
+    const isFruitless = [...this.#outcomes.values()].every(({ status }) => status === 'postponed');
+    const { fruitlessLeases } = this.#leased.chunk;
+    if (!isFruitless || fruitlessLeases < mostFruitlessDeliveries) return;
+    for (const [rowIndex, outcome] of this.#outcomes)
+      if (outcome.status === 'postponed' && !outcome.inTurn)
+        this.#outcomes.set(rowIndex, { status: 'error', error: 'Took too long' });
+  }
+
+  async #commit(
+    how: Pick<Args<'chunk_commit'>, 'p_waited' | 'p_lease_seconds'>,
+  ): Promise<ChunkOutcome & { left: number }> {
+    const { chunk, job } = this.#leased;
+    const { run } = this.#message;
+    const results = mergeResults(chunk.rows.length, this.#results, storable(this.#outcomes), run);
+    const { succeeded, failed, left } = countResults(results, run);
+    const queueMessages = this.#messages;
+    const usage = this.#toolbox?.takeUsage();
+    const { micros } = costMicros({ queueMessages }, this.#ctx.config.prices);
+    const commitId = crypto.randomUUID();
+    const args = {
+      p_job: this.#message.jobId,
+      p_run: run,
+      p_index: this.#message.chunk,
+      p_token: this.#token,
+      p_commit: commitId,
+      p_results: results,
+      p_succeeded: succeeded,
+      p_failed: failed,
+      p_usage: { ...usage, queueMessages, costMicros: (usage?.costMicros ?? 0) + micros },
+      ...how,
+    };
+    const outcome = await commit(this.#ctx, args);
+    this.#messages = 0;
+    this.#results = results;
+    this.#token = commitId;
+    if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);
+    return { ...outcome, left };
+  }
+
+  #dispatch(): Dispatch {
+    const { userId, rowsTotal, rowsKept, processor } = this.#leased.job;
+    const { jobId, run } = this.#message;
+    return { jobId, run, userId, rows: rowsTotal - rowsKept, processor };
+  }
+
+  async #queueBehind(
+    outcome: ChunkOutcome & { left: number },
+    providers: string[],
+  ): Promise<ChunkOutcome> {
+    const lane = laneKeyOf(this.#ctx, this.#dispatch());
+    const isHeld = await pauseLane(this.#ctx, lane, providers).catch(() => undefined);
+    // Works already: at once. Not known: later, since the lane may not be held back.
+    return this.#queueRest(outcome, isHeld === undefined ? unheldSeconds : 0);
+  }
+
+  async #queueRest(
+    { left, ...outcome }: ChunkOutcome & { left: number },
+    delaySeconds: number,
+  ): Promise<ChunkOutcome> {
+    const { chunk } = this.#leased;
+    if (left === 0 || this.#isCancelled || outcome.outcome !== 'committed') return outcome;
+    const rest = { index: this.#message.chunk, revision: chunk.revision + 1 };
+    const dispatch = this.#dispatch();
+    const flowControl = await flowControlOf(this.#ctx, dispatch);
+    const how = { round: this.#token, delaySeconds, flowControl };
+    await publishChunks(this.#ctx, dispatch, [rest], how).catch((cause: unknown) => {
+      // This delivery is tried again instead, and finds the rest of the chunk.
+      throw new DomainError('busy', 'The rest of the chunk could not be queued.', {
+        retryAfterSeconds: 5,
+        cause,
+      });
+    });
+    return outcome;
+  }
+}
+
+/** What is stored of rows: results, and what was paid for of those that have none. */
+function storable(outcomes: ReadonlyMap<number, RowOutcome>): Map<number, RowResult | BegunRow> {
+  const stored = new Map<number, RowResult | BegunRow>();
+  for (const [rowIndex, outcome] of outcomes)
+    if (outcome.status !== 'postponed') stored.set(rowIndex, outcome);
+    else if (outcome.searches.size > 0)
+      stored.set(rowIndex, { status: 'begun', searches: [...outcome.searches] });
+  return stored;
+}
+
+const pausesMs = [300, 1000];
+
+/** Commits; an answer that was lost is asked for again, since the rows are paid for. */
+const commit = (ctx: Ctx, args: Args<'chunk_commit'>): Promise<ChunkOutcome> =>
+  retry(
+    pausesMs,
+    () => ctx.db.call('chunk_commit', args, chunkOutcome),
+    (error) => error instanceof DomainError && error.code === 'service_unavailable',
+  );

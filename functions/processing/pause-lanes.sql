@@ -1,0 +1,28 @@
+-- Notes that a lane holds its messages back for providers, unless one of them works again already.
+-- → whether it is to be paused now: it was not, or that was so long ago that it cannot have worked
+create function rowloom.lane_pause(p_lane text, p_providers text[]) returns boolean
+language plpgsql as $$
+declare v_open integer;
+begin
+  -- The lock makes a provider that closes just now come after this, and find the lane.
+  select count(*) into v_open from (
+    select 1 from providers where name = any(p_providers) and opened_at is not null order by name for share) open;
+  if v_open < cardinality(p_providers) then return false; end if;
+  insert into paused_lanes as l (lane, provider) select p_lane, unnest(p_providers)
+    on conflict (lane, provider) do update set paused_at = excluded.paused_at
+      where l.paused_at < clock_timestamp() - interval '5 seconds';
+  return found;
+end $$;
+
+-- Lanes that are held back although a provider that they wait for works again.
+create function rowloom.lanes_to_resume() returns jsonb
+language sql stable as $$
+  select coalesce(jsonb_agg(distinct l.lane), '[]') from paused_lanes l
+    where not exists (select 1 from providers p where p.name = l.provider and p.opened_at is not null)
+$$;
+
+-- A lane runs again.
+create function rowloom.lane_resumed(p_lane text) returns void
+language sql as $$
+  delete from paused_lanes where lane = p_lane
+$$;

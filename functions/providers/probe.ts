@@ -1,0 +1,47 @@
+import type { Ctx } from '../context.ts';
+import type { ProviderCall } from './call-provider.ts';
+import { createConnectionLimiter, type SlotFetch } from './connection-limiter.ts';
+import type { Away } from './errors.pure.ts';
+import { acceptAnswer, asProviderError } from './http.ts';
+import { askModel, probeMessages } from './model.ts';
+import { searchWeb } from './search.ts';
+import { awayFor } from './away.pure.ts';
+
+/** A provider that does not answer a tiny call by then is no use to rows. */
+const timeoutMs = 5000;
+const query = 'Wikipedia';
+const probeTokens = 16;
+
+/**
+ * Calls a provider as rows do, for next to nothing (a failed search costs nothing, one that succeeds a search;
+ * a model a few tokens), once. → `undefined`: it works, or only asks for patience; else why it is away.
+ */
+export async function probeProvider(
+  ctx: Pick<Ctx, 'config' | 'now'>,
+  name: string,
+  fetch: SlotFetch = createConnectionLimiter().fetch,
+): Promise<Away | undefined> {
+  const now = () => ctx.now().getTime();
+  const model = ctx.config.models.find((one) => one.name === name);
+  const label = model ? 'Model' : 'Search';
+  const abort = new AbortController();
+  const timer = setTimeout(
+    () => abort.abort(new DOMException('timed out', 'TimeoutError')),
+    timeoutMs,
+  );
+  const call: ProviderCall = {
+    fetch,
+    signal: abort.signal,
+    check: async () => {},
+    accept: (response) => acceptAnswer(label, response, now()),
+  };
+  try {
+    if (model) await askModel(model, call, probeMessages, { maxTokens: probeTokens, urgent: true });
+    else await searchWeb(ctx.config.search, call, query);
+    return undefined;
+  } catch (error) {
+    return awayFor(name, asProviderError(label, error), now());
+  } finally {
+    clearTimeout(timer);
+  }
+}
