@@ -8,15 +8,24 @@ import type { Stack } from './stack.ts';
 import { root } from './stack/settings.ts';
 import { onStopSignal } from './stack/signals.ts';
 
-const usage = `Usage: npm run demo -- [--csv FILE] [--rows N] [--latency MS] [--out FILE] [--json]
-  --csv FILE     what to send (default data/sp500.csv, 503 companies)
-  --rows N       send exactly N rows of it, over and over if need be
-  --latency MS   of each provider call (default 300)
-  --out FILE     where the result goes (default out/NAME-results.csv)
-  --json         one JSON object on the last line of stdout, all else on stderr
+const usage = `Usage: npm run demo -- [--csv FILE] [--rows N] [--latency MS] [--outage SECONDS]
+                             [--out FILE] [--json]
+  --csv FILE        what to send (default data/sp500.csv, 503 companies)
+  --rows N          send exactly N rows of it, over and over if need be
+  --latency MS      of each provider call (default 300)
+  --outage SECONDS  take the model away for so long in the middle
+  --out FILE        where the result goes (default out/NAME-results.csv)
+  --json            one JSON object on the last line of stdout, all else on stderr
 `;
 
-type Flags = { csv: string; rows?: number; latencyMs: number; out: string; json: boolean };
+type Flags = {
+  csv: string;
+  rows: number | undefined;
+  latencyMs: number;
+  outageSeconds: number | undefined;
+  out: string;
+  json: boolean;
+};
 
 function wholeNumber(name: string, text: string, least: number): number {
   const value = Number(text);
@@ -30,6 +39,7 @@ function readFlags(args: string[]): Flags {
     csv: text,
     rows: text,
     latency: text,
+    outage: text,
     out: text,
     json: { type: 'boolean' },
   } as const;
@@ -41,15 +51,20 @@ function readFlags(args: string[]): Flags {
   const name = basename(csv, extname(csv));
   const out =
     values.out === undefined ? join(root, 'out', `${name}-results.csv`) : resolve(here, values.out);
-  const latencyMs = wholeNumber('latency', values.latency ?? '300', 0);
-  const flags = { csv, latencyMs, out, json: values.json ?? false };
-  return values.rows === undefined
-    ? flags
-    : { ...flags, rows: wholeNumber('rows', values.rows, 1) };
+  const { rows, latency = '300', outage } = values;
+  return {
+    csv,
+    rows: rows === undefined ? undefined : wholeNumber('rows', rows, 1),
+    latencyMs: wholeNumber('latency', latency, 0),
+    outageSeconds: outage === undefined ? undefined : wholeNumber('outage', outage, 1),
+    out,
+    json: values.json ?? false,
+  };
 }
 
 /** Starts the stack, tells the story, stops the stack. Gives the exit code. */
-async function main({ csv, rows, latencyMs, out, json }: Flags): Promise<number> {
+async function main(flags: Flags): Promise<number> {
+  const { csv, rows, latencyMs, outageSeconds, out, json } = flags;
   const stream = json ? process.stderr : process.stdout;
   const plain = json || !stream.isTTY || Boolean(process.env['NO_COLOR']);
   const screen = createScreen(stream, plain);
@@ -80,7 +95,14 @@ async function main({ csv, rows, latencyMs, out, json }: Flags): Promise<number>
     screen.done(
       `Started the local stack in ${((performance.now() - begin) / 1000).toFixed(1)} s: ${stack.api}`,
     );
-    const { result, problems } = await tell({ stack, screen, input, file: csv, out });
+    const { result, problems } = await tell({
+      stack,
+      screen,
+      input,
+      file: csv,
+      out,
+      outageSeconds,
+    });
     for (const problem of problems) screen.failure(problem);
     await stack.close();
     if (problems.length === 0) rmSync(log, { force: true });

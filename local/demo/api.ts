@@ -19,6 +19,9 @@ export type Me = {
   credits: { balance: number; plan: number; bonus: number; purchased: number; held: number };
 };
 
+/** Why a job does not go on: a provider, what is the matter with it, and when it said to come back. */
+export type Waiting = { provider: string; reason: string; until: string | null };
+
 /** A job as the API shows it. */
 export type Job = {
   id: string;
@@ -26,6 +29,7 @@ export type Job = {
   rows: { total: number; done: number; succeeded: number; failed: number };
   credits: { held: number; charged: number; released: number };
   etaSeconds: number | null;
+  waiting: Waiting | null;
   error: unknown;
 };
 

@@ -1,3 +1,12 @@
+export type Progress = {
+  done: number;
+  total: number;
+  rowsPerSecond: number;
+  etaSeconds: number;
+  /** Why nothing moves. */
+  waiting?: string | undefined;
+};
+
 /** What the demo shows. On a terminal with colours and a bar that moves, elsewhere as plain lines. */
 export type Screen = {
   title: (text: string) => void;
@@ -5,7 +14,7 @@ export type Screen = {
   begin: (text: string) => void;
   done: (text: string) => void;
   note: (text: string) => void;
-  bar: (done: number, total: number, rowsPerSecond: number, etaSeconds: number) => void;
+  bar: (at: Progress) => void;
   table: (title: string, rows: [string, string][]) => void;
   failure: (text: string) => void;
 };
@@ -32,25 +41,26 @@ export function createScreen(stream: NodeJS.WriteStream, plain: boolean): Screen
   ];
   const line = (text: string): void => void stream.write(`${plain ? '' : '\r\u001B[2K'}${text}\n`);
   const redraw = (text: string): void => void stream.write(`\r\u001B[2K${text}`);
-  let tenth = -1;
+  let shown = '';
   return {
     title: (text) => line(`\n${bold(text)}\n`),
     begin: (text) => (plain ? undefined : redraw(`  ${cyan('…')} ${text}`)),
     done: (text) => line(`  ${green('✔')} ${text}`),
     note: (text) => line(`    ${dim(text)}`),
-    bar: (done, total, rowsPerSecond, etaSeconds) => {
+    bar: ({ done, total, rowsPerSecond, etaSeconds, waiting }) => {
       const share = total === 0 ? 1 : done / total;
       const filled = Math.round(share * width);
-      const pace =
-        done === 0 ? 'starting' : `${rowsPerSecond.toFixed(0)} rows/s · ${eta(etaSeconds)} left`;
+      const speed = `${rowsPerSecond.toFixed(0)} rows/s · ${eta(etaSeconds)} left`;
+      const pace = waiting ?? (done === 0 ? 'starting' : speed);
       const numbers = `${count(done)}/${count(total)} rows · ${pace}`;
       const percent = `${Math.floor(share * 100)} %`.padStart(5);
       if (!plain) {
         const bars = cyan('━'.repeat(filled)) + dim('━'.repeat(width - filled));
         return redraw(`    ${bars} ${percent} · ${numbers}`);
       }
-      if (Math.floor(share * 10) === tenth) return undefined;
-      tenth = Math.floor(share * 10);
+      const news = `${Math.floor(share * 10)} ${waiting ?? ''}`;
+      if (news === shown) return undefined;
+      shown = news;
       return line(`    ${percent} · ${numbers}`);
     },
     table: (title, rows) => {

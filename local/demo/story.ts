@@ -6,6 +6,7 @@ import type { Stack } from '../stack.ts';
 import { type Api, apiClient, type Job, type Me, type Pack, type Plan } from './api.ts';
 import { compare, type Input, readTable, statuses } from './csv.ts';
 import { watchJob } from './progress.ts';
+import { takeModelAway, whyItWaits } from './outage.ts';
 import { resendWebhooks } from './resend.ts';
 import { count, type Screen } from './screen.ts';
 import { buy, choose, price } from './shop.ts';
@@ -22,7 +23,16 @@ type Result = {
   out: string;
 };
 
-type Scene = { stack: Stack; api: Api; screen: Screen; input: Input; file: string; out: string };
+type Scene = {
+  stack: Stack;
+  api: Api;
+  screen: Screen;
+  input: Input;
+  file: string;
+  out: string;
+  /** So long the model is away in the middle. */
+  outageSeconds: number | undefined;
+};
 
 const me = (api: Api): Promise<Me> => api.json<Me>('GET', '/v1/me');
 
@@ -64,7 +74,7 @@ async function buyCredits({ stack, api, screen }: Scene, credits: number): Promi
   );
 }
 
-type Run = { job: Job; held: number; seconds: number };
+type Run = { job: Job; held: number; seconds: number; waited: boolean };
 
 async function runJob(scene: Scene): Promise<Run> {
   const { api, screen, input, file } = scene;
@@ -81,11 +91,14 @@ async function runJob(scene: Scene): Promise<Run> {
   const sent = await api.send(upload.method, upload.url, input.stream(), 'text/csv');
   let { held } = ((await sent.json()) as { job: Job }).job.credits;
   screen.done(`Sent ${filename}: ${count(total)} rows in ${seconds().toFixed(1)} s`);
-  const last = await watchJob(api, job.id, ({ rows, credits, etaSeconds }) => {
+  let waited = false;
+  const last = await watchJob(api, job.id, ({ rows, credits, etaSeconds, waiting }) => {
     held = Math.max(held, credits.held);
+    waited ||= waiting !== null;
     const rate = rows.done / Math.max(seconds(), 0.001);
     const eta = etaSeconds ?? (rate > 0 ? (rows.total - rows.done) / rate : 0);
-    screen.bar(rows.done, rows.total, rate, eta);
+    const why = waiting ? whyItWaits(waiting) : undefined;
+    screen.bar({ ...rows, rowsPerSecond: rate, etaSeconds: eta, waiting: why });
   });
   const took = seconds();
   screen.done(
@@ -93,7 +106,26 @@ async function runJob(scene: Scene): Promise<Run> {
   );
   if (last.status !== 'completed')
     throw new Error(`The job ended as ${last.status}: ${JSON.stringify(last.error)}`);
-  return { job: last, held, seconds: took };
+  return { job: last, held, seconds: took, waited };
+}
+
+/** Works the job, while the model is away in its middle if that was asked for. */
+async function runThroughOutage(scene: Scene): Promise<Run> {
+  const { stack, screen, input, outageSeconds: seconds } = scene;
+  if (seconds === undefined) return runJob(scene);
+  const ended = new AbortController();
+  const away = takeModelAway(stack.handles, {
+    rows: input.table.rows.length,
+    seconds,
+    begins: () => screen.note(`From now on the model is away for ${seconds} s`),
+    signal: ended.signal,
+  });
+  try {
+    const [run] = await Promise.all([runJob(scene).finally(() => ended.abort()), away]);
+    return run;
+  } finally {
+    ended.abort();
+  }
 }
 
 async function download({ api, screen, out }: Scene, id: string): Promise<void> {
@@ -134,6 +166,10 @@ async function check(scene: Scene, run: Run, spent: number): Promise<string[]> {
   expect('rows marked error', error, rows.failed);
   expect('credits charged', credits.charged, rows.succeeded * perRow);
   expect('credits gone from the balance', spent, rows.succeeded * perRow);
+  if (scene.outageSeconds !== undefined) {
+    expect('rows failed in the outage', rows.failed, 0);
+    if (!run.waited) problems.push('the job never said that it waits for the model');
+  }
   return problems;
 }
 
@@ -167,7 +203,7 @@ export async function tell(
   const rows = input.table.rows.length;
   await buyCredits(scene, rows * Number(stack.env['CREDITS_PER_ROW'] ?? 1));
   const creditsBefore = (await me(scene.api)).credits.balance;
-  const run = await runJob(scene);
+  const run = await runThroughOutage(scene);
   const creditsAfter = (await me(scene.api)).credits.balance;
   await download(scene, run.job.id);
   const wrong = await check(scene, run, creditsBefore - creditsAfter);

@@ -11,12 +11,15 @@ const folder = mkdtempSync(join(tmpdir(), 'rowloom-test-'));
 const out = join(folder, 'results.csv');
 let told: Command;
 let refused: Command;
+let waiting: Command;
 
-// Both at once: most of their time is the start of a stack.
+// All at once: most of their time is the start of a stack.
 beforeAll(() => {
   const csv = join(folder, 'broken.csv');
   writeFileSync(csv, 'name,city\nAda,London\nGrace,"New York\n');
   told = command('local/demo.ts', ['--rows', '20', '--latency', '5', '--out', out, '--json']);
+  const short = ['--rows', '60', '--latency', '100', '--outage', '4', '--json'];
+  waiting = command('local/demo.ts', [...short, '--out', join(folder, 'late.csv')]);
   refused = command('local/demo.ts', ['--csv', csv, '--out', join(folder, 'none.csv')]);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -54,6 +57,20 @@ it(
   },
 );
 
+it(
+  'says why it waits while the model is away, and works every row',
+  { timeout: 60_000 },
+  async () => {
+    const code = await waiting.exit;
+    expect(code, waiting.stderr()).toBe(0);
+    const told = waiting.stderr();
+    expect(told).toContain('From now on the model is away for 4 s');
+    expect(told).toMatch(/% · \d+\/60 rows · the model does not answer; waiting/);
+    const result = JSON.parse(waiting.stdout().trim().split('\n').at(-1) ?? '') as object;
+    expect(result).toMatchObject({ rows: 60, succeeded: 60, failed: 0 });
+  },
+);
+
 it("tells the API's reason for a CSV that it refuses, with 1 and nothing left running", async () => {
   expect(await refused.exit, refused.stderr()).toBe(1);
   expect(refused.stdout()).toContain('Bought the plan');
@@ -66,10 +83,11 @@ it('refuses unknown flags and malformed numbers with 2', async () => {
     ['--rowz', '3'],
     ['--rows', '-3'],
     ['--latency', 'x'],
+    ['--outage', '0'],
     ['--csv', 'nowhere.csv'],
   ];
   const codes = await Promise.all(demos.map((args) => command('local/demo.ts', args).exit));
-  expect(codes).toEqual([2, 2, 2, 2]);
+  expect(codes).toEqual([2, 2, 2, 2, 2]);
 });
 
 it('buys the smallest plan that covers the rows, then packs, and says what is missing', () => {
