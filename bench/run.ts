@@ -7,6 +7,8 @@ import { writeFileSync } from 'node:fs';
 import { bundle } from './benchmarks/bundle.ts';
 import { fairness } from './benchmarks/fairness.ts';
 import { jobs } from './benchmarks/jobs.ts';
+import { limits } from './benchmarks/limits.ts';
+import { outages } from './benchmarks/outages.ts';
 import { output } from './benchmarks/output.ts';
 import { reads } from './benchmarks/reads.ts';
 import { reconcile } from './benchmarks/reconcile.ts';
@@ -23,6 +25,8 @@ const benchmarks: Benchmark[] = [
   jobs,
   fairness,
   upload,
+  limits,
+  outages,
   output,
   reconcile,
   bundle,
