@@ -78,7 +78,7 @@ async function run({ quick }: Effort): Promise<Table[]> {
           ...jobStack,
           crons: true,
           providerOptions: { ...jobStack.providerOptions, ...one.settings },
-          env: { ...jobStack.env, ...one.env },
+          env: { ...jobStack.env, LLM_MODEL: 'any-model', ...one.env },
         },
         (setting) => measure(setting, one),
       ),

@@ -14,12 +14,21 @@ import { describe } from './openapi-route.ts';
 /** A callback carries the answer and the source of the message it is about. */
 const largestMessageBytes = 1_048_576;
 
-const chunkMessage = z.object({
-  jobId: z.uuid(),
-  run: z.number().int().positive(),
-  chunk: z.number().int().nonnegative(),
-  revision: z.number().int().nonnegative().default(0),
-});
+/** Messages that were on their way when these names changed. */
+const withOlderNames = (message: unknown): unknown => {
+  const { attempt, part, ...rest } = Object(message) as Record<string, unknown>;
+  return { run: attempt, revision: part, ...rest };
+};
+
+const chunkMessage = z.preprocess(
+  withOlderNames,
+  z.object({
+    jobId: z.uuid(),
+    run: z.number().int().positive(),
+    chunk: z.number().int().nonnegative(),
+    revision: z.number().int().nonnegative().default(0),
+  }),
+);
 
 const reconcileMessage = z.object({
   run: z.string().max(40),

@@ -105,6 +105,7 @@ test('a job that runs while the plan renews gives nothing of the old plan back',
   await stripeLocal(stripe, `renew/${subscription}`);
   await stripe.drain();
   expect((await rig.me(token)).credits).toMatchObject({ balance: 1000, held: 6 });
+  // In the words of messages from before `attempt` became `run`.
   const answer = await rig.postQueue(
     '/queue/chunks',
     JSON.stringify({ jobId: id, attempt: 1, chunk: 0 }),
