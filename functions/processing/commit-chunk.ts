@@ -68,6 +68,8 @@ export class ChunkCommits {
   #startProgress: (() => ProgressWriter) | undefined;
   #progress: ProgressWriter | undefined;
   #isCancelled = false;
+  /** A commit that was sent, and perhaps not heard. */
+  #unsure: Args<'chunk_commit'> | undefined;
 
   constructor(ctx: Ctx, message: ChunkMessage, token: string, leased: Leased) {
     this.#ctx = ctx;
@@ -92,12 +94,20 @@ export class ChunkCommits {
     if (outcome.status !== 'postponed') this.#progress?.row(outcome.status === 'ok');
   };
 
-  /** Commits the rows that have ended and keeps the lease. False: it is lost, or the job is over. */
+  /**
+   * Commits the rows that have ended and keeps the lease. False: it is lost, or the job is over. A database that is
+   * away is asked again with the next commit: the lease lasts for two.
+   */
   async checkpoint(): Promise<boolean> {
     await this.#progress?.end();
     this.#progress = this.#startProgress?.();
-    const { outcome, status } = await this.#commit({ p_lease_seconds: leaseSeconds });
-    return outcome === 'committed' && status === 'running';
+    try {
+      const { outcome, status } = await this.#commit({ p_lease_seconds: leaseSeconds });
+      return outcome === 'committed' && status === 'running';
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      return true;
+    }
   }
 
   /** Commits all there is; a chunk with rows left is queued again, behind a lane that waits if it must. */
@@ -175,12 +185,21 @@ export class ChunkCommits {
       p_usage: { ...usage, queueMessages, costMicros: (usage?.costMicros ?? 0) + micros },
       ...how,
     };
-    const outcome = await commit(this.#ctx, args);
+    // One whose answer never came may have got through: it is told again first, under its own id.
+    if (this.#unsure) await this.#send(this.#unsure);
     this.#messages = 0;
+    const outcome = await this.#send({ ...args, p_token: this.#token });
     this.#results = results;
-    this.#token = commitId;
     if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);
     return { ...outcome, left };
+  }
+
+  async #send(args: Args<'chunk_commit'>): Promise<ChunkOutcome> {
+    this.#unsure = args;
+    const outcome = await commit(this.#ctx, args);
+    this.#unsure = undefined;
+    this.#token = args.p_commit;
+    return outcome;
   }
 
   #dispatch(): Dispatch {
@@ -232,10 +251,9 @@ function storable(outcomes: ReadonlyMap<number, RowOutcome>): Map<number, RowRes
 
 const pausesMs = [300, 1000];
 
+const isPassing = (error: unknown): boolean =>
+  error instanceof DomainError && error.code === 'service_unavailable';
+
 /** Commits; an answer that was lost is asked for again, since the rows are paid for. */
 const commit = (ctx: Ctx, args: Args<'chunk_commit'>): Promise<ChunkOutcome> =>
-  retry(
-    pausesMs,
-    () => ctx.db.call('chunk_commit', args, chunkOutcome),
-    (error) => error instanceof DomainError && error.code === 'service_unavailable',
-  );
+  retry(pausesMs, () => ctx.db.call('chunk_commit', args, chunkOutcome), isPassing);

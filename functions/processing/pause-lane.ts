@@ -12,7 +12,14 @@ const heldBack = `
  */
 export async function pauseLane(ctx: Ctx, lane: string, providers: string[]): Promise<boolean> {
   const isDue = await ctx.db.call('lane_pause', { p_lane: lane, p_providers: providers });
-  if (isDue) await timeLimit(queueTimeoutMs, ctx.qstash.flowControl.pause(lane));
+  if (isDue)
+    await timeLimit(queueTimeoutMs, ctx.qstash.flowControl.pause(lane)).catch(
+      async (error: unknown) => {
+        // Others must not take it for paused.
+        await ctx.db.call('lane_resumed', { p_lane: lane });
+        throw error;
+      },
+    );
   const [held] = await ctx.db.rows(heldBack, [lane]);
   if (held) return true;
   // A provider that came back meanwhile may have resumed the lane before it was paused.

@@ -5,14 +5,15 @@ import type { SlotFetch } from '../providers/connection-limiter.ts';
 import { awayReasons, type Away } from '../providers/errors.pure.ts';
 import { publishProbe } from '../providers/probe-message.ts';
 import { probeProvider } from '../providers/probe.ts';
+import { rateKeyOf } from '../providers/rate-store.ts';
 import { resumeLanes } from './pause-lane.ts';
 
 /** Longer than a probe takes: who has it is gone by then. */
-const probeSeconds = 15;
+const probeSeconds = 20;
 /** How long one delivery goes on probing by itself; each further one costs a message. */
 const longestMs = 20_000;
 /** How much later than due a probe is nobody's any more. */
-const lateSeconds = 20;
+const lateSeconds = 25;
 
 /** Seconds to the next probe: an outage that is young may be over soon, a refusal needs somebody to mend it. */
 function pauseSeconds(reason: Away['reason'], awayMs: number): number {
@@ -49,6 +50,7 @@ async function probeOnce(ctx: Ctx, name: string, fetch?: SlotFetch): Promise<num
   const away = isKnown(ctx, name) ? await probeProvider(ctx, name, fetch) : undefined;
   if (!away) {
     await ctx.db.call('provider_close', { p_name: name });
+    if (begun.reason === 'refused') await forgetPace(ctx, name);
     ctx.log('provider_back', { provider: name, probesFailed: begun.probesFailed });
     await resumeLanes(ctx);
     return undefined;
@@ -66,6 +68,11 @@ async function probeOnce(ctx: Ctx, name: string, fetch?: SlotFetch): Promise<num
     await noticeRefusal(ctx, { provider: name, detail: away.detail });
   return Math.max(seconds * 1000, (away.untilMs ?? 0) - ctx.now().getTime());
 }
+
+/** A 429 that said that the money was spent taught nothing of a limit. Without Redis nobody knows of it. */
+const forgetPace = async ({ redis }: Ctx, name: string): Promise<void> => {
+  await redis.del(rateKeyOf(name)).catch(() => undefined);
+};
 
 /** One that was taken out of the configuration holds nobody up. */
 const isKnown = ({ config }: Ctx, name: string): boolean =>

@@ -118,6 +118,8 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
     while (await deadline.isToCommit(working)) if (!(await commits.checkpoint())) deadline.stop();
     return await commits.end();
   } finally {
+    // Nobody hears of what would still be asked for.
+    deadline.stop();
     deadline.clear();
   }
 }

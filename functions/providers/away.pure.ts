@@ -13,8 +13,8 @@ const reasons: Record<Exclude<Refusal, 'limited'>, AwayReason> = {
 export function awayFor(provider: string, failure: ProviderError, nowMs: number): Away {
   const { refusal, retryAfterMs: waitMs } = failure;
   const untilMs = waitMs === undefined ? undefined : nowMs + waitMs;
-  if (refusal !== 'limited')
-    return { provider, reason: reasons[refusal], detail: failure.message, untilMs };
+  // What an outage says of its end is a guess: it is looked at sooner.
+  if (refusal !== 'limited') return { provider, reason: reasons[refusal], detail: failure.message };
   const reason = (waitMs ?? 0) >= quotaMs ? 'quota_exhausted' : 'rate_limited';
   return { provider, reason, detail: failure.message, untilMs };
 }

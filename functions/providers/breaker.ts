@@ -76,7 +76,8 @@ export function createBreaker(
       if (answeredMs > sinceMs) return;
       const found = await verdict(sinceMs);
       failuresInARow = 0;
-      if (!found) return;
+      // A row's answer that came meanwhile outranks a probe.
+      if (!found || answeredMs > sinceMs) return;
       // Over its limit it still works: the row has its turn another time.
       if (found.reason === 'rate_limited')
         throw new RowPostponed((found.untilMs ?? now()) - now(), true);

@@ -89,8 +89,11 @@ export async function callProvider<T>(
         if (deadline.signal.aborted) throw new RowPostponed(0, true);
         continue;
       }
-      if (failure.refusal === 'denied')
-        throw await breaker.open({ reason: 'refused', detail: failure.message });
+      if (failure.refusal === 'denied') {
+        // A model may refuse one row so: whether it refuses us, a probe says.
+        await breaker.judge(sentMs);
+        throw failure;
+      }
       failures += 1;
       await afterFailure(provider, { failure, failures, sinceMs, sentMs });
     }

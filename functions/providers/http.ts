@@ -1,12 +1,15 @@
 import { ProviderError, type Refusal } from './errors.pure.ts';
 
-/** `Retry-After` in milliseconds: seconds or an HTTP date. Source: RFC 9110, 10.2.3 */
+/** Nobody is believed to be away for longer than this without being asked again. */
+const longestWaitMs = 86_400_000;
+
+/** `Retry-After` in milliseconds, a day at most: seconds or an HTTP date. Source: RFC 9110, 10.2.3 */
 export function retryAfterMs(header: string | null, now: number): number | undefined {
   if (header === null || header.trim() === '') return undefined;
   const seconds = Number(header);
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now;
   // A date that has passed by the time it arrives means: now.
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+  return Number.isFinite(ms) ? Math.min(longestWaitMs, Math.max(0, ms)) : undefined;
 }
 
 /** What providers say when the money is spent, under statuses that mean other things as well. */

@@ -159,8 +159,13 @@ function paceAfter(
   refusal: Refusal,
   set: number,
 ): Change | undefined {
-  if (learned.stage === 'tried')
-    return learned.quick > 0 ? settle(learned.low) : attempt({ ...learned, high: seen.every });
+  if (learned.stage === 'tried') {
+    if (learned.quick === 0) return attempt({ ...learned, high: seen.every });
+    // By now all have told what went through: the guess knew of few.
+    const [first] = seen.marks;
+    const whole = first ? (minuteUs + seen.now - first.at) / Math.max(1, seen.accepted) : Infinity;
+    return settle(Math.min(learned.low, whole));
+  }
   if (learned.stage === 'free' && set === 0) {
     const guessed = guess(seen, refusal);
     return (refusal.retryAfterUs ?? 0) >= windowUs
@@ -250,5 +255,5 @@ export function learnFromHeaders(learned: Learned, limits: HeaderLimits): Lesson
   if (day?.remaining === 0)
     return { learned: next, block: (day.resetMs ?? 0) * 1000, check: -1, quota: true };
   if (next.every === learned.every && next.everyToken === learned.everyToken) return undefined;
-  return { learned: next, block: -1, check: -1, quota: false };
+  return { learned: next, block: -1, check: checkOf(next), quota: false };
 }

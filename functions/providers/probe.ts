@@ -8,9 +8,10 @@ import { searchWeb } from './search.ts';
 import { awayFor } from './away.pure.ts';
 
 /** A provider that does not answer a tiny call by then is no use to rows. */
-const timeoutMs = 5000;
+const timeoutMs = 8000;
 const query = 'Wikipedia';
-const probeTokens = 16;
+/** As many as rows ask for: a provider may refuse the number. */
+const probeTokens = 600;
 
 /**
  * Calls a provider as rows do, for next to nothing (a failed search costs nothing, one that succeeds a search;
@@ -25,14 +26,15 @@ export async function probeProvider(
   const model = ctx.config.models.find((one) => one.name === name);
   const label = model ? 'Model' : 'Search';
   const abort = new AbortController();
-  const timer = setTimeout(
-    () => abort.abort(new DOMException('timed out', 'TimeoutError')),
-    timeoutMs,
-  );
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => abort.abort(new DOMException('timed out', 'TimeoutError'));
   const call: ProviderCall = {
     fetch,
     signal: abort.signal,
-    check: async () => {},
+    // It may have waited for its connection behind rows.
+    check: async () => {
+      timer = setTimeout(stop, timeoutMs);
+    },
     accept: (response) => acceptAnswer(label, response, now()),
   };
   try {

@@ -72,12 +72,15 @@ export const mostTurns = 3;
 const toleranceUs = 100_000;
 const horizonUs = 300_000;
 
+/** Where a provider's pace is kept in Redis. */
+export const rateKeyOf = (provider: string): string => `rowloom:rate:${provider}`;
+
 /** A provider's hash in Redis; undefined where Redis does not answer. */
 export function createRateStore(
   options: { provider: string; shared: SharedRedis; now: () => number },
   set: SetPace,
 ) {
-  const key = `rowloom:rate:${options.provider}`;
+  const key = rateKeyOf(options.provider);
   const run = <T>(script: string, args: (number | string)[], slot: SlotUse) =>
     options.shared.ask((redis) => evaluate<T>(redis, script, key, args), slot);
   return {

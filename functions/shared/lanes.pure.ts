@@ -28,7 +28,14 @@ const pacedChunkSeconds = 20;
  * no turn is lost, and no more, since all of them would only wait for each other.
  */
 export const pacedParallelism = (most: number, rowsPerMinute: number, size: number): number =>
-  Math.min(most, 1 + Math.ceil(((rowsPerMinute / 60) * pacedChunkSeconds) / size));
+  Math.min(
+    most,
+    // A pace that was learned may grow.
+    Math.max(
+      Math.ceil(most / 10),
+      1 + Math.ceil(((rowsPerMinute / 60) * pacedChunkSeconds) / size),
+    ),
+  );
 
 /** Chunks that a job of so many rows is cut into: whole waves of its lane, as few as will do. */
 export function chunkBudget(rows: number, parallelInvocations: number): number {

@@ -4,6 +4,7 @@ import {
   ProviderError,
   RowPostponed,
 } from '../../functions/providers/errors.pure.ts';
+import { retryAfterMs } from '../../functions/providers/http.ts';
 import type { Message } from '../../functions/providers/model.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { deadlineIn, rowCtx, rowToolsIn, streamed } from '../support/rows.ts';
@@ -201,23 +202,39 @@ describe('a provider that is away', () => {
     const { error, afterMs } = await outcomeOf(search(acme));
     expect(error).toBeInstanceOf(ProviderAway);
     expect(calls).toHaveLength(1);
-    expect(afterMs).toBeLessThanOrEqual(12_000 + 5000 + 1000);
+    expect(afterMs).toBeLessThanOrEqual(12_000 + 8000 + 1000);
   });
 
-  test.each([401, 402, 403])('%i opens it at once: no row is to blame', async (status) => {
-    const { complete, calls, probes, opened } = rig(failsWith(status));
+  test.each([401, 402, 403])(
+    '%i, to the probe too, opens it: no row is to blame',
+    async (status) => {
+      const { complete, calls, probes, opened } = rig(failsWith(status), {}, failsWith(status));
+      const { error } = await outcomeOf(complete(asked));
+      expect(error).toMatchObject({ provider: 'llm', reason: 'refused' });
+      expect([calls.length, probes.length]).toEqual([1, 1]);
+      expect(opened).toMatchObject([{ p_name: 'llm', p_reason: 'refused' }]);
+    },
+  );
+
+  test('a 403 to one row is its own trouble', async () => {
+    const { complete, opened } = rig(failsWith(403));
     const { error } = await outcomeOf(complete(asked));
-    expect(error).toMatchObject({ provider: 'llm', reason: 'refused' });
-    expect([calls.length, probes.length]).toEqual([1, 0]);
-    expect(opened).toMatchObject([{ p_name: 'llm', p_reason: 'refused' }]);
+    expect(error).toMatchObject({ message: 'Model answered 403' });
+    expect(opened).toEqual([]);
   });
 
   test.each([
     [400, '{"message":"Not enough credits"}'],
     [429, '{"error":{"code":"insufficient_quota"}}'],
   ])('so does a %i that says %s', async (status, text) => {
-    const { search } = rig(() => new Response(text, { status }));
+    const spent = () => new Response(text, { status });
+    const { search } = rig(spent, {}, spent);
     expect((await outcomeOf(search(acme))).error).toMatchObject({ reason: 'refused' });
+  });
+
+  test('no word of a provider puts it off for more than a day', () => {
+    expect(retryAfterMs('1795219216', 0)).toBe(86_400_000);
+    expect(retryAfterMs('Fri, 31 Dec 9999 23:59:59 GMT', 0)).toBe(86_400_000);
   });
 
   test.each([400, 404])('%i on every call, the probe too, is refused', async (status) => {
