@@ -92,6 +92,8 @@ const tooFew = 3;
 const tooOften = 3;
 /** Rests for a call that a pace that was learned allows to be late. */
 const learnedBurst = secondUs / 10;
+/** So many refusals, one after the other, of calls that were made one at a time. */
+const refusesAll = 8;
 /** A wait that is longer than an even refill needs: the provider counts by windows of a minute. */
 const windowUs = 5 * secondUs;
 /** Refusals in so short a time are of one cause, and measure nothing. */
@@ -198,7 +200,9 @@ export function learnFromRefusal(
   const quota = requestsPerDay?.remaining === 0;
   const isTokens = tokensPerMinute !== undefined && tokensPerMinute.remaining < refusal.tokens;
   const isOther = quota || isTokens || learned.stage === 'known';
-  const block = (quota && (requestsPerDay.resetMs ?? 0) * 1000) || (said ?? backoff(refusals));
+  const asSaid = (quota && (requestsPerDay.resetMs ?? 0) * 1000) || (said ?? backoff(refusals));
+  // One that takes nothing at all, whatever it says, is away: jobs say that they wait.
+  const block = refusals >= refusesAll ? Math.max(asSaid, 30 * secondUs) : asSaid;
   let change: Change | undefined;
   if (isAgain && learned.stage === 'tried' && refusals >= tooOften) change = settle(learned.low);
   // Who waits as long as was asked for and is refused once more is too fast.

@@ -148,3 +148,22 @@ test('a pace grows faster when nobody was refused, and not before it was used', 
     grow: 500 * second,
   });
 });
+
+test('a provider that refuses every single call is away in the end, so that jobs can say so', () => {
+  let learned: Learned = nothingLearned;
+  const blocks: number[] = [];
+  for (let serial = 1; serial <= 10; serial += 1) {
+    const now = start + serial * 10 * second;
+    const lesson = learnFromRefusal(
+      learned,
+      seen({ now, serial, accepted: 0 }),
+      refusal(serial),
+      0,
+    );
+    if (!lesson) throw new Error('it says nothing');
+    ({ learned } = lesson);
+    blocks.push(lesson.block / second);
+  }
+  expect(Math.max(...blocks.slice(0, 8))).toBeLessThanOrEqual(8);
+  expect(blocks.at(-1)).toBe(30);
+});
