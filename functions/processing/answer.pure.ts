@@ -86,7 +86,7 @@ export function readAnswer({ text: written, finish }: Answer): ReadAnswer {
   if (!saysSomething(full)) return { broken: isCut ? 'cut' : 'empty' };
   const short = cleanText(full, longestAnswer);
   const text = isCut ? finishedSentences(short) : short;
-  if (text === undefined) return { broken: 'cut' };
+  if (text === undefined || !saysSomething(text)) return { broken: 'cut' };
   const found = findPlaceholder(subject === undefined ? text : `${subject}\n${text}`);
   if (found !== undefined) return { broken: 'placeholder', found };
   return subject === undefined ? { text } : { text, subject };

@@ -239,6 +239,10 @@ test('each kind has a reason for the user and one for the model', () => {
   expect(reasons('[Your Name]', 'stop').retryHint).toMatch(/placeholder/);
 });
 
+test('what is left of a cut answer says something', () => {
+  expect(read('. . . \n. . a', 'length')).toMatchObject({ broken: 'cut' });
+});
+
 test('whatever comes, the answer is bounded, clean and read in time', () => {
   const bits = fc.constantFrom(
     '<think>',
