@@ -64,7 +64,8 @@ describe.each<[Name, 'invalid-key' | 'payment-required' | 'out-of-credits' | 'fo
     });
     expect(others).toEqual([]);
     expect(notice?.subject).toEqual({ type: 'provider', id: provider });
-    await callsDuring(rig, provider, 1000);
+    // Rows under way have their own probe.
+    await callsDuring(rig, provider, 2500);
     // Longer than the patience with an outage: a refusal is for the operator to mend.
     expect(await callsDuring(rig, provider, 6000)).toBeLessThanOrEqual(2);
     await everyMinute(rig);
