@@ -165,6 +165,8 @@ export class ChunkCommits {
   async #commit(
     how: Pick<Args<'chunk_commit'>, 'p_waited' | 'p_lease_seconds'>,
   ): Promise<ChunkOutcome & { left: number }> {
+    // One whose answer never came may have got through: it is told again first, under its own id.
+    if (this.#unsure) await this.#send(this.#unsure);
     const { chunk, job } = this.#leased;
     const { run } = this.#message;
     const results = mergeResults(chunk.rows.length, this.#results, storable(this.#outcomes), run);
@@ -172,23 +174,20 @@ export class ChunkCommits {
     const queueMessages = this.#messages;
     const usage = this.#toolbox?.takeUsage();
     const { micros } = costMicros({ queueMessages }, this.#ctx.config.prices);
-    const commitId = crypto.randomUUID();
     const args = {
       p_job: this.#message.jobId,
       p_run: run,
       p_index: this.#message.chunk,
       p_token: this.#token,
-      p_commit: commitId,
+      p_commit: crypto.randomUUID(),
       p_results: results,
       p_succeeded: succeeded,
       p_failed: failed,
       p_usage: { ...usage, queueMessages, costMicros: (usage?.costMicros ?? 0) + micros },
       ...how,
     };
-    // One whose answer never came may have got through: it is told again first, under its own id.
-    if (this.#unsure) await this.#send(this.#unsure);
     this.#messages = 0;
-    const outcome = await this.#send({ ...args, p_token: this.#token });
+    const outcome = await this.#send(args);
     this.#results = results;
     if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);
     return { ...outcome, left };

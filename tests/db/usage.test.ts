@@ -153,7 +153,7 @@ describe('what was used counts once, and always', () => {
   };
 
   /** A leased chunk of three rows, of which some have ended; `lost`: answers to commits that do not arrive. */
-  async function begun(rowsDone: number, lost = 0) {
+  async function begun(rowsDone: number, lost = 0, usages = [took]) {
     const { userId, jobId, messages } = await fixture.running(3);
     const message = only(messages);
     const leased = (await fixture.ctx.db.call(
@@ -169,7 +169,6 @@ describe('what was used counts once, and always', () => {
       throw new DomainError('service_unavailable', 'The answer was lost.');
     });
     const commits = new ChunkCommits({ ...fixture.ctx, db }, message, token, leased);
-    const usages = [took];
     const toolbox: RowToolbox = {
       toolsOf: () => {
         throw new Error('no row is worked here');
@@ -199,6 +198,25 @@ describe('what was used counts once, and always', () => {
     work(2);
     expect(await commits.end()).toEqual({ outcome: 'committed', status: 'completed' });
     expect(await usedBy(jobId)).toEqual(counted);
+    expect(await statusOf(jobId)).toEqual({ status: 'completed', rows_succeeded: 3 });
+  });
+
+  test('no answer comes for two commits on the way: what was used meanwhile is told later', async () => {
+    const { jobId, commits, work } = await begun(1, 6, [took, took]);
+    expect(await commits.checkpoint()).toBe(true);
+    work(1);
+    expect(await commits.checkpoint()).toBe(true);
+    work(2);
+    expect(await commits.end()).toEqual({ outcome: 'committed', status: 'completed' });
+    const { tokensIn, searches, micros } = counted;
+    expect(await usedBy(jobId)).toEqual({
+      ...counted,
+      tokensIn: 2 * tokensIn,
+      tokensOut: 2 * counted.tokensOut,
+      searches: 2 * searches,
+      cached: 2 * counted.cached,
+      micros: micros + 2030,
+    });
     expect(await statusOf(jobId)).toEqual({ status: 'completed', rows_succeeded: 3 });
   });
 
