@@ -4,6 +4,7 @@ import {
   boolean,
   check,
   customType,
+  date,
   foreignKey,
   index,
   integer,
@@ -442,11 +443,19 @@ export const jobs = pgTable(
     /** False on an unlimited plan: the job runs without a hold. */
     metered: boolean('metered').notNull().default(true),
     rowsTotal: integer('rows_total').notNull().default(0),
+    /** Rows that are neither worked nor charged: without content, or below the table. */
+    rowsSkipped: integer('rows_skipped').notNull().default(0),
     /** Rows that had succeeded before this run: a retry works the others. */
     rowsKept: integer('rows_kept').notNull().default(0),
     rowsDone: integer('rows_done').notNull().default(0),
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
+    /** What the reader of the file noticed, in sentences for its user. */
+    warnings: jsonb('warnings').$type<string[]>().notNull().default([]),
+    /** Rows and results as they are stored, compressed; of an ended upload or run. */
+    bytesStored: bigint('bytes_stored', { mode: 'number' }).notNull().default(0),
+    /** Runs that worked failed rows again without being paid for it. */
+    retries: integer('retries').notNull().default(0),
     chunksTotal: integer('chunks_total').notNull().default(0),
     /** Chunks handed to QStash so far: where a dispatcher that died goes on. */
     chunksDispatched: integer('chunks_dispatched').notNull().default(0),
@@ -492,6 +501,12 @@ export const jobs = pgTable(
     index('jobs_running_idx')
       .on(t.progressAt)
       .where(sql`${t.status} = 'running'`),
+    index('jobs_open_idx')
+      .on(t.userId)
+      .where(sql`${t.status} in ('created','uploading','awaiting_credits','running')`),
+    index('jobs_stored_idx')
+      .on(t.userId)
+      .where(sql`${t.bytesStored} > 0`),
     index('jobs_awaiting_idx')
       .on(t.userId)
       .where(sql`${t.status} = 'awaiting_credits'`),
@@ -504,7 +519,7 @@ export const jobs = pgTable(
     ),
     check(
       'jobs_rows_add_up',
-      sql`${t.rowsDone} = ${t.rowsSucceeded} + ${t.rowsFailed} and ${t.rowsDone} <= ${t.rowsTotal} and least(${t.rowsSucceeded}, ${t.rowsFailed}, ${t.rowsKept}) >= 0 and ${t.rowsKept} <= ${t.rowsSucceeded}`,
+      sql`${t.rowsDone} = ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} and ${t.rowsDone} <= ${t.rowsTotal} and least(${t.rowsSucceeded}, ${t.rowsFailed}, ${t.rowsSkipped}, ${t.rowsKept}) >= 0 and ${t.rowsKept} <= ${t.rowsSucceeded}`,
     ),
     check(
       'jobs_credits_add_up',
@@ -514,6 +529,44 @@ export const jobs = pgTable(
       'jobs_usage_not_negative',
       sql`least(${t.tokensIn}, ${t.tokensOut}, ${t.searches}, ${t.searchesCached}, ${t.queueMessages}, ${t.costMicros}) >= 0`,
     ),
+  ],
+);
+
+/** What a user's rows came to on one day (UTC): bounds of a day go by it. */
+export const userDays = pgTable(
+  'user_days',
+  {
+    userId: uuid('user_id').notNull(),
+    day: date('day').notNull(),
+    rowsSucceeded: integer('rows_succeeded').notNull().default(0),
+    /** Rows that failed by their own or their prompt's fault, after a model was asked: nobody pays for them. */
+    rowsFaulty: integer('rows_faulty').notNull().default(0),
+    /** Rows that runs without a hold were begun with, less those that they did not work. */
+    rowsUnlimited: integer('rows_unlimited').notNull().default(0),
+  },
+  (t) => [
+    primaryKey({ name: 'user_days_pkey', columns: [t.userId, t.day] }),
+    foreignKey({ name: 'user_days_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
+    index('user_days_day_idx').on(t.day),
+    check(
+      'user_days_not_negative',
+      sql`least(${t.rowsSucceeded}, ${t.rowsFaulty}, ${t.rowsUnlimited}) >= 0`,
+    ),
+  ],
+);
+
+/** Event streams that are open; one whose Worker died is none any more once its lease has run out. */
+export const eventStreams = pgTable(
+  'event_streams',
+  {
+    id: uuid('id').primaryKey(),
+    userId: uuid('user_id').notNull(),
+    leaseUntil: instant('lease_until').notNull(),
+  },
+  (t) => [
+    foreignKey({ name: 'event_streams_user_fk', columns: [t.userId], foreignColumns: [users.id] }),
+    index('event_streams_user_idx').on(t.userId),
+    index('event_streams_lease_idx').on(t.leaseUntil),
   ],
 );
 
@@ -585,6 +638,8 @@ export const jobChunks = pgTable(
     /** Of the results, without errors that a retry is to work again. */
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
+    /** Rows whose result says from the upload on that they are not worked. */
+    rowsSkipped: integer('rows_skipped').notNull().default(0),
     /** Times that some of it was committed; a message is about one of them. */
     revision: integer('revision').notNull().default(0),
     /** Leases since the last row that was committed. */
@@ -603,11 +658,11 @@ export const jobChunks = pgTable(
     check('job_chunks_row_count_positive', sql`${t.rowCount} > 0`),
     check(
       'job_chunks_rows_add_up',
-      sql`least(${t.rowsSucceeded}, ${t.rowsFailed}) >= 0 and ${t.rowsSucceeded} + ${t.rowsFailed} <= ${t.rowCount}`,
+      sql`least(${t.rowsSucceeded}, ${t.rowsFailed}, ${t.rowsSkipped}) >= 0 and ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} <= ${t.rowCount}`,
     ),
     check(
       'job_chunks_done_has_results',
-      sql`(${t.status} = 'done') = (${t.rowsSucceeded} + ${t.rowsFailed} = ${t.rowCount}) and (${t.results} is not null or ${t.rowsSucceeded} + ${t.rowsFailed} = 0)`,
+      sql`(${t.status} = 'done') = (${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} = ${t.rowCount}) and (${t.results} is not null or ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} = 0)`,
     ),
   ],
 );

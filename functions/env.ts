@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import * as fields from './env/fields.ts';
+import { boundSettings, boundsOf } from './env/bounds.ts';
 import { modelContradictions, modelSettings, modelsOf } from './env/models.ts';
 import { pricesOf, priceSettings } from './env/prices.ts';
 
@@ -78,6 +79,7 @@ const schema = z.object({
   RESULT_RETENTION_DAYS: count(30, 1, 3650),
   WEBHOOK_RETENTION_DAYS: count(30, 1, 3650),
   RATE_LIMIT_PER_MINUTE: count(1200, 1),
+  ...boundSettings,
 });
 
 function listOf(value: string): string[] {
@@ -188,6 +190,7 @@ function shape(env: z.infer<typeof schema>, given: Record<string, unknown>) {
     resultRetentionDays: env.RESULT_RETENTION_DAYS,
     webhookRetentionDays: env.WEBHOOK_RETENTION_DAYS,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+    bounds: boundsOf(env),
   };
 }
 

@@ -12,6 +12,10 @@ export type RowBatch = {
   /** As wide as the widest row so far: longer rows than the file's first one add `column_N`. */
   header: string[];
   rows: string[][];
+  /** Why a row is not worked, by its place in `rows`: it has no content, or stands below the table. */
+  skips: ReadonlyMap<number, string>;
+  /** What was noticed so far, in sentences for the user. */
+  warnings: readonly string[];
   /** The length of these rows in the file. */
   characters: number;
   /** Bytes of the file that all rows so far took, about. */
@@ -62,7 +66,14 @@ class RowReader {
     if (!this.#header) return undefined;
     const share = this.#consumed / Math.max(1, this.#consumed + this.#rest.length);
     const characters = this.#consumed - before;
-    return { header: this.#header, rows, characters, bytesSoFar: this.#bytes * share };
+    return {
+      header: this.#header,
+      rows,
+      skips: new Map(),
+      warnings: [],
+      characters,
+      bytesSoFar: this.#bytes * share,
+    };
   }
 
   #parseAll(isLast: boolean): string[][] {

@@ -74,6 +74,20 @@ describe('indexes', () => {
       'users_email_ascii_lower_idx',
       `select * from users where lower(email collate "C") = lower('x' collate "C")`,
     ],
+    ['user_days_pkey', 'select * from user_days where user_id = gen_random_uuid() and day = now()'],
+    ['user_days_day_idx', 'delete from user_days where day < now()'],
+    ['event_streams_pkey', 'delete from event_streams where id = gen_random_uuid()'],
+    ['event_streams_user_idx', 'select * from event_streams where user_id = gen_random_uuid()'],
+    ['event_streams_lease_idx', 'delete from event_streams where lease_until < now()'],
+    [
+      'jobs_open_idx',
+      `select count(*) from jobs where user_id = gen_random_uuid()
+        and status in ('created','uploading','awaiting_credits','running')`,
+    ],
+    [
+      'jobs_stored_idx',
+      'select sum(bytes_stored) from jobs where user_id = gen_random_uuid() and bytes_stored > 0',
+    ],
     ['providers_pkey', "select * from providers where name = 'x'"],
     ['paused_lanes_pkey', "select * from paused_lanes where lane = 'x'"],
     ['stripe_customers_pkey', "select * from stripe_customers where customer_id = 'x'"],

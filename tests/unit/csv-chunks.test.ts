@@ -33,7 +33,8 @@ async function* batchesOf(
   for (let start = 0; start < rows.length; start += batchRows) {
     const part = rows.slice(start, start + batchRows);
     const bytesSoFar = (start + part.length) * width;
-    yield { header: ['id'], rows: part, characters: part.length * width, bytesSoFar };
+    const noted = { skips: new Map<number, string>(), warnings: [] };
+    yield { header: ['id'], rows: part, ...noted, characters: part.length * width, bytesSoFar };
   }
 }
 

@@ -1,0 +1,16 @@
+DROP TABLE event_streams, user_days;
+DROP INDEX jobs_open_idx, jobs_stored_idx;
+ALTER TABLE jobs DROP CONSTRAINT jobs_rows_add_up;
+ALTER TABLE job_chunks DROP CONSTRAINT job_chunks_rows_add_up, DROP CONSTRAINT job_chunks_done_has_results;
+-- Who is older knows no skipped rows: they count as failed.
+UPDATE job_chunks SET rows_failed = rows_failed + rows_skipped,
+    results = replace(results::text, '{"status":"skipped"', '{"status":"error","error":"Skipped"')::json
+  WHERE rows_skipped > 0;
+UPDATE jobs SET rows_failed = rows_failed + rows_skipped WHERE rows_skipped > 0;
+ALTER TABLE jobs DROP COLUMN rows_skipped, DROP COLUMN warnings, DROP COLUMN bytes_stored, DROP COLUMN retries,
+  ADD CONSTRAINT jobs_rows_add_up CHECK (rows_done = rows_succeeded + rows_failed and rows_done <= rows_total
+    and least(rows_succeeded, rows_failed, rows_kept) >= 0 and rows_kept <= rows_succeeded);
+ALTER TABLE job_chunks DROP COLUMN rows_skipped,
+  ADD CONSTRAINT job_chunks_rows_add_up CHECK (least(rows_succeeded, rows_failed) >= 0 and rows_succeeded + rows_failed <= row_count),
+  ADD CONSTRAINT job_chunks_done_has_results CHECK ((status = 'done') = (rows_succeeded + rows_failed = row_count)
+    and (results is not null or rows_succeeded + rows_failed = 0));
