@@ -43,6 +43,15 @@ const refusalsOf = async (provider: string): Promise<Notice[]> => {
   );
 };
 
+/** Whether an invocation works rows of a job: those have their own probe. */
+const isWorked = async (jobId: string): Promise<boolean> => {
+  const { rowCount } = await rig.database.pool.query(
+    "select 1 from job_chunks where job_id = $1 and status = 'pending' and lease_until > now()",
+    [jobId],
+  );
+  return rowCount !== 0;
+};
+
 describe.each<[Name, 'invalid-key' | 'payment-required' | 'out-of-credits' | 'forbidden']>([
   ['llm', 'invalid-key'],
   ['llm', 'out-of-credits'],
@@ -64,8 +73,7 @@ describe.each<[Name, 'invalid-key' | 'payment-required' | 'out-of-credits' | 'fo
     });
     expect(others).toEqual([]);
     expect(notice?.subject).toEqual({ type: 'provider', id: provider });
-    // Rows under way have their own probe.
-    await callsDuring(rig, provider, 2500);
+    await waitFor(async () => !(await isWorked(job.id)), 30_000);
     // Longer than the patience with an outage: a refusal is for the operator to mend.
     expect(await callsDuring(rig, provider, 6000)).toBeLessThanOrEqual(2);
     await everyMinute(rig);
