@@ -75,14 +75,25 @@ const horizonUs = 300_000;
 /** Where a provider's pace is kept in Redis. */
 export const rateKeyOf = (provider: string): string => `rowloom:rate:${provider}`;
 
+type KnownScript<T> = (redis: Redis) => {
+  exec: (keys: string[], args: string[]) => Promise<T>;
+};
+
+/** A script that is hashed once, for the one Redis of an invocation, and sent whole only where Redis lacks it. */
+function scriptOf<T>(text: string): KnownScript<T> {
+  let script: ReturnType<KnownScript<T>> | undefined;
+  return (redis) => (script ??= redis.createScript<T>(text));
+}
+
 /** A provider's hash in Redis; undefined where Redis does not answer. */
 export function createRateStore(
   options: { provider: string; shared: SharedRedis; now: () => number },
   set: SetPace,
 ) {
   const key = rateKeyOf(options.provider);
-  const run = <T>(script: string, args: (number | string)[], slot: SlotUse) =>
-    options.shared.ask((redis) => evaluate<T>(redis, script, key, args), slot);
+  const [takes, learns] = [scriptOf<number[]>(takeScript), scriptOf<LearnReply>(learnScript)];
+  const run = <T>(script: KnownScript<T>, args: (number | string)[], slot: SlotUse) =>
+    options.shared.ask((redis) => script(redis).exec([key], args.map(String)), slot);
   return {
     take: async (ask: Ask, slot: SlotUse): Promise<Answer | undefined> => {
       const { place, waiting, uncounted, tokensBack, observed: seen, refused, calls } = ask;
@@ -92,7 +103,7 @@ export function createRateStore(
       const ageUs = seen ? Math.round((options.now() - seen.at) * 1000) : 0;
       const told = [seen?.serial ?? 0, seen?.tokens ?? 0, ...left, ageUs, refused];
       const args = [...limits, ...row, uncounted, tokensBack, ...told, ...calls];
-      const reply = await run<number[]>(takeScript, args, slot);
+      const reply = await run(takes, args, slot);
       return reply && answerOf(reply);
     },
     /** `closeMs`: nobody has a turn for so long, unless it is longer already. */
@@ -102,7 +113,7 @@ export function createRateStore(
       slot: SlotUse,
     ): Promise<Knowledge | undefined> => {
       const block = closeMs === undefined ? -1 : Math.round(closeMs * 1000);
-      const reply = await run<LearnReply>(learnScript, [-1, block, -1, 0, refused], slot);
+      const reply = await run(learns, [-1, block, -1, 0, refused], slot);
       return reply && knowledgeOf(reply);
     },
     /** Undefined too where somebody has learned since. */
@@ -118,11 +129,7 @@ export function createRateStore(
         'quota',
         Number(quota),
       ];
-      const reply = await run<LearnReply>(
-        learnScript,
-        [...args, ...fields.flat(), ...probeOf(lesson)],
-        slot,
-      );
+      const reply = await run(learns, [...args, ...fields.flat(), ...probeOf(lesson)], slot);
       return reply?.[0] === 1 ? true : undefined;
     },
   };
@@ -132,36 +139,6 @@ export function createRateStore(
 const probeUs = 300_000;
 const probeOf = ({ learned, block }: Lesson): (string | number)[] =>
   block >= 0 ? ['probe', learned.refusals > 0 ? probeUs : 0] : [];
-
-const hashes = new Map<string, Promise<string>>();
-
-/** A script's name in Redis, so that it need not be sent each time. */
-function hashOf(script: string): Promise<string> {
-  const hash =
-    hashes.get(script) ??
-    crypto.subtle
-      .digest('SHA-1', new TextEncoder().encode(script))
-      .then((bytes) =>
-        Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')),
-      )
-      .then((hex) => hex.join(''));
-  hashes.set(script, hash);
-  return hash;
-}
-
-async function evaluate<T>(
-  redis: Redis,
-  script: string,
-  key: string,
-  args: (number | string)[],
-): Promise<T> {
-  try {
-    return await redis.evalsha<(number | string)[], T>(await hashOf(script), [key], args);
-  } catch (error) {
-    if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error;
-    return redis.eval<(number | string)[], T>(script, [key], args);
-  }
-}
 
 function answerOf(reply: number[]): Answer {
   const [

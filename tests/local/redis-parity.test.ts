@@ -36,14 +36,18 @@ const answerOf = (reply: unknown): Answer =>
 /** What the scripts of the product's rate limit and turns are asked, and what the stand-in answers. */
 async function askAsProduct(): Promise<{ command: string[]; answer: Answer }[]> {
   const asked: { command: string[]; answer: Answer }[] = [];
+  const run = async (script: string, keys: string[], args: unknown[]) => {
+    const command = ['EVAL', script, String(keys.length), ...keys, ...args.map(String)];
+    const { answer } = await ask(command);
+    asked.push({ command, answer });
+    return answer.result;
+  };
   const store = {
     evalsha: () => Promise.reject(new Error('NOSCRIPT')),
-    eval: async (script: string, keys: string[], args: unknown[]) => {
-      const command = ['EVAL', script, String(keys.length), ...keys, ...args.map(String)];
-      const { answer } = await ask(command);
-      asked.push({ command, answer });
-      return answer.result;
-    },
+    eval: run,
+    createScript: (script: string) => ({
+      exec: (keys: string[], args: string[]) => run(script, keys, args),
+    }),
   } as unknown as Client;
   const limit = createRateLimiter({ redis: store, perMinute: 2 });
   await Promise.allSettled([limit('caller'), limit('caller'), limit('caller')]);

@@ -63,7 +63,8 @@ function rig(answer: Answer, { startMs = 20_000, stopMs = 28_000 }: Times = {}, 
   const published: unknown[] = [];
   const qstash = { publishJSON: async ({ body }: { body: object }) => void published.push(body) };
   // One that is asked over a network would answer by another clock.
-  const redis = { evalsha: () => Promise.reject(new TypeError('no Redis')) };
+  const script = { exec: () => Promise.reject(new TypeError('no Redis')) };
+  const redis = { createScript: () => script };
   const ctx = { ...rowCtx(), db: db as never, qstash: qstash as never, redis: redis as never };
   const { tools } = rowToolsIn(ctx, createConnectionLimiter(6, fetcher), deadline);
   const complete = async (messages: Message[]) => (await tools.complete(messages)).text;

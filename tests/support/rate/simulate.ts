@@ -129,16 +129,17 @@ export async function simulate(simulation: Simulation) {
     const { now, sleep } = time;
     const commands = { search: 0, model: 0 };
     const redis = {
-      evalsha: () => Promise.reject(new Error('NOSCRIPT')),
-      eval: async (script: string, [key]: [string], args: (string | number)[]) => {
-        if (simulation.noRedis) throw new Error('no Redis');
-        commands[key.endsWith('search') ? 'search' : 'model'] += 1;
-        await sleep(1 + draw());
-        const reply = store.execute(['EVAL', script, '1', key, ...args.map(String)]);
-        if (reply instanceof ReplyError) throw new Error(reply.message);
-        await sleep(1 + draw());
-        return reply;
-      },
+      createScript: (script: string) => ({
+        exec: async ([key]: [string], args: string[]) => {
+          if (simulation.noRedis) throw new Error('no Redis');
+          commands[key.endsWith('search') ? 'search' : 'model'] += 1;
+          await sleep(1 + draw());
+          const reply = store.execute(['EVAL', script, '1', key, ...args]);
+          if (reply instanceof ReplyError) throw new Error(reply.message);
+          await sleep(1 + draw());
+          return reply;
+        },
+      }),
     } as unknown as Redis;
     const search = play(simulation.search, now, draw() * 60_000);
     const model = play(simulation.model, now, draw() * 60_000);
