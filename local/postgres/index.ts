@@ -143,6 +143,8 @@ async function startOnPort(place: Place, port: number | undefined, settings: str
 
 async function ensureDatabase(port: number, name: string): Promise<void> {
   const client = new Client(`postgres://postgres:postgres@127.0.0.1:${port}/postgres`);
+  // A server that ends meanwhile is told by the query that it cuts; unheard, this would end the process.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     const found = await client.query('select 1 from pg_database where datname = $1', [name]);

@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { migrate } from '../../db/migrate.ts';
 import { removePostgres, startPostgres } from '../../local/postgres/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rowloom-postgres-test-'));
@@ -57,6 +58,25 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => child.once('exit', resolve));
 
 describe('an ephemeral server', () => {
+  test('may be closed while it is migrated: that fails, and nothing else does', async () => {
+    const postgres = await startPostgres({ directory: join(folder, 'migrated'), ephemeral: true });
+    onTestFinished(() => postgres.close());
+    const uncaught = vi.fn();
+    process.on('uncaughtException', uncaught);
+    onTestFinished(() => void process.off('uncaughtException', uncaught));
+    const holder = new Client(postgres.url);
+    holder.on('error', () => undefined);
+    await holder.connect();
+    // The migration waits for what is not committed.
+    await holder.query('begin; create schema drizzle');
+    const migrating = expect(migrate(postgres.url)).rejects.toThrow();
+    const waiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock'`;
+    await expect.poll(() => query(postgres.url, waiting), { timeout: 10_000 }).toEqual([[1]]);
+    await postgres.close();
+    await migrating;
+    expect(uncaught).not.toHaveBeenCalled();
+  });
+
   test('is fast rather than durable, wants the password, and leaves nothing', async () => {
     const listeners = process.listenerCount('SIGINT');
     const directory = join(folder, 'fleeting');
