@@ -64,8 +64,14 @@ export function abandonAll(): void {
     // To Postgres SIGQUIT is the immediate shutdown; SIGKILL would leave its backends behind.
     for (const child of children.alive())
       child.kill(child.spawnfile.endsWith('postgres') ? 'SIGQUIT' : 'SIGKILL');
-    if (temporary) rmSync(path, { recursive: true, force: true });
+    if (temporary) removeNow(path);
   }
+}
+
+/** Whole: `rmSync` stops in silence where another, such as a Postgres on its way out, removes a file first. */
+function removeNow(path: string): void {
+  for (const end = Date.now() + 3_000; existsSync(path) && Date.now() < end;)
+    rmSync(path, { recursive: true, force: true, maxRetries: 10 });
 }
 
 async function own(path: string, temporary: boolean): Promise<RunDirectory> {
@@ -78,10 +84,11 @@ async function own(path: string, temporary: boolean): Promise<RunDirectory> {
     children,
     release: async () => {
       children.stop();
-      live.delete(path);
-      if (live.size === 0) process.off('exit', abandonAll);
       await cleanUp(path);
       if (temporary) await rm(path, { recursive: true, force: true, maxRetries: 3 });
+      // Not before: a second signal, or a failure, may end this process in the middle.
+      live.delete(path);
+      if (live.size === 0) process.off('exit', abandonAll);
     },
   };
 }

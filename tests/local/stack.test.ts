@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { existsSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Stack, startStack } from '../../local/stack.ts';
 import { cronMatches } from '../../local/stack/cron.ts';
+import { abandonAll, temporaryRun } from '../../local/stack/run-directory.ts';
 import { namedParts } from '../../local/stack/settings.ts';
 import { command, commandLine, descendants, run, runFolders } from './children.ts';
 
@@ -66,6 +70,25 @@ onlyLinux('npm run dev -- --ephemeral --json', () => {
     npm.child.kill('SIGTERM');
     await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([]);
     await expect.poll(() => pids.flatMap(runFolders), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it('abandons a folder whole, though a process on its way out removes files as well', async () => {
+    const { path, children, release } = await temporaryRun();
+    onTestFinished(release);
+    // Named like the one program that is asked to end, not killed; it takes its time.
+    const program = join(path, 'postgres');
+    symlinkSync(process.execPath, program);
+    const tidy = `const { mkdirSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
+      process.on('SIGQUIT', () => undefined);
+      mkdirSync('data');
+      for (let at = 0; at < 2000; at += 1) writeFileSync('data/' + at, '');
+      writeFileSync('begun', '');
+      for (const name of readdirSync('data')) rmSync('data/' + name, { force: true });`;
+    children.within(() => spawn(program, ['-e', tidy], { cwd: path, stdio: 'ignore' }));
+    const hasBegun = (): boolean => existsSync(join(path, 'begun'));
+    await expect.poll(hasBegun, { timeout: 10_000, interval: 1 }).toBe(true);
+    abandonAll();
+    expect(existsSync(path)).toBe(false);
   });
 
   it('refuses unknown flags with 2 and a port that is taken with 1', async () => {
