@@ -5,6 +5,7 @@ import { openProviders } from '../processing/open-providers.ts';
 import { jobWaiting } from './job-waiting.ts';
 import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
 import { readLive } from '../processing/progress-store.ts';
+import { pageOf } from '../shared/page.pure.ts';
 
 type Of = { userId: string; jobId: string };
 
@@ -16,13 +17,17 @@ const withWaiting = <T extends JobSummary>(ctx: Ctx, { job, open }: Found<T>): T
   waiting: open == null ? null : jobWaiting(ctx, job, openProviders.parse(open)),
 });
 
+/** `Found`, of jobs `j`. */
+const found = `to_jsonb(j) as job,
+      case when status = 'running' then rowloom.providers_open() end as open`;
+
 async function find<T extends JobSummary>(
   ctx: Ctx,
   { userId, jobId }: Of,
   columns: string,
 ): Promise<T> {
   const [row] = await ctx.db.rows<Found<T>>(
-    `select to_jsonb(j) as job, case when status = 'running' then rowloom.providers_open() end as open from (
+    `select ${found} from (
         select ${columns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
     [jobId, userId],
   );
@@ -52,7 +57,7 @@ export async function listJobs(
   input: { userId: string; limit: number; cursor?: { at: string; id: string } | undefined },
 ) {
   const rows = await ctx.db.rows<Found<JobSummary>>(
-    `select to_jsonb(j) as job, case when status = 'running' then rowloom.providers_open() end as open from (
+    `select ${found} from (
         select ${summaryColumns.join(', ')} from jobs
           where user_id = $1 and deleted_at is null
             and (created_at, id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, $1))
@@ -60,13 +65,10 @@ export async function listJobs(
       order by created_at desc, id desc`,
     [input.userId, input.cursor?.at ?? null, input.cursor?.id ?? null, input.limit + 1],
   );
-  const page = rows.slice(0, input.limit).map((row) => withWaiting(ctx, row));
-  const last = page.at(-1);
-  return {
-    items: page.map((job) => jobView(job, ctx.now())),
-    nextCursor:
-      rows.length > input.limit && last
-        ? `${last.created_at.replace('+00:00', 'Z')}~${last.id}`
-        : null,
-  };
+  const { page, nextCursor } = pageOf(
+    rows,
+    input.limit,
+    ({ job }) => `${job.created_at.replace('+00:00', 'Z')}~${job.id}`,
+  );
+  return { items: page.map((row) => jobView(withWaiting(ctx, row), ctx.now())), nextCursor };
 }

@@ -164,10 +164,7 @@ export const jobCreatedSchema = z.object({
   upload: z.object({ method: z.literal('PUT'), url: z.string() }),
 });
 
-export const jobsSchema = z.object({
-  items: z.array(jobSchema),
-  nextCursor: z.string().nullable(),
-});
+export const jobsSchema = pageSchema(jobSchema);
 
 export const receivedSchema = z.object({
   received: z.literal(true),
