@@ -14,6 +14,7 @@ import {
   type StoredResults,
 } from './chunk.pure.ts';
 import type { RowToolbox } from './create-row-tools.ts';
+import type { Leased } from './lease-chunk.ts';
 import { pauseLane } from './pause-lane.ts';
 import type { RowOutcome } from './process-rows.ts';
 import type { RowResult } from './processor.ts';
@@ -25,7 +26,6 @@ import {
   laneKeyOf,
   publishChunks,
 } from './publish-chunks.ts';
-import type { OpenProvider } from './waiting.pure.ts';
 
 /** Deliveries in a row that may bring no row to its end because it takes too long. */
 const mostFruitlessDeliveries = 2;
@@ -33,26 +33,6 @@ const mostFruitlessDeliveries = 2;
 const longestPauseSeconds = 900;
 /** So long a chunk stays away whose lane could not be held back. */
 const unheldSeconds = 15;
-
-/** A chunk that this delivery holds the lease on. */
-export type Leased = {
-  chunk: {
-    rows: string[][];
-    results: StoredResults | null;
-    fruitlessLeases: number;
-    revision: number;
-  };
-  job: {
-    userId: string;
-    rowsTotal: number;
-    rowsKept: number;
-    header: string[];
-    prompt: string;
-    processor: string;
-    startedAt: string;
-  };
-  open: OpenProvider[];
-};
 
 /** Collects the rows of one delivery and commits them: now and then, and at its end. */
 export class ChunkCommits {

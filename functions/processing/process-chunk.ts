@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { columnNames } from '../csv/columns.pure.ts';
 import { DomainError } from '../errors.ts';
@@ -8,41 +7,15 @@ import {
 } from '../providers/connection-limiter.ts';
 import { createDeadline, type Limits } from '../providers/deadline.ts';
 import { type ChunkOutcome } from './chunk-outcome.ts';
-import { leaseSeconds, pendingRowsOf, type StoredResults } from './chunk.pure.ts';
-import { ChunkCommits, type Leased } from './commit-chunk.ts';
+import { pendingRowsOf } from './chunk.pure.ts';
+import { ChunkCommits } from './commit-chunk.ts';
 import { createRowTools } from './create-row-tools.ts';
-import { needsOf, openProviders } from './open-providers.ts';
+import { leaseChunk, type Leased } from './lease-chunk.ts';
+import { needsOf } from './open-providers.ts';
 import { processRows } from './process-rows.ts';
 import { processors } from './processors.ts';
 import type { ChunkMessage } from './publish-chunks.ts';
 import { gaveUpSentence, isGivenUp, waitingFor } from './waiting.pure.ts';
-
-/** Rows and results are many, and ours: only that they are lists is looked at. */
-const listOf = <T>() => z.custom<T>(Array.isArray, 'not a list');
-
-const lease = z.discriminatedUnion('outcome', [
-  z.strictObject({
-    outcome: z.literal('leased'),
-    chunk: z.strictObject({
-      rows: listOf<string[][]>(),
-      results: listOf<StoredResults>().nullable(),
-      fruitlessLeases: z.int(),
-      revision: z.int(),
-    }),
-    job: z.strictObject({
-      userId: z.string(),
-      rowsTotal: z.int(),
-      rowsKept: z.int(),
-      header: listOf<string[]>(),
-      prompt: z.string(),
-      processor: z.string(),
-      startedAt: z.string(),
-    }),
-    open: openProviders,
-  }),
-  z.strictObject({ outcome: z.literal('busy'), retryAfterSeconds: z.number() }),
-  z.strictObject({ outcome: z.literal(['done', 'gone']) }),
-]);
 
 /**
  * Works one chunk: lease, rows, commit; two round trips to the database. Near its time limit it commits
@@ -57,17 +30,7 @@ export async function processChunk(
   limits?: Limits,
 ): Promise<ChunkOutcome> {
   const token = crypto.randomUUID();
-  const leased = await ctx.db.call(
-    'chunk_lease',
-    {
-      p_job: message.jobId,
-      p_run: message.run,
-      p_index: message.chunk,
-      p_token: token,
-      p_seconds: leaseSeconds,
-    },
-    lease,
-  );
+  const leased = await leaseChunk(ctx, message, token);
   if (leased.outcome === 'busy')
     throw new DomainError('busy', 'Another delivery works on this chunk.', {
       retryAfterSeconds: leased.retryAfterSeconds,

@@ -5,8 +5,9 @@ import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
 import { listUsage, readJobUsage } from '../../functions/jobs/read-usage.ts';
 import { retryJob } from '../../functions/jobs/retry-job.ts';
-import { ChunkCommits, type Leased } from '../../functions/processing/commit-chunk.ts';
+import { ChunkCommits } from '../../functions/processing/commit-chunk.ts';
 import type { RowToolbox, Usage } from '../../functions/processing/create-row-tools.ts';
+import { leaseChunk } from '../../functions/processing/lease-chunk.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
 import type { SlotFetch } from '../../functions/providers/connection-limiter.ts';
@@ -156,11 +157,8 @@ describe('what was used counts once, and always', () => {
   async function begun(rowsDone: number, lost = 0, usages = [took]) {
     const { userId, jobId, messages } = await fixture.running(3);
     const message = only(messages);
-    const leased = (await fixture.ctx.db.call(
-      'chunk_lease',
-      { p_job: jobId, p_run: 1, p_index: message.chunk, p_token: token, p_seconds: 60 },
-      { parse: (value) => value },
-    )) as Leased;
+    const leased = await leaseChunk(fixture.ctx, message, token);
+    if (leased.outcome !== 'leased') throw new Error(`the chunk is ${leased.outcome}`);
     let answersLost = 0;
     const db = aroundCalls(fixture.ctx.db, async ({ name }, next) => {
       const answer = await next();

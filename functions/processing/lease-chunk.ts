@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import type { Ctx } from '../context.ts';
+import { leaseSeconds, type StoredResults } from './chunk.pure.ts';
+import { openProviders } from './open-providers.ts';
+import type { ChunkMessage } from './publish-chunks.ts';
+
+/** Rows and results are many, and ours: only that they are lists is looked at. */
+const listOf = <T>() => z.custom<T>(Array.isArray, 'not a list');
+
+const lease = z.discriminatedUnion('outcome', [
+  z.strictObject({
+    outcome: z.literal('leased'),
+    chunk: z.strictObject({
+      rows: listOf<string[][]>(),
+      results: listOf<StoredResults>().nullable(),
+      fruitlessLeases: z.int(),
+      revision: z.int(),
+    }),
+    job: z.strictObject({
+      userId: z.string(),
+      rowsTotal: z.int(),
+      rowsKept: z.int(),
+      header: listOf<string[]>(),
+      prompt: z.string(),
+      processor: z.string(),
+      startedAt: z.string(),
+    }),
+    open: openProviders,
+  }),
+  z.strictObject({ outcome: z.literal('busy'), retryAfterSeconds: z.number() }),
+  z.strictObject({ outcome: z.literal(['done', 'gone']) }),
+]);
+
+type Lease = z.infer<typeof lease>;
+
+/** A chunk that this delivery holds the lease on. */
+export type Leased = Extract<Lease, { outcome: 'leased' }>;
+
+/** Asks for the lease of a chunk, which `token` then holds for `leaseSeconds`. */
+export const leaseChunk = (ctx: Ctx, message: ChunkMessage, token: string): Promise<Lease> =>
+  ctx.db.call(
+    'chunk_lease',
+    {
+      p_job: message.jobId,
+      p_run: message.run,
+      p_index: message.chunk,
+      p_token: token,
+      p_seconds: leaseSeconds,
+    },
+    lease,
+  );
