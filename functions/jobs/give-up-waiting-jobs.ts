@@ -1,21 +1,12 @@
 import type { Ctx } from '../context.ts';
 import { failChunks } from '../processing/fail-chunks.ts';
-import { needsOf, openProviders } from '../processing/open-providers.ts';
-import {
-  gaveUpSentence,
-  isGivenUp,
-  type OpenProvider,
-  waitingFor,
-} from '../processing/waiting.pure.ts';
+import { readOpenProviders, waitingOf } from '../processing/open-providers.ts';
+import { gaveUpSentence, isGivenUp } from '../processing/waiting.pure.ts';
 
 /** So many in one run of the cron; the next run takes the rest. */
 const perRun = 200;
 
 type Running = { id: string; run: number; processor: string; started_at: string };
-
-/** Providers that nobody calls for now. */
-export const readOpenProviders = (ctx: Ctx): Promise<OpenProvider[]> =>
-  ctx.db.call('providers_open', {}, openProviders);
 
 /** Ends jobs that have waited for a provider as long as anybody is asked to. Gives how many. */
 export async function giveUpWaitingJobs(ctx: Ctx): Promise<number> {
@@ -28,7 +19,7 @@ export async function giveUpWaitingJobs(ctx: Ctx): Promise<number> {
   const patienceMs = ctx.config.providerPatienceMs;
   let count = 0;
   for (const { id: jobId, run, processor, started_at: startedAt } of jobs) {
-    const waiting = waitingFor(needsOf(ctx.config, processor), open);
+    const waiting = waitingOf(ctx.config, processor, open);
     const nowMs = ctx.now().getTime();
     if (!waiting || !isGivenUp(waiting, Date.parse(startedAt), nowMs, patienceMs)) continue;
     await failChunks(ctx, { jobId, run }, gaveUpSentence(waiting, patienceMs));

@@ -1,6 +1,6 @@
 import type { Ctx } from '../context.ts';
-import { needsOf } from '../processing/open-providers.ts';
-import { type OpenProvider, waitingFor } from '../processing/waiting.pure.ts';
+import { waitingOf } from '../processing/open-providers.ts';
+import type { OpenProvider } from '../processing/waiting.pure.ts';
 import { isoOfUs } from '../shared/time.pure.ts';
 import type { JobSummary, JobWaiting } from './job.pure.ts';
 
@@ -10,7 +10,7 @@ export function jobWaiting(
   { processor }: Pick<JobSummary, 'processor'>,
   open: readonly OpenProvider[],
 ): JobWaiting | null {
-  const waiting = waitingFor(needsOf(ctx.config, processor), open);
+  const waiting = waitingOf(ctx.config, processor, open);
   if (!waiting) return null;
   const { provider, reason, untilMs } = waiting;
   return { provider, reason, until: untilMs === undefined ? null : isoOfUs(untilMs * 1000) };

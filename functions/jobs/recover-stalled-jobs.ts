@@ -3,13 +3,11 @@ import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../context.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
 import { failChunks } from '../processing/fail-chunks.ts';
-import { needsOf } from '../processing/open-providers.ts';
+import { readOpenProviders, waitingOf } from '../processing/open-providers.ts';
 import { processors } from '../processing/processors.ts';
 import { chunkRef, laneKeyOf, publishAll } from '../processing/publish-chunks.ts';
-import { waitingFor } from '../processing/waiting.pure.ts';
 import { stopWork } from './cancel-job.ts';
 import { dispatchJob } from './dispatch-job.ts';
-import { readOpenProviders } from './give-up-waiting-jobs.ts';
 import { jobRow } from './job-row.ts';
 import { dispatchOf } from './job.pure.ts';
 
@@ -40,7 +38,7 @@ export async function recoverStalledJobs(ctx: Ctx): Promise<{ stalled: number }>
   const limits = {
     p_fruitless_leases: mostFruitlessLeases,
     p_limit: perRun,
-    p_waiting: [...processors.keys()].filter((name) => waitingFor(needsOf(ctx.config, name), open)),
+    p_waiting: [...processors.keys()].filter((name) => waitingOf(ctx.config, name, open)),
   };
   const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
   for (const one of found)

@@ -11,11 +11,11 @@ import { pendingRowsOf } from './chunk.pure.ts';
 import { ChunkCommits } from './commit-chunk.ts';
 import { createRowTools } from './create-row-tools.ts';
 import { leaseChunk, type Leased } from './lease-chunk.ts';
-import { needsOf } from './open-providers.ts';
+import { waitingOf } from './open-providers.ts';
 import { processRows } from './process-rows.ts';
 import { processors } from './processors.ts';
 import type { ChunkMessage } from './publish-chunks.ts';
-import { gaveUpSentence, isGivenUp, waitingFor } from './waiting.pure.ts';
+import { gaveUpSentence, isGivenUp } from './waiting.pure.ts';
 
 /**
  * Works one chunk: lease, rows, commit; two round trips to the database. Near its time limit it commits
@@ -50,7 +50,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
   const { message, token, connections, limits } = delivery;
   const { chunk, job, open } = leased;
   const commits = new ChunkCommits(ctx, message, token, leased);
-  const waiting = waitingFor(needsOf(ctx.config, job.processor), open);
+  const waiting = waitingOf(ctx.config, job.processor, open);
   const nowMs = ctx.now().getTime();
   const patienceMs = ctx.config.providerPatienceMs;
   if (waiting && isGivenUp(waiting, Date.parse(job.startedAt), nowMs, patienceMs))
