@@ -1,7 +1,7 @@
 import type { Ctx } from '../context.ts';
 import { waitingOf } from '../processing/open-providers.ts';
 import type { OpenProvider } from '../processing/waiting.pure.ts';
-import { isoOfUs } from '../shared/time.pure.ts';
+import { isoOfMs } from '../shared/time.pure.ts';
 import type { JobSummary, JobWaiting } from './job.pure.ts';
 
 /** Which provider a job that runs waits for, as the API shows it; null: none. */
@@ -13,5 +13,5 @@ export function jobWaiting(
   const waiting = waitingOf(ctx.config, processor, open);
   if (!waiting) return null;
   const { provider, reason, untilMs } = waiting;
-  return { provider, reason, until: untilMs === undefined ? null : isoOfUs(untilMs * 1000) };
+  return { provider, reason, until: isoOfMs(untilMs) };
 }

@@ -6,6 +6,7 @@ import { awayReasons, type Away } from '../providers/errors.pure.ts';
 import { publishProbe } from '../providers/probe-message.ts';
 import { probeProvider } from '../providers/probe.ts';
 import { rateKeyOf } from '../providers/rate-store.ts';
+import { isoOfMs } from '../shared/time.pure.ts';
 import { resumeLanes } from './pause-lane.ts';
 
 /** Longer than a probe takes: who has it is gone by then. */
@@ -56,13 +57,12 @@ async function probeOnce(ctx: Ctx, name: string, fetch?: SlotFetch): Promise<num
     return undefined;
   }
   const seconds = pauseSeconds(away.reason, ctx.now().getTime() - Date.parse(begun.openedAt));
-  const until = away.untilMs === undefined ? null : new Date(away.untilMs).toISOString();
   await ctx.db.call('provider_probe_failed', {
     p_name: name,
     p_reason: away.reason,
     p_detail: away.detail,
     p_seconds: seconds,
-    p_until: until,
+    p_until: isoOfMs(away.untilMs),
   });
   if (away.reason === 'refused' && begun.reason !== 'refused')
     await noticeRefusal(ctx, { provider: name, detail: away.detail });

@@ -1,5 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { noticeRefusal } from '../notices/refused-key.ts';
+import { isoOfMs } from '../shared/time.pure.ts';
 import { type Away, ProviderAway, RowPostponed } from './errors.pure.ts';
 import { publishProbe } from './probe-message.ts';
 
@@ -98,7 +99,7 @@ async function tellOthers(
       p_name: provider,
       p_reason: reason,
       p_detail: detail,
-      p_until: untilMs === undefined ? null : new Date(untilMs).toISOString(),
+      p_until: isoOfMs(untilMs),
     });
     if (!wasClosed) return;
     await publishProbe(ctx, provider);
