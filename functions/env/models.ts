@@ -1,7 +1,10 @@
 import * as z from 'zod';
 import { json, optional, positiveDecimal, required, url, withoutEndSlash } from './fields.ts';
 
-/** Whose rules a model's API keeps: parameters it refuses, what its limits count, what its headers mean. */
+/**
+ * Whose rules a provider keeps: parameters it refuses, what its limits count, what its headers mean; `plain`:
+ * nothing is known of these.
+ */
 export type Profile = 'openai' | 'groq' | 'plain';
 
 /** A model that can be asked; `name` is what breakers, limits and prices call it. */

@@ -1,13 +1,13 @@
 import type { Ctx } from '../context.ts';
-import type { ModelConfig } from '../env.ts';
+import type { ModelConfig, Profile } from '../env.ts';
 import { createConnectionLimiter } from '../providers/connection-limiter.ts';
-import type { LimitProfile, SetLimits } from '../providers/rate-limiter.ts';
+import type { SetLimits } from '../providers/rate-limiter.ts';
 import { createSharedRateLimiter } from '../providers/shared-rate-limiter.ts';
 import { createSharedRedis } from '../providers/shared-redis.ts';
 import { needsOf } from './open-providers.ts';
 
 /** A provider as its limiter knows it. */
-export type Limited = { provider: string; limits: SetLimits; profile: LimitProfile };
+export type Limited = { provider: string; limits: SetLimits; profile: Profile };
 
 export const limitedSearch = ({ search }: Ctx['config']): Limited => ({
   provider: 'search',

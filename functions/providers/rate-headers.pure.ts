@@ -1,4 +1,4 @@
-import type { LimitProfile } from './rate-limiter.ts';
+import type { Profile } from '../env.ts';
 
 /** One limit as an answer's headers tell it. */
 export type HeaderLimit = { limit: number; remaining: number; resetMs: number | undefined };
@@ -33,7 +33,7 @@ function limitOf(headers: Headers, unit: 'requests' | 'tokens'): HeaderLimit | u
  * per day and its tokens per minute; of others nothing is known. Sources:
  * developers.openai.com/api/docs/guides/rate-limits, console.groq.com/docs/rate-limits
  */
-export function readRateHeaders(profile: LimitProfile, headers: Headers): HeaderLimits {
+export function readRateHeaders(profile: Profile, headers: Headers): HeaderLimits {
   if (profile === 'plain') return {};
   const [requests, tokensPerMinute] = [limitOf(headers, 'requests'), limitOf(headers, 'tokens')];
   return profile === 'groq'

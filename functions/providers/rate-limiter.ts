@@ -1,3 +1,4 @@
+import type { Profile } from '../env.ts';
 import type { Deadline } from './deadline.ts';
 import type { SharedRedis } from './shared-redis.ts';
 
@@ -7,9 +8,6 @@ export type SetLimits = {
   requestsPerMinute?: number | undefined;
   tokensPerMinute?: number | undefined;
 };
-
-/** What its `x-ratelimit-*` headers mean and its token limit counts; `plain`: nothing is known of either. */
-export type LimitProfile = 'openai' | 'groq' | 'plain';
 
 /** Leave to make one call; only the limiter looks into it. Times are ms since 1970. */
 export type Turn = {
@@ -57,7 +55,7 @@ export type RateLimiterOptions = {
   /** `search`, or a model's name. */
   provider: string;
   limits: SetLimits;
-  profile: LimitProfile;
+  profile: Profile;
   /** Invocations that share what is set when Redis does not answer. */
   parallelInvocations: number;
   shared: SharedRedis;
