@@ -84,10 +84,3 @@ export function pause(waitMs: number, signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', stop, { once: true });
   });
 }
-
-/** Waits for a moment (ms since 1970) if it is to come; one after `startUntil` is `RowPostponed` at once. */
-export async function waitUntil(at: number, now: number, deadline: Deadline): Promise<void> {
-  if (at <= now) return;
-  if (at > deadline.startUntil) throw new RowPostponed(at - now);
-  await pause(at - now, deadline.signal);
-}

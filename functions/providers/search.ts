@@ -4,7 +4,7 @@ import type { ProviderCall } from './call-provider.ts';
 import { cleanText, oneLine } from '../shared/text.pure.ts';
 
 /** One try, from the moment it has its slot. */
-export const searchTimeoutMs = 12_000;
+const timeoutMs = 12_000;
 const longestSummary = 2000;
 const longestLine = 500;
 
@@ -53,7 +53,7 @@ export const searchWeb = (
       redirect: 'manual',
       signal: call.signal,
     },
-    searchTimeoutMs,
+    timeoutMs,
     async (response) => {
       await call.accept(response);
       return summarise(await readAnswer(response));
