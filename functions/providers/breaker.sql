@@ -53,7 +53,7 @@ begin
   end if;
 end $$;
 
--- Providers that nobody calls for now. → [{name, reason, detail, openedAt, until, probeDueMs}]
+-- Providers that nobody calls for now. → [{name, reason, detail, openedAt, until}]
 create function rowloom.providers_open() returns json
 language sql stable as $$
   select coalesce(json_agg(json_build_object('name', name, 'reason', reason, 'detail', detail,
