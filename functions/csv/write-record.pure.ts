@@ -1,29 +1,128 @@
 /**
- * A cell that a spreadsheet would run: formula starters, control characters that hide one, and their
+ * How a cell begins that a spreadsheet may run: formula starters, control characters that hide one, and their
  * full-width twins. Source: owasp.org/www-community/attacks/CSV_Injection
  */
-const formula = /^[=+\-@\t\r\n＝＋－＠]/;
+const starter = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** Signed numbers, percentages and phone numbers: digits and their punctuation cannot do anything. */
-const harmless = /^[+-][\d\s().,/:\u00a0-]*\d[\d\s().,/:\u00a0-]*(?:[eE][+-]?\d+)?\s*%?$/;
+/** Signs and strokes alone; a handle (`@name`) is told from a reference (`@A1`) by `reference`. */
+const signs = /^[+-][+\-–—−./ ]*$/;
+const handle = /^@[\p{L}\p{N}_.]+$/u;
+const reference = /(?:^@|\.)(?:[a-z]{1,3}\d{1,7}|r\d*c\d*)$/i;
 
-/** A number or a telephone number is no longer; the pattern takes time that grows with the square. */
+const blank = String.raw`[ \u00a0\u2007\u2009\u202f]`;
+
+/**
+ * A signed number with what people write around it: a currency before or after, a unit, an extension of a
+ * telephone number. No spreadsheet runs it: a word beside a number is a syntax error, and letters that touch
+ * digits (`R$5`, `EUR5`: references) are not among it, nor is `:` (`-1:30` is a range of rows).
+ */
+const number = new RegExp(
+  [
+    String.raw`^[+-](?:\/?[+-])?${blank}*`,
+    String.raw`(?:\p{Sc}${blank}*|\p{L}{1,3}[.\p{Sc}]?${blank}+(?=\p{Nd}))?`,
+    String.raw`(?=[(.]*\p{Nd})[\p{Nd}().,/'’\-–—− \u00a0\u2007\u2009\u202f]+`,
+    String.raw`(?:e[+-]?\d+)?`,
+    String.raw`(?:[%‰]|°?\p{L}{0,12}[.²³]?|\p{L}{0,3}\p{Sc}|`,
+    String.raw`(?:x|extn?\.?|extension|durchwahl|dw\.?|poste|anexo|ramal|interno?|int\.|доб\.?)${blank}*\d{1,8})$`,
+  ].join(''),
+  'iu',
+);
+
+/** What is harmless is no longer; the patterns take time that grows with the square. */
 const longestHarmless = 64;
 
-const needsQuotes = /[",\r\n]|^\s|\s$/;
+const isHarmless = (text: string): boolean =>
+  text.length <= longestHarmless &&
+  (signs.test(text) || number.test(text) || (handle.test(text) && !reference.test(text)));
+
+const mayRun = (text: string): boolean => starter.test(text) && !isHarmless(text);
 
 /** Puts `'` before what a spreadsheet would run. */
-export const neutralise = (cell: string): string =>
-  formula.test(cell) && !(cell.length <= longestHarmless && harmless.test(cell))
-    ? `'${cell}`
-    : cell;
+export const neutralise = (cell: string): string => (mayRun(cell) ? `'${cell}` : cell);
+
+const needsQuotesRaw = /[",\r\n]|^\s|\s$/;
+const needsQuotes = /[",;|\t\r\n]|^\s|\s$/;
+/** A control character that hides what comes behind it, after blanks and quotes. */
+const hidden = /^[ "]*\t/;
+const separators = /[;|\t\r\n]/;
+
+/** What readers split at that do not split at `,`; each splits at line ends too. */
+const otherReaders = [/[;\r\n]/, /[|\r\n]/, /[\t\r\n]/];
+
+/** A line within a text that begins with a sign is mostly a list's: marked is what calls, or names another sheet. */
+const runsInText = /^[=＝]|[\p{L}\p{N}_.]\(|!['"$\p{L}\p{N}]/u;
+/** What the next cell's quote would be an operand of. */
+const isUnfinished = /[-+*/^<>,&=]\s*$/;
+
+/**
+ * Guards a record against a reader that splits at `;`, `|` or TAB. Quotes in the middle of a line mean nothing to
+ * it, so where a piece of a cell may run, every cell is to be quoted: then the line is one cell to it, or the
+ * piece has a quote too many to be a formula. A piece that ends before the record does (it would be whole), or
+ * follows a place where such a reader takes a quote for a closing one, gets a `'` before it.
+ */
+function guardPieces(record: readonly string[]): { cells: string[]; isAtRisk: boolean } {
+  const marks = record.map(() => new Set<number>());
+  let isAtRisk = false;
+  for (const end of otherReaders) {
+    const last = record.findLastIndex((cell) => end.test(cell));
+    let isLoose = false;
+    for (const [c, cell] of record.slice(0, last + 1).entries()) {
+      let at = 0;
+      for (const piece of piecesOf(cell, end)) {
+        isAtRisk ||= piece.starts;
+        const isWhole = !piece.isLast || c < last;
+        if (piece.starts && (isLoose || (isWhole && piece.mayRun))) marks[c]?.add(at);
+        isLoose ||= piece.endsLoose;
+        at += piece.length + 1;
+      }
+    }
+  }
+  const cells = record.map((cell, c) => withMarks(cell, marks[c] ?? new Set()));
+  return { cells, isAtRisk };
+}
+
+/** The pieces of a cell between ends, as a reader has them that splits there whatever quotes say. */
+function* piecesOf(cell: string, end: RegExp) {
+  const pieces = cell.split(end);
+  let at = 0;
+  for (const [p, piece] of pieces.entries()) {
+    const isLast = p === pieces.length - 1;
+    const bare = piece.replace(/^[\s"]+/, '');
+    const isProse = p > 0 && /[\r\n]/.test(cell.charAt(at - 1)) && !runsInText.test(bare);
+    const trimmed = piece.trimEnd();
+    yield {
+      length: piece.length,
+      isLast,
+      /** Begins like what may run; of the last one nobody knows what comes of it. */
+      starts: p > 0 && (hidden.test(piece) || starter.test(bare) || (isLast && bare === '')),
+      mayRun: isLast ? !isProse || isUnfinished.test(bare) : !isProse && !isHarmless(bare),
+      // After the cell's own quote, or one in it, an end is one to readers that know quotes, too.
+      endsLoose: !isLast && (trimmed.endsWith('"') || (p === 0 && trimmed === '')),
+    };
+    at += piece.length + 1;
+  }
+}
+
+function withMarks(cell: string, places: ReadonlySet<number>): string {
+  let [text, from] = ['', 0];
+  for (const at of [...places].toSorted((a, b) => a - b)) {
+    text += `${cell.slice(from, at)}'`;
+    from = at;
+  }
+  return text + cell.slice(from);
+}
+
+const quoted = (cell: string): string => `"${cell.replaceAll('"', '""')}"`;
 
 /** One RFC 4180 record with its line end; `raw` leaves formulas as they are. */
-export function csvRecord(cells: readonly string[], raw = false): string {
-  const written = cells.map((cell) => {
-    const safe = raw ? cell : neutralise(cell);
-    return needsQuotes.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  });
+export function csvRecord(record: readonly string[], raw = false): string {
+  const neutral = raw ? record : record.map(neutralise);
+  const { cells, isAtRisk } =
+    !raw && neutral.some((cell) => separators.test(cell))
+      ? guardPieces(neutral)
+      : { cells: neutral, isAtRisk: false };
+  const needs = raw ? needsQuotesRaw : needsQuotes;
+  const written = cells.map((cell) => (isAtRisk || needs.test(cell) ? quoted(cell) : cell));
   // A lone empty cell must not read as a blank line.
   return `${written.length === 1 && written[0] === '' ? '""' : written.join(',')}\r\n`;
 }
