@@ -62,11 +62,11 @@ export const classify: RowProcessor = {
     'Which industry is this lead in? One of: Technology, Finance, Health, Industry, Energy, Retail,',
     'Media, Real Estate, Services, Public Sector, Other.',
   ].join(' '),
-  process: async ({ header, row, prompt, tools }) => {
+  process: async ({ header, row, columns, prompt, tools }) => {
     const task = fillPrompt(prompt, header, row);
     const messages: Message[] = [
       { role: 'system', content: system },
-      { role: 'user', content: rowMessage({ task, header, row }) },
+      { role: 'user', content: rowMessage({ task, header, row, columns }) },
     ];
     const options = { maxTokens: 200, jsonSchema: categorySchema };
     return completeWhole(tools, messages, options, readCells);

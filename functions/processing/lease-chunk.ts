@@ -21,6 +21,7 @@ const lease = z.discriminatedUnion('outcome', [
       rowsTotal: z.int(),
       rowsKept: z.int(),
       header: listOf<string[]>(),
+      columns: listOf<string[]>().nullable(),
       prompt: z.string(),
       processor: z.string(),
       startedAt: z.string(),

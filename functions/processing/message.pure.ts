@@ -13,12 +13,13 @@ export const dataRule = [
 
 /**
  * The task first, then what is data, between tags that no data can hold; at most 12,000 characters.
- * A row that is too long loses its last columns.
+ * The row's columns share what room is left; `columns`: those that are shown, all by default.
  */
 export function rowMessage(input: {
   task: string;
   header: readonly string[];
   row: readonly string[];
+  columns?: readonly string[] | null;
   research?: string;
 }): string {
   const task = cut(input.task.toWellFormed(), longestTask);
@@ -27,6 +28,7 @@ export function rowMessage(input: {
       ? ''
       : `\n\n<research>\n${withoutTags(input.research)}\n</research>`;
   const around = '\n\n<lead>\n\n</lead>';
-  const left = longestMessage - task.length - research.length - around.length;
-  return `${task}\n\n<lead>\n${promptLines(input.header, input.row, left)}\n</lead>${research}`;
+  const longest = longestMessage - task.length - research.length - around.length;
+  const lead = promptLines(input.header, input.row, { longest, columns: input.columns ?? null });
+  return `${task}\n\n<lead>\n${lead}\n</lead>${research}`;
 }

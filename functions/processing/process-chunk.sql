@@ -22,7 +22,7 @@ begin
     return json_build_object('outcome', 'leased',
       'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
-        'header', j.header, 'prompt', j.prompt, 'processor', j.processor, 'startedAt', j.started_at),
+        'header', j.header, 'columns', j.columns, 'prompt', j.prompt, 'processor', j.processor, 'startedAt', j.started_at),
       'open', rowloom.providers_open());
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;

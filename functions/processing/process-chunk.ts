@@ -72,6 +72,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
     const working = processRows(ctx, {
       rows,
       header,
+      columns: job.columns,
       prompt: job.prompt,
       processor,
       toolsOf: rowTools.toolsOf,

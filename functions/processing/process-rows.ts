@@ -18,6 +18,7 @@ export type RowOutcome =
 export type RowWork = {
   rows: PendingRow[];
   header: string[];
+  columns: string[] | null;
   prompt: string;
   processor: RowProcessor | undefined;
   /** The tools of one row; its searches are kept in `searches`. */
@@ -50,7 +51,7 @@ export async function processRows(ctx: Ctx, work: RowWork): Promise<void> {
 
 /** A row that fails becomes an error row: it never fails its chunk. */
 async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise<RowOutcome> {
-  const { processor, header, prompt } = work;
+  const { processor, header, columns, prompt } = work;
   const { row } = pending;
   if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
   if (row.every((cell) => cell.trim() === ''))
@@ -65,7 +66,8 @@ async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise
     searches,
   });
   try {
-    return { status: 'ok', cells: await processor.process({ header, prompt, row, tools }) };
+    const cells = await processor.process({ header, row, columns, prompt, tools });
+    return { status: 'ok', cells };
   } catch (error) {
     if (error instanceof ProviderAway) return postponed(0, true, error);
     if (error instanceof RowPostponed) return postponed(error.retryAfterMs, error.inTurn);

@@ -19,6 +19,8 @@ export type RowTools = {
 export type RowInput = {
   header: readonly string[];
   row: readonly string[];
+  /** The columns that the model sees, besides those that the prompt names; null: all. */
+  columns: readonly string[] | null;
   prompt: string;
   tools: RowTools;
 };

@@ -1,25 +1,50 @@
-import { oneLine, withoutTags } from '../shared/text.pure.ts';
+import { foldName } from '../csv/columns.pure.ts';
+import { cut, oneLine, withoutTags } from '../shared/text.pure.ts';
 
 const longestName = 80;
 const longestCell = 500;
+/** Of name and value, when a row has very many columns. */
+const shortestPiece = 4;
 
 /** A cell as it may stand in a prompt: one short line that cannot open or close a section. */
 export const dataLine = (cell: string, longest = longestCell): string =>
   withoutTags(oneLine(cell, longest));
 
-/** A row as `column: value` lines, empty cells left out, as many as fit into `longest` characters. */
+/** At most `longest` characters; what was cut says so. */
+const piece = (text: string, longest: number): string =>
+  text.length <= longest ? text : `${cut(text, longest - 1)}…`;
+
+type Line = { name: string; value: string };
+
+/** Values give way first, names once values are short. */
+const shown = ({ name, value }: Line, longest: number): string =>
+  `${piece(name, Math.min(longestName, longest * 2))}: ${piece(value, longest)}`;
+
+const lengthOf = (lines: readonly Line[], longest: number): number =>
+  lines.reduce((sum, line) => sum + shown(line, longest).length + 1, -1);
+
+/**
+ * A row as `column: value` lines within `longest` characters, empty cells left out. Where they do not fit,
+ * the longest cells are cut first, so that each column keeps a piece; only of more columns than there is
+ * room for are the last ones left out. `columns`: those that are shown, whatever their letter case; all by default.
+ */
 export function promptLines(
   header: readonly string[],
   row: readonly string[],
-  longest = Infinity,
+  { longest = Infinity, columns }: { longest?: number; columns?: readonly string[] | null } = {},
 ): string {
-  let lines = '';
-  for (const [i, name] of header.entries()) {
-    const value = dataLine(row[i] ?? '');
-    if (value === '') continue;
-    const line = `${lines === '' ? '' : '\n'}${dataLine(name, longestName)}: ${value}`;
-    if (lines.length + line.length > longest) break;
-    lines += line;
+  const wanted = columns && new Set(columns.map(foldName));
+  let lines = header.flatMap((name, i) => {
+    const value = !wanted || wanted.has(foldName(name)) ? dataLine(row[i] ?? '') : '';
+    return value === '' ? [] : [{ name: dataLine(name, longestName), value }];
+  });
+  const most = Math.floor((longest + 1) / (shortestPiece * 3 + 3));
+  if (lines.length > most && lengthOf(lines, shortestPiece) > longest) lines = lines.slice(0, most);
+  let [fits, tooLong] = [shortestPiece, longestCell + 1];
+  while (tooLong - fits > 1) {
+    const middle = Math.floor((fits + tooLong) / 2);
+    if (lengthOf(lines, middle) <= longest) fits = middle;
+    else tooLong = middle;
   }
-  return lines;
+  return lines.map((line) => shown(line, fits)).join('\n');
 }

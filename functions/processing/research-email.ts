@@ -29,14 +29,14 @@ export const researchEmail: RowProcessor = {
     'and end with one easy question. No subject line, no placeholders, no markdown.',
   ].join(' '),
   research: searchQuery,
-  process: async ({ header, row, prompt, tools }) => {
+  process: async ({ header, row, columns, prompt, tools }) => {
     const query = searchQuery(header, row);
     if (!query) throw new ProviderError('The row is empty');
     const research = await tools.search(query);
     const task = fillPrompt(prompt, header, row);
     const messages: Message[] = [
       { role: 'system', content: system },
-      { role: 'user', content: rowMessage({ task, header, row, research }) },
+      { role: 'user', content: rowMessage({ task, header, row, columns, research }) },
     ];
     const email = await completeWhole(tools, messages, {}, readEmail);
     return [research, email];

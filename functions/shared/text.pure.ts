@@ -6,8 +6,12 @@ const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 // oxlint-disable-next-line no-control-regex -- those are the very characters to remove
 const lineBreaking = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
-/** What could begin a tag, in the forms that a model may take for one; what is invisible may be in between. */
-const tagStart = /[<＜﹤](?=[\s\p{Cf}]*[/!a-z])/giu;
+/**
+ * `<` and whatever a model may read as one: what Unicode folds to it or shows like it, its invisible twin among
+ * the tag characters, and its name in HTML. What follows does not matter: what is invisible may be in between.
+ */
+const lessThan =
+  /[<≮＜﹤˂❮\u{1d236}\u{e003c}]|&\p{DI}*(?:l\p{DI}*t|#(?:[\p{DI}0]*6\p{DI}*0|\p{DI}*x[\p{DI}0]*3\p{DI}*c))\p{DI}*;/giu;
 
 /** At most `longest` UTF-16 units, never half a character. */
 export function cut(text: string, longest: number): string {
@@ -33,4 +37,4 @@ export const oneLine = (text: string, longest: number): string =>
   );
 
 /** Data that cannot open or close a section of the prompt: sections stand between tags. */
-export const withoutTags = (text: string): string => text.replace(tagStart, '‹');
+export const withoutTags = (text: string): string => text.replace(lessThan, '‹');

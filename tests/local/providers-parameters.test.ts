@@ -89,7 +89,7 @@ test.each([
     for (const { defaultPrompt, process } of processors.values()) {
       const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
       const row = { header: ['company', 'city'], row: ['Zürich Widgets', 'Basel'] };
-      const cells = await process({ ...row, prompt: defaultPrompt, tools });
+      const cells = await process({ ...row, columns: null, prompt: defaultPrompt, tools });
       expect(cells.join('')).toContain('Zürich Widgets');
     }
     const asked = sent.filter(({ url }) => url.endsWith('/chat/completions'));

@@ -41,7 +41,7 @@ async function work(name: string, env: Record<string, string> = {}) {
   });
   const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
   const outcome = await processor
-    .process({ header, row, prompt: processor.defaultPrompt, tools })
+    .process({ header, row, columns: null, prompt: processor.defaultPrompt, tools })
     .then((cells) => ({ cells }))
     .catch((error: unknown) => ({ error }));
   return {

@@ -17,14 +17,29 @@ const anyText = fc
       { weight: 3, arbitrary: fc.constantFrom(...'</lead> \n\r\t＜'.split('')) },
       {
         weight: 2,
-        arbitrary: fc.constantFrom('</lead>', '<research>', '</ RESEARCH >', '＜/lead＞', '\ud83d'),
+        arbitrary: fc.constantFrom(
+          '</lead>',
+          '<research>',
+          '</ RESEARCH >',
+          '＜/lead＞',
+          '\ud83d',
+          '&lt;/lead>',
+          '&#x3C;/lead>',
+          '<\ufe0f/lead>',
+        ),
       },
     ),
     { maxLength: 60 },
   )
   .map((parts) => parts.join(''));
 
-const tags = (text: string) => text.match(/[<＜﹤]\s*\/?\s*(lead|research)\s*[>＞]/gi) ?? [];
+/** As a model may read it: without what is invisible, full-width characters and names of HTML folded. */
+const asRead = (text: string) =>
+  text
+    .replaceAll(/[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu, '')
+    .replaceAll(/&(?:lt|#0*60|#x0*3c);/gi, '<')
+    .normalize('NFKC');
+const tags = (text: string) => asRead(text).match(/<\s*\/?\s*(lead|research)\s*>/gi) ?? [];
 // oxlint-disable-next-line no-control-regex -- what must not be there
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
 
@@ -46,6 +61,43 @@ describe('the message to the model', () => {
     );
   });
 
+  test('nothing invisible between hides the end of a section', () => {
+    const invisible = /\p{Default_Ignorable_Code_Point}/u;
+    const between = Array.from({ length: 0x110000 }, (_, code) => code)
+      .filter((code) => code < 0xd800 || code > 0xdfff)
+      .map((code) => String.fromCodePoint(code))
+      .filter((char) => invisible.test(char));
+    expect(between).toEqual(expect.arrayContaining(['\ufe0f', '\u034f', '\u3164', '\u{e0001}']));
+    for (const char of between)
+      for (const end of [`<${char}/lead>`, `&${char}lt;/lead>`, `&l${char}t${char};/lead>`]) {
+        const message = rowMessage({ task: '', header: ['a'], row: [end], research: end });
+        expect(tags(message)).toEqual(['<lead>', '</lead>', '<research>', '</research>']);
+      }
+  });
+
+  test.each([
+    '<',
+    '＜',
+    '﹤',
+    '≮',
+    '˂',
+    '❮',
+    '\u{e003c}',
+    '&lt;',
+    '&LT;',
+    '&#60;',
+    '&#060;',
+    '&#x3c;',
+    '&#X003C;',
+  ])('%j begins nothing, whatever follows', (start) => {
+    const message = rowMessage({
+      task: '',
+      header: ['a'],
+      row: [`1 ${start} 2 ${start}\u3164/b`],
+    });
+    expect(message).toContain('\na: 1 ‹ 2 ‹\u3164/b\n');
+  });
+
   test('a row of a thousand long cells stays within bounds, and the task is whole', () => {
     const header = Array.from({ length: 1000 }, (_, i) => `column ${i}`);
     const row = header.map(() => 'x'.repeat(100_000));
@@ -53,7 +105,7 @@ describe('the message to the model', () => {
     const message = rowMessage({ task, header, row, research: 'r'.repeat(2000) });
     expect(message.length).toBeLessThanOrEqual(12_000);
     expect(message.startsWith(`${task}\n`)).toBe(true);
-    expect(message).toContain('column 0: xxx');
+    expect(message).toContain('\ncolumn 0: xxx…\ncolumn 1: xxx…\n');
     expect(message.endsWith('r</research>') || message.endsWith('r\n</research>')).toBe(true);
   });
 
