@@ -2,7 +2,7 @@ import type { Ctx } from '../context.ts';
 import type { ModelConfig } from '../env.ts';
 import { callProvider } from '../providers/call-provider.ts';
 import { costMicros } from '../providers/prices.pure.ts';
-import { createResearchCache } from '../providers/research-cache.ts';
+import { createResearchCache, type JobOfUser } from '../providers/research-cache.ts';
 import { createResearch, type Research } from '../providers/research.ts';
 import { searchWeb } from '../providers/search.ts';
 import { createSharedRedis } from '../providers/shared-redis.ts';
@@ -33,6 +33,8 @@ export type RowToolbox = {
   prepare: (queries: Research[]) => Promise<void>;
   /** Stores what research is not stored yet. Never throws. */
   finish: () => Promise<void>;
+  /** Takes back what research was stored: the job is no more. Never throws. */
+  takeBack: () => Promise<void>;
   /** What was used since it was last asked. */
   takeUsage: () => Usage;
 };
@@ -41,7 +43,7 @@ export type RowToolbox = {
  * What the rows of one invocation share: the providers with their limits and breakers, and the research
  * cache. Everything that waits for headers takes one of its connections; everything works without Redis.
  */
-export function createRowTools(ctx: Ctx, invocation: Invocation): RowToolbox {
+export function createRowTools(ctx: Ctx, invocation: Invocation, of: JobOfUser): RowToolbox {
   const { config } = ctx;
   const { connections, deadline } = invocation;
   const now = () => ctx.now().getTime();
@@ -53,7 +55,7 @@ export function createRowTools(ctx: Ctx, invocation: Invocation): RowToolbox {
 
   const searching = providerOf('Search', limitedSearch(config));
   const research = createResearch({
-    cache: createResearchCache(shared),
+    cache: createResearchCache(shared, of),
     deadline,
     now,
     search: (text) =>
@@ -85,6 +87,7 @@ export function createRowTools(ctx: Ctx, invocation: Invocation): RowToolbox {
     }),
     prepare: research.prepare,
     finish: research.finish,
+    takeBack: research.takeBack,
     takeUsage: () => {
       const counts = research.counts();
       const searches = counts.searches - counted.searches;

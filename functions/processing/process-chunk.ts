@@ -58,11 +58,8 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
   if (waiting) return commits.putBack(waiting.providers);
 
   const deadline = createDeadline(nowMs, limits);
-  const rowTools = createRowTools(ctx, {
-    connections,
-    deadline,
-    open,
-  });
+  const of = { userId: job.userId, jobId: message.jobId };
+  const rowTools = createRowTools(ctx, { connections, deadline, open }, of);
   const processor = processors.get(job.processor);
   const header = columnNames(job.header);
   const rows = pendingRowsOf(chunk.rows, chunk.results, message.run);
@@ -80,7 +77,10 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
       onRow: commits.row,
     });
     while (await deadline.isToCommit(working)) if (!(await commits.checkpoint())) deadline.stop();
-    return await commits.end();
+    const ended = await commits.end();
+    // What came after its user had deleted it would outlive it.
+    if (ended.outcome === 'gone') await rowTools.takeBack();
+    return ended;
   } finally {
     // Nobody hears of what would still be asked for.
     deadline.stop();

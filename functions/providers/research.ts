@@ -1,11 +1,17 @@
 import { pause, type Deadline } from './deadline.ts';
-import { queryName, type ResearchCache } from './research-cache.ts';
+import {
+  type EntryName,
+  entryName,
+  queryName,
+  type ResearchCache,
+  type Shared,
+} from './research-cache.ts';
 
 /** One search of the web. */
 export type Research = {
   text: string;
-  /** About a company or its site: the summary may be kept and shared. A person's is not. */
-  cacheable: boolean;
+  /** Who may share the summary: all users, of what is surely a company; the user's own rows; a person's only its chunk. */
+  scope: Shared | 'none';
 };
 
 /** Summaries are stored together that come within this time: each call is one of the six connections. */
@@ -31,14 +37,14 @@ type Answer = { summary: string; isPaid: boolean };
 export function createResearch({ cache, deadline, now, search }: ResearchOptions) {
   const answers = new Map<string, Promise<Answer>>();
   const counts = { searches: 0, cached: 0 };
-  let shared: string[] = [];
-  let known = new Map<string, string>();
+  let shared = new Set<EntryName>();
+  let known = new Map<EntryName, string>();
 
   const claim = inBatches(cache.claim);
   const keeper = createKeeper(cache);
 
   /** Undefined: it is for this invocation to search. */
-  const foundByAnother = async (name: string): Promise<string | undefined> => {
+  const foundByAnother = async (name: EntryName): Promise<string | undefined> => {
     for (let looks = 0; ; looks += 1) {
       const found = await claim(name);
       if (typeof found === 'object') return found.summary;
@@ -48,8 +54,10 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
       await pause(waitMs, deadline.signal);
     }
   };
-  const answer = async (name: string, { text, cacheable }: Research): Promise<Answer> => {
-    if (!cacheable || !shared.includes(name)) return { summary: await search(text), isPaid: true };
+  const answer = async (query: Research): Promise<Answer> => {
+    const { text } = query;
+    const name = sharedName(query);
+    if (!name || !shared.has(name)) return { summary: await search(text), isPaid: true };
     const found = known.get(name) ?? (await foundByAnother(name));
     if (found !== undefined) return { summary: found, isPaid: false };
     const summary = await search(text);
@@ -59,15 +67,15 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
 
   return {
     prepare: async (queries: Research[]): Promise<void> => {
-      const names = queries.filter(({ cacheable }) => cacheable).map(({ text }) => queryName(text));
-      shared = [...new Set(names)];
-      known = await cache.read(shared);
+      shared = new Set(queries.flatMap((query) => sharedName(query) ?? []));
+      known = await cache.read([...shared]);
     },
     /** Throws what `search` throws, or `RowPostponed`: the same to all rows that share the search. */
     search: async (query: Research): Promise<string> => {
-      const name = nameOf(query);
+      // A person may be called like a company: the blank in front keeps them apart.
+      const name = sharedName(query) ?? ` ${queryName(query.text)}`;
       const begun = answers.get(name);
-      const promise = begun ?? answer(name, query);
+      const promise = begun ?? answer(query);
       answers.set(name, promise);
       const { summary, isPaid } = await promise;
       counts[isPaid && !begun ? 'searches' : 'cached'] += 1;
@@ -75,18 +83,22 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
     },
     /** Stores what is not stored yet. Never throws. */
     finish: keeper.flush,
+    /** Takes back what was stored: the job is no more. Never throws. */
+    takeBack: async (): Promise<void> => {
+      await keeper.flush();
+      await cache.takeBack();
+    },
     /** Rows that were answered by a search of their own, and those by one that was made already. */
     counts: (): { searches: number; cached: number } => ({ ...counts }),
   };
 }
 
-/** A person may be called like a company: the blank in front keeps them apart. */
-const nameOf = ({ text, cacheable }: Research): string =>
-  `${cacheable ? '' : ' '}${queryName(text)}`;
+const sharedName = ({ text, scope }: Research): EntryName | undefined =>
+  scope === 'none' ? undefined : entryName(text, scope);
 
 /** Stores summaries in the background, a few at once. Never throws. */
 function createKeeper(cache: ResearchCache) {
-  let unkept = new Map<string, string>();
+  let unkept = new Map<EntryName, string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let keeping = Promise.resolve();
   const flush = (): Promise<void> => {
@@ -97,7 +109,7 @@ function createKeeper(cache: ResearchCache) {
     return keeping;
   };
   return {
-    keep: (name: string, summary: string): void => {
+    keep: (name: EntryName, summary: string): void => {
       unkept.set(name, summary);
       timer ??= setTimeout(() => void flush(), keepWithinMs);
     },
@@ -106,10 +118,10 @@ function createKeeper(cache: ResearchCache) {
 }
 
 /** One call for all that are asked for at once. */
-function inBatches<T>(call: (names: string[]) => Promise<Map<string, T>>) {
-  let batch: string[] = [];
-  let answers: Promise<Map<string, T>> | undefined;
-  return async (name: string): Promise<T | undefined> => {
+function inBatches<N, T>(call: (names: N[]) => Promise<Map<N, T>>) {
+  let batch: N[] = [];
+  let answers: Promise<Map<N, T>> | undefined;
+  return async (name: N): Promise<T | undefined> => {
     batch.push(name);
     answers ??= new Promise((resolve) => setTimeout(resolve, 0)).then(() => {
       const names = batch;

@@ -16,7 +16,7 @@ export type SharedRedis = {
 
 export function createSharedRedis(
   ctx: Pick<Ctx, 'redis' | 'log'>,
-  connections: ConnectionLimiter,
+  connections: Pick<ConnectionLimiter, 'run'>,
 ): SharedRedis {
   let off = false;
   const ask = async <T>(

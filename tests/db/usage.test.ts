@@ -172,6 +172,7 @@ describe('what was used counts once, and always', () => {
         throw new Error('no row is worked here');
       },
       prepare: async () => {},
+      takeBack: async () => {},
       finish: async () => {},
       takeUsage: () => usages.shift() ?? nothing,
     };

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ProviderError } from '../../functions/providers/errors.pure.ts';
-import { createResearch } from '../../functions/providers/research.ts';
-import { createResearchCache } from '../../functions/providers/research-cache.ts';
+import { createResearch, type Research } from '../../functions/providers/research.ts';
+import {
+  createResearchCache,
+  entryName,
+  forgetResearch,
+} from '../../functions/providers/research-cache.ts';
 import { createSharedRedis } from '../../functions/providers/shared-redis.ts';
 import { sha256 } from '../../functions/shared/hash.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
@@ -10,8 +14,13 @@ import { startRedis, type Redis } from '../../local/redis/index.ts';
 import { deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
 import { quiet } from './providers-client.ts';
 
-const company = (text: string) => ({ text, cacheable: true });
-const person = (text: string) => ({ text, cacheable: false });
+const company = (text: string): Research => ({ text, scope: 'company' });
+const perhaps = (text: string): Research => ({ text, scope: 'user' });
+const person = (text: string): Research => ({ text, scope: 'none' });
+
+const ada = { userId: 'ada', jobId: "ada's job" };
+const adasNext = { userId: 'ada', jobId: "ada's next job" };
+const bob = { userId: 'bob', jobId: "bob's job" };
 
 describe('research is shared', () => {
   let redis: Redis;
@@ -38,9 +47,9 @@ describe('research is shared', () => {
       LLM_BASE_URL: providers.llmUrl,
       ...env,
     });
-  const invocation = (startMs = 20_000, env: Record<string, string> = {}) => {
+  const invocation = (startMs = 20_000, env: Record<string, string> = {}, of = ada) => {
     const given = ctx(env);
-    const toolbox = rowToolsIn(given, createConnectionLimiter(), deadlineIn(startMs));
+    const toolbox = rowToolsIn(given, createConnectionLimiter(), deadlineIn(startMs), of);
     return { ...toolbox.tools, ...toolbox, lines: given.lines };
   };
   const searches = () => providers.stats().search.requests;
@@ -50,8 +59,9 @@ describe('research is shared', () => {
   };
 
   const sharedRedis = () => createSharedRedis(ctx(), createConnectionLimiter());
-  const keyOf = async (name: string) => `rowloom:research:2:${await sha256(name)}`;
-  const waitForClaim = () => vi.waitUntil(async () => (await ctx().redis.dbsize()) > 0);
+  const keyOf = async (name: string) => `rowloom:research:3:c:${await sha256(`company ${name}`)}`;
+  const claims = () => ctx().redis.keys('rowloom:research:*:c:*');
+  const waitForClaim = () => vi.waitUntil(async () => (await claims()).length > 0);
 
   /** A chunk as an invocation works it: all rows at once. */
   const work = async (names: string[], env: Record<string, string> = {}) => {
@@ -100,10 +110,11 @@ describe('research is shared', () => {
       await work();
       return (await redisCommands()) - before;
     };
-    // One for all; a claim for each, and a look at what the others have; the summaries. The limiter may look too.
+    // One for all, and the job's list with its expiry; a claim for each, and a look at what the others have; the
+    // summaries. The limiter may look too.
     const first = await commandsOf(() => work(names));
-    expect(first - (1 + (20 + 1) + 20)).toBeLessThanOrEqual(2);
-    expect(await commandsOf(() => work(names))).toBe(1);
+    expect(first - (3 + (20 + 1) + 20)).toBeLessThanOrEqual(2);
+    expect(await commandsOf(() => work(names))).toBe(3);
     expect(searches()).toBe(20);
 
     const people = invocation();
@@ -113,15 +124,15 @@ describe('research is shared', () => {
       await people.finish();
     };
     expect(await commandsOf(searchPeople)).toBeLessThanOrEqual(2);
-    expect((await ctx().redis.keys('rowloom:research:*')).length).toBe(20);
+    expect((await ctx().redis.keys('rowloom:research:*:[cu]:*')).length).toBe(20);
     expect(searches()).toBe(21);
   });
 
   test('a key tells nothing of the cell; a summary is kept for a day', async () => {
     await work(['Very Secret Company']);
     const { redis: client } = ctx();
-    const keys = await client.keys('rowloom:research:*');
-    expect(keys).toEqual([expect.stringMatching(/^rowloom:research:2:[0-9a-f]{64}$/)]);
+    const keys = await client.keys('rowloom:research:*:c:*');
+    expect(keys).toEqual([expect.stringMatching(/^rowloom:research:3:c:[0-9a-f]{64}$/)]);
     const left = await client.ttl(keys[0] ?? '');
     expect(left).toBeGreaterThan(86_000);
     expect(left).toBeLessThanOrEqual(86_400);
@@ -191,7 +202,7 @@ describe('research is shared', () => {
     await work(['A']);
     const searched: string[] = [];
     const research = createResearch({
-      cache: createResearchCache(sharedRedis()),
+      cache: createResearchCache(sharedRedis(), ada),
       deadline: deadlineIn(20_000),
       now: Date.now,
       search: async (text) => {
@@ -206,5 +217,65 @@ describe('research is shared', () => {
     await research.finish();
     expect(searched).toEqual(['B', 'B']);
     expect(research.counts()).toEqual({ searches: 2, cached: 2 });
+  });
+
+  /** Whether each is known before its chunk asks anybody. */
+  const search = async (of: typeof ada, ...queries: Research[]) => {
+    const before = searches();
+    const { prepare, search, finish } = invocation(20_000, {}, of);
+    await prepare(queries);
+    for (const query of queries) await search(query);
+    await finish();
+    return searches() - before;
+  };
+  const forget = (of: typeof ada) =>
+    forgetResearch(sharedRedis(), of, new AbortController().signal);
+
+  test('a company is shared by all users, what may be a person by the jobs of one', async () => {
+    const asked = [company('ACME GmbH'), perhaps('Jane Roe'), person('Jim')];
+    expect(await search(ada, ...asked)).toBe(3);
+    expect(await search(adasNext, ...asked)).toBe(1);
+    expect(await search(bob, ...asked)).toBe(2);
+    expect(await search(bob, company('user ada jane roe'), company('jane roe'))).toBe(2);
+  });
+
+  test('a deletion takes what only its user asked for, and nothing that is of others', async () => {
+    await search(ada, company('ACME GmbH'), company('Only Ada Inc'), perhaps('Jane Roe'));
+    await search(bob, company('ACME GmbH'), perhaps('Jane Roe'), company("Bob's Ltd"));
+    await search(ada, company("Bob's Ltd"));
+    const ttl = () => keyOf('acme gmbh').then((key) => ctx().redis.ttl(key));
+    expect(await ttl()).toBeGreaterThan(86_000);
+    await forget(ada);
+    expect(await ctx().redis.keys('*:job:*')).toEqual(["rowloom:research:3:job:bob's job"]);
+    expect(await search(bob, company('ACME GmbH'), perhaps('Jane Roe'))).toBe(0);
+    expect(await search(bob, company("Bob's Ltd"))).toBe(0);
+    expect(await search(ada, company('Only Ada Inc'), perhaps('Jane Roe'))).toBe(2);
+  });
+
+  test('a deletion takes a thousand entries in pages, and none without Redis', async () => {
+    const names = Array.from({ length: 1000 }, (_, i) => company(`Company ${i}`));
+    const cache = createResearchCache(sharedRedis(), ada);
+    const entries = names.map(({ text }) => entryName(text, 'company'));
+    await cache.read(entries);
+    await cache.keep(new Map(entries.map((entry) => [entry, 'found'])));
+    expect(await ctx().redis.dbsize()).toBe(1001);
+    redis.faults.add({ kind: 'status', status: 500, times: 2 });
+    await forget(ada);
+    redis.faults.clear();
+    expect(await ctx().redis.dbsize()).toBe(1001);
+    const before = await redisCommands();
+    await forget(ada);
+    expect(await ctx().redis.dbsize()).toBe(0);
+    expect((await redisCommands()) - before).toBeLessThanOrEqual(3 * 5 + 3);
+  });
+
+  test('what a chunk stored after its job was deleted is taken back', async () => {
+    const { prepare, search, takeBack } = invocation(20_000, {}, ada);
+    await prepare([company('ACME GmbH'), perhaps('Jane Roe')]);
+    await search(company('ACME GmbH'));
+    await forget(ada);
+    await search(perhaps('Jane Roe'));
+    await takeBack();
+    expect(await ctx().redis.keys('rowloom:research:*:[cu]:*')).toEqual([]);
   });
 });

@@ -39,8 +39,13 @@ export function deadlineIn(
 }
 
 /** The tools of one row of an invocation, and what goes with them. */
-export function rowToolsIn(ctx: Ctx, connections: ConnectionLimiter, deadline: RunningDeadline) {
-  const toolbox = createRowTools(ctx, { connections, deadline, open: [] });
+export function rowToolsIn(
+  ctx: Ctx,
+  connections: ConnectionLimiter,
+  deadline: RunningDeadline,
+  of = { userId: 'a user', jobId: 'a job' },
+) {
+  const toolbox = createRowTools(ctx, { connections, deadline, open: [] }, of);
   return { ...toolbox, tools: toolbox.toolsOf(new Map()) };
 }
 

@@ -71,7 +71,7 @@ function rig(answer: Answer, { startMs = 20_000, stopMs = 28_000 }: Times = {}, 
   return { search: tools.search, complete, calls, probes, opened, published, deadline, ctx };
 }
 
-const acme = { text: 'ACME', cacheable: true };
+const acme = { text: 'ACME', scope: 'company' } as const;
 const asked = [{ role: 'user' as const, content: 'Hi' }];
 
 /** What came of it, and after how many ms, with the clock run on until it is there. */
@@ -159,7 +159,7 @@ describe('a provider that is away', () => {
 
   test('is found out by a probe, opened for everybody, and fails no row', async () => {
     const { search, calls, probes, opened, published } = rig(down, {}, down);
-    const rows = Array.from({ length: 20 }, (_, i) => search({ text: `c${i}`, cacheable: true }));
+    const rows = Array.from({ length: 20 }, (_, i) => search({ text: `c${i}`, scope: 'company' }));
     const { value } = await outcomeOf(Promise.allSettled(rows));
     for (const row of value ?? [])
       expect(row).toMatchObject({
@@ -182,7 +182,7 @@ describe('a provider that is away', () => {
       return found();
     };
     const { search } = rig(slow, {}, down);
-    const before = search({ text: 'Anvils', cacheable: true });
+    const before = search({ text: 'Anvils', scope: 'company' });
     const { error } = await outcomeOf(search(acme));
     expect(await before).toBe('ACME: makes anvils');
     expect(error).toMatchObject({ provider: 'search', reason: 'unavailable' });
@@ -194,7 +194,7 @@ describe('a provider that is away', () => {
     const { search } = rig(failsWith(503), {}, probed);
     expect((await outcomeOf(search(acme))).error).toBeInstanceOf(ProviderError);
     isDown = true;
-    const { error } = await outcomeOf(search({ text: 'Anvils', cacheable: true }));
+    const { error } = await outcomeOf(search({ text: 'Anvils', scope: 'company' }));
     expect(error).toMatchObject({ provider: 'search', reason: 'unavailable' });
   });
 
@@ -256,10 +256,10 @@ describe('a provider that is away', () => {
       return failsWith(400)();
     };
     const { search, probes } = rig((call) => (call === 1 ? slowly() : found()));
-    const row = search({ text: 'ACME', cacheable: false });
+    const row = search({ text: 'ACME', scope: 'none' });
     row.catch(() => undefined);
     await vi.advanceTimersByTimeAsync(200);
-    await outcomeOf(search({ text: 'Anvils', cacheable: false }));
+    await outcomeOf(search({ text: 'Anvils', scope: 'none' }));
     expect((await outcomeOf(row)).error).toMatchObject({ message: 'Search answered 400' });
     expect(probes).toEqual([]);
   });

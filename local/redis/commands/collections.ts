@@ -1,5 +1,15 @@
 import type { Keyspace } from '../keyspace.ts';
-import { type Definitions, everyKey, pairs, reading, type Run, writing } from './definition.ts';
+import { ReplyError } from '../reply.ts';
+import {
+  type Definitions,
+  everyKey,
+  pairs,
+  parseInt64,
+  reading,
+  type Run,
+  syntaxError,
+  writing,
+} from './definition.ts';
 
 const hash = (db: Keyspace, key: string) => db.read(key, 'hash') ?? new Map<string, string>();
 const set = (db: Keyspace, key: string) => db.read(key, 'set') ?? new Set<string>();
@@ -44,11 +54,22 @@ const store =
     return db.put(target, 'set', new Set(result)).size;
   };
 
-/** Those of the deny list of `@upstash/ratelimit`. https://redis.io/docs/latest/commands/?group=set */
+/** Those of the deny list of `@upstash/ratelimit`, and of a job's research. https://redis.io/docs/latest/commands/?group=set */
 export const setCommands: Definitions = {
   SADD: writing(-3, (db, key: string, ...members) => {
     const all = db.open(key, 'set');
     return growth(all, () => members.forEach((member) => all.add(member)));
+  }),
+  /** Redis takes members at random, this the oldest: nobody may rely on either. */
+  SPOP: writing(-2, (db, key: string, count?: string, ...more) => {
+    if (more.length > 0) throw syntaxError();
+    const problem = 'ERR value is out of range, must be positive';
+    const most = count === undefined ? 1 : Number(parseInt64(count, problem));
+    if (most < 0) throw new ReplyError(problem);
+    const all = set(db, key);
+    const popped = [...all].slice(0, most);
+    for (const member of popped) all.delete(member);
+    return count === undefined ? (popped[0] ?? null) : popped;
   }),
   SMISMEMBER: reading(-3, (db, key: string, ...members) => {
     const all = set(db, key);
