@@ -42,12 +42,19 @@ export const neutralise = (cell: string): string => (mayRun(cell) ? `'${cell}` :
 
 const needsQuotesRaw = /[",\r\n]|^\s|\s$/;
 const needsQuotes = /[",;|\t\r\n]|^\s|\s$/;
-/** A control character that hides what comes behind it, after blanks and quotes. */
-const hidden = /^[ "]*\t/;
+/** How a piece begins that may run, after blanks and quotes; a TAB among these is a beginning of its own. */
+const pieceStarter = /^[ "]*\t|^[\s"]*[=+\-@＝＋－＠]/;
+const blankPiece = /^[\s"]*$/;
 const separators = /[;|\t\r\n]/;
 
-/** What readers split at that do not split at `,`; each splits at line ends too. */
-const otherReaders = [/[;\r\n]/, /[|\r\n]/, /[\t\r\n]/];
+/** What readers split at that do not split at `,`; each splits at line ends, too. */
+const otherReaders = [
+  { own: /;/, end: /[;\r\n]/ },
+  { own: /\|/, end: /[|\r\n]/ },
+  { own: /\t/, end: /[\t\r\n]/ },
+  // All those whose delimiter the record does not hold.
+  { own: /[\r\n]/, end: /[\r\n]/ },
+];
 
 /** A line within a text that begins with a sign is mostly a list's: marked is what calls, or names another sheet. */
 const runsInText = /^[=＝]|[\p{L}\p{N}_.]\(|!['"$\p{L}\p{N}]/u;
@@ -63,16 +70,24 @@ const isUnfinished = /[-+*/^<>,&=]\s*$/;
 function guardPieces(record: readonly string[]): { cells: string[]; isAtRisk: boolean } {
   const marks = record.map(() => new Set<number>());
   let isAtRisk = false;
-  for (const end of otherReaders) {
+  for (const { own, end } of otherReaders) {
+    if (!record.some((cell) => own.test(cell))) continue;
     const last = record.findLastIndex((cell) => end.test(cell));
     let isLoose = false;
     for (const [c, cell] of record.slice(0, last + 1).entries()) {
+      if (!end.test(cell)) continue;
+      const pieces = cell.split(end);
       let at = 0;
-      for (const piece of piecesOf(cell, end)) {
-        isAtRisk ||= piece.starts;
-        const isWhole = !piece.isLast || c < last;
-        if (piece.starts && (isLoose || (isWhole && piece.mayRun))) marks[c]?.add(at);
-        isLoose ||= piece.endsLoose;
+      for (const [p, piece] of pieces.entries()) {
+        const isLast = p === pieces.length - 1;
+        // What follows the last piece is not known: how it begins must do.
+        if (p > 0 && (pieceStarter.test(piece) || (isLast && blankPiece.test(piece)))) {
+          isAtRisk = true;
+          const isLine = /[\r\n]/.test(cell.charAt(at - 1));
+          if (isLoose || ((!isLast || c < last) && mayRunThere(piece, { isLine, isLast })))
+            marks[c]?.add(at);
+        }
+        if (!isLast && !(piece === '' && p > 0)) isLoose ||= endsLoose(piece, p === 0);
         at += piece.length + 1;
       }
     }
@@ -81,26 +96,16 @@ function guardPieces(record: readonly string[]): { cells: string[]; isAtRisk: bo
   return { cells, isAtRisk };
 }
 
-/** The pieces of a cell between ends, as a reader has them that splits there whatever quotes say. */
-function* piecesOf(cell: string, end: RegExp) {
-  const pieces = cell.split(end);
-  let at = 0;
-  for (const [p, piece] of pieces.entries()) {
-    const isLast = p === pieces.length - 1;
-    const bare = piece.replace(/^[\s"]+/, '');
-    const isProse = p > 0 && /[\r\n]/.test(cell.charAt(at - 1)) && !runsInText.test(bare);
-    const trimmed = piece.trimEnd();
-    yield {
-      length: piece.length,
-      isLast,
-      /** Begins like what may run; of the last one nobody knows what comes of it. */
-      starts: p > 0 && (hidden.test(piece) || starter.test(bare) || (isLast && bare === '')),
-      mayRun: isLast ? !isProse || isUnfinished.test(bare) : !isProse && !isHarmless(bare),
-      // After the cell's own quote, or one in it, an end is one to readers that know quotes, too.
-      endsLoose: !isLast && (trimmed.endsWith('"') || (p === 0 && trimmed === '')),
-    };
-    at += piece.length + 1;
-  }
+function mayRunThere(piece: string, { isLine, isLast }: { isLine: boolean; isLast: boolean }) {
+  const bare = piece.replace(/^[\s"]+/, '');
+  const isProse = isLine && !runsInText.test(bare);
+  return isLast ? !isProse || isUnfinished.test(bare) : !isProse && !isHarmless(bare);
+}
+
+/** After the cell's own quote, or one in it, an end is one to readers that know quotes, too. */
+function endsLoose(piece: string, isFirst: boolean): boolean {
+  const trimmed = piece.trimEnd();
+  return trimmed.endsWith('"') || (isFirst && trimmed === '');
 }
 
 function withMarks(cell: string, places: ReadonlySet<number>): string {
