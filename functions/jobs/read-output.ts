@@ -3,7 +3,7 @@ import type { jobChunks } from '../../schema.ts';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { streamText } from '../csv/stream-text.ts';
-import { csvRecord } from '../csv/write-record.pure.ts';
+import { csvRecord, guardText } from '../csv/write-record.pure.ts';
 import { isFinal, type StoredResult, type StoredResults } from '../processing/chunk.pure.ts';
 import { processors } from '../processing/processors.ts';
 import type { JobRow } from './job-row.ts';
@@ -136,7 +136,7 @@ const padded = (row: string[], columns: number): string[] =>
 
 const resultCells = (result: StoredResult | null | undefined, format: RecordFormat): string[] =>
   result?.status === 'ok'
-    ? [...result.cells, 'ok', '']
+    ? [...(format.raw ? result.cells : result.cells.map(guardText)), 'ok', '']
     : [
         ...format.outputColumns.map(() => ''),
         'error',
