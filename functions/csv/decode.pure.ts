@@ -1,5 +1,6 @@
 import { countOf, csvInvalid, exportAsCsv } from './limits.pure.ts';
-import { type Encoding, type Newline, sniffEncoding, sniffNewline } from './sniff.pure.ts';
+import { type Newline, sniffNewline } from './dialect.pure.ts';
+import { type Encoding, sniffEncoding } from './sniff.pure.ts';
 
 /** Bytes to look at before the encoding is known. */
 const sniffBytes = 4096;

@@ -8,6 +8,8 @@ export const csvLimits = {
   nameCharacters: 1000,
   /** A row with its line end, or a cell that never ends for want of a closing quote. */
   rowCharacters: 1_048_576,
+  /** Lines whose malformed quotes are read as text; a file with more of them is refused. */
+  repairedLines: 1000,
 } as const;
 
 /** The file cannot be read: `line` counts from 1 as an editor does. */

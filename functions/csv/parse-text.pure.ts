@@ -1,6 +1,6 @@
 import Papa from 'papaparse';
+import type { Dialect } from './dialect.pure.ts';
 import { countOf } from './limits.pure.ts';
-import type { Dialect } from './sniff.pure.ts';
 
 /** Set between a CR and a quote: such a CR is data. Decoded text has no NUL of its own. */
 const keeper = '\0';
@@ -9,53 +9,51 @@ const carriageReturn = 13;
 
 type Parsed = {
   data: string[][];
-  errors: { row?: number; code: string; message: string }[];
+  errors: { row?: number }[];
   meta: { cursor: number };
 };
 
+/** Records of a text, one after the other, blank lines included. */
 export type ParsedText = {
   rows: string[][];
-  /** Characters that the rows took. */
-  consumed: number;
-  /** The first row that cannot be read; -1 if all can. */
-  brokenRow: number;
-  reason: string;
-  /** Lines of text before a row: quoted cells may hold line ends. */
-  linesBefore: (rowIndex: number) => number;
+  /** The line in which a record begins, counted from 0 at the first one's. */
+  linesBefore: (index: number) => number;
   /** Tells a quoted empty cell from a blank line, which parse to the same. */
-  startsWithQuote: (rowIndex: number) => boolean;
-};
-
-/** Papa's own words mean nothing to who has a spreadsheet. */
-const reasons: Record<string, string> = {
-  MissingQuotes: 'A quoted cell has no closing quote.',
-  InvalidQuotes:
-    'Text follows the closing quote of a cell. Double the quotes inside a quoted cell.',
+  startsWithQuote: (index: number) => boolean;
+  /** Characters that the rows took, the broken one not. */
+  consumed: number;
+  /** Line ends in those characters. */
+  lines: number;
+  /** Behind the rows stands one whose quotes cannot be read. */
+  isBroken: boolean;
 };
 
 /**
- * Cuts text into rows with PapaParse, around its defects. Without `isLast` a row that has no line end yet
- * is left; with it the text must end in one, since PapaParse refuses `"x" ` without.
+ * Cuts text into rows with PapaParse, around its defects, up to the first with malformed quotes. Without
+ * `isLast` a row that has no line end yet is left; with it the text must end in one, since PapaParse
+ * refuses `"x" ` without.
  */
 export function parseText(text: string, dialect: Dialect, isLast: boolean): ParsedText {
   const { delimiter, newline } = dialect;
   const parsed = new Papa.Parser({ delimiter, newline }).parse(text, 0, !isLast) as Parsed;
-  const { data: rows, errors } = parsed;
-  if (newline === '\n') for (const cells of rows) dropCr(cells);
-  if (text.includes(keeper)) for (const cells of rows) dropKeepers(cells);
-  const [error] = errors;
+  const { data, errors } = parsed;
   let starts: number[] | undefined;
+  const startOf = (index: number): number =>
+    (starts ??= rowStarts(text, dialect, isLast))[index] ?? 0;
+  // PapaParse tells of the quotes of a row that has not ended, too.
+  const broken = errors[0]?.row ?? -1;
+  const isBroken = broken >= 0 && broken < data.length;
+  const rows = isBroken ? data.slice(0, broken) : data;
+  if (newline === '\n' && text.includes('\r')) for (const cells of rows) dropCr(cells);
+  if (text.includes(keeper)) for (const cells of rows) dropKeepers(cells);
+  const consumed = isBroken ? startOf(broken) : parsed.meta.cursor;
   return {
     rows,
-    consumed: parsed.meta.cursor,
-    brokenRow: error?.row ?? -1,
-    reason: reasons[error?.code ?? ''] ?? `${error?.message}.`,
-    linesBefore: (rowIndex) =>
-      rows.slice(0, rowIndex).reduce((lines, cells) => lines + linesOf(cells, dialect), 0),
-    startsWithQuote: (rowIndex) => {
-      starts ??= rowStarts(text, dialect, isLast);
-      return text[starts[rowIndex] ?? 0] === '"';
-    },
+    consumed,
+    lines: text.includes('"') ? countOf(text.slice(0, consumed), newline) : rows.length,
+    isBroken,
+    linesBefore: (index) => countOf(text.slice(0, startOf(index)), newline),
+    startsWithQuote: (index) => text[startOf(index)] === '"',
   };
 }
 
@@ -63,9 +61,11 @@ export function parseText(text: string, dialect: Dialect, isLast: boolean): Pars
 export const keepQuotedCr = (text: string, { newline }: Dialect): string =>
   newline === '\n' && text.includes('\r"') ? text.replaceAll('\r"', `\r${keeper}"`) : text;
 
+export const withoutKeepers = (text: string): string =>
+  text.includes(keeper) ? text.replaceAll(keeper, '') : text;
+
 function dropKeepers(cells: string[]): void {
-  for (const [i, cell] of cells.entries())
-    if (cell.includes(keeper)) cells[i] = cell.replaceAll(keeper, '');
+  for (const [i, cell] of cells.entries()) cells[i] = withoutKeepers(cell);
 }
 
 /** The CR of a CRLF, which PapaParse leaves on the row's last cell when it cuts at LF. */
@@ -83,6 +83,3 @@ function rowStarts(text: string, { delimiter, newline }: Dialect, isLast: boolea
   new Papa.Parser({ delimiter, newline, step }).parse(text, 0, !isLast);
   return starts;
 }
-
-const linesOf = (cells: string[], { newline }: Dialect): number =>
-  cells.reduce((lines, cell) => lines + countOf(cell, newline), 1);

@@ -1,8 +1,10 @@
-import { widenHeader } from './columns.pure.ts';
 import type { TextPiece } from './decode.pure.ts';
+import { type Dialect, sniffDialect } from './dialect.pure.ts';
 import { countOf, csvInvalid, csvLimits } from './limits.pure.ts';
-import { keepQuotedCr, type ParsedText, parseText } from './parse-text.pure.ts';
-import { type Dialect, sniffDialect } from './sniff.pure.ts';
+import { RecordReader } from './read-records.pure.ts';
+import { Table } from './table.pure.ts';
+import { headerIndex } from './title.pure.ts';
+import { warningsOf } from './warnings.pure.ts';
 
 /** Text that is gathered before it is parsed: parsing each network chunk alone is slow. */
 const batchCharacters = 65_536;
@@ -11,6 +13,8 @@ const batchCharacters = 65_536;
 export type RowBatch = {
   /** As wide as the widest row so far: longer rows than the file's first one add `column_N`. */
   header: string[];
+  /** The line of the header in the file, counted from 1. */
+  headerLine: number;
   rows: string[][];
   /** Why a row is not worked, by its place in `rows`: it has no content, or stands below the table. */
   skips: ReadonlyMap<number, string>;
@@ -22,11 +26,15 @@ export type RowBatch = {
   bytesSoFar: number;
 };
 
+/** A label of the WHATWG's, once it is known: one that is not Unicode's becomes a warning. */
+type Piece = TextPiece & { encoding?: string };
+
 /**
- * Cuts text into rows. The first one is the header; shorter rows stay as they are. Blank lines are no
- * rows; in a file of one column a quoted empty cell is one. Throws `csv_invalid`.
+ * Cuts text into rows. The first line that is no title is the header; shorter rows stay as they are.
+ * Blank lines are no rows; in a file of one column a quoted empty cell is one. Rows without content, and
+ * those of a footer below the table, come with a skip. Throws `csv_invalid`.
  */
-export async function* readRows(pieces: AsyncIterable<TextPiece>): AsyncGenerator<RowBatch> {
+export async function* readRows(pieces: AsyncIterable<Piece>): AsyncGenerator<RowBatch> {
   const reader = new RowReader();
   for await (const piece of pieces) {
     const batch = reader.add(piece);
@@ -38,21 +46,21 @@ export async function* readRows(pieces: AsyncIterable<TextPiece>): AsyncGenerato
 }
 
 class RowReader {
-  #header: string[] | undefined;
-  #rest = '';
-  /** The line in which `#rest` ends. */
-  #lastLine = 1;
-  /** Characters before `#rest`. */
-  #consumed = 0;
+  /** The file's beginning, before its dialect is known. */
+  #text = '';
+  #records: RecordReader | undefined;
+  #table = new Table(0);
   #bytes = 0;
-  #dialect: Dialect | undefined;
+  #encoding: string | undefined;
 
   /** Whole rows, once there are enough of them. */
-  add({ text, bytes, line }: TextPiece): RowBatch | undefined {
-    this.#rest += this.#dialect ? keepQuotedCr(text, this.#dialect) : text;
+  add({ text, bytes, encoding }: Piece): RowBatch | undefined {
     this.#bytes += bytes;
-    this.#lastLine = line;
-    return this.#rest.length < batchCharacters ? undefined : this.#take(false);
+    this.#encoding = encoding ?? this.#encoding;
+    if (this.#records) this.#records.push(text);
+    else this.#text += text;
+    const waiting = this.#records?.waiting ?? this.#text.length;
+    return waiting < batchCharacters ? undefined : this.#take(false);
   }
 
   /** All that is left; undefined if there is not even a header. */
@@ -61,84 +69,48 @@ class RowReader {
   }
 
   #take(isLast: boolean): RowBatch | undefined {
-    const before = this.#consumed;
-    const rows = this.#parseAll(isLast);
-    if (!this.#header) return undefined;
-    const share = this.#consumed / Math.max(1, this.#consumed + this.#rest.length);
-    const characters = this.#consumed - before;
+    const records = (this.#records ??= this.#begin(isLast));
+    if (!records) return undefined;
+    const before = records.consumed;
+    this.#table.add(records.read(isLast));
+    if (isLast) this.#table.finish();
+    const { header, headerLine, linesAbove, linesBelow } = this.#table;
+    if (!header) return undefined;
+    const share = records.consumed / Math.max(1, records.consumed + records.waiting);
+    const { repairedLines } = records;
     return {
-      header: this.#header,
-      rows,
-      skips: new Map(),
-      warnings: [],
-      characters,
+      header,
+      headerLine,
+      ...this.#table.take(),
+      warnings: warningsOf({ encoding: this.#encoding, linesAbove, repairedLines, linesBelow }),
+      characters: records.consumed - before,
       bytesSoFar: this.#bytes * share,
     };
   }
 
-  #parseAll(isLast: boolean): string[][] {
-    const dialect = (this.#dialect ??= this.#begin());
-    const rows: string[][] = [];
-    const limit = csvLimits.rowCharacters;
-    // Cut at the limit, so that a row's length decides and not how the text came.
-    while (this.#rest.length > limit)
-      if (this.#parse(this.#rest.slice(0, limit), dialect, false, rows) === 0)
-        throw csvInvalid(
-          this.#lineOf(dialect),
-          `A row is longer than ${limit} characters; is a quote missing?`,
-        );
-    if (isLast) this.#parse(this.#rest + dialect.newline, dialect, true, rows);
-    else this.#parse(this.#rest, dialect, false, rows);
-    return rows;
-  }
-
-  #begin(): Dialect {
-    const dialect = sniffDialect(this.#rest);
-    this.#rest = keepQuotedCr(this.#rest.slice(dialect.skip), dialect);
-    return dialect;
-  }
-
-  /** Parses whole rows off the beginning of `#rest`; gives how many characters they took. */
-  #parse(text: string, dialect: Dialect, isLast: boolean, rows: string[][]): number {
-    const parsed = parseText(text, dialect, isLast);
-    for (const [rowIndex, cells] of parsed.rows.entries()) {
-      const isBroken = rowIndex === parsed.brokenRow;
-      if (!isBroken && isBlank(cells) && !this.#isEmptyCell(parsed, rowIndex)) continue;
-      const reason = isBroken ? parsed.reason : this.#faultOf(cells);
-      if (reason !== undefined)
-        throw csvInvalid(this.#lineOf(dialect) + parsed.linesBefore(rowIndex), reason);
-      if (this.#header === undefined) {
-        this.#header = cells;
-        continue;
-      }
-      if (cells.length > this.#header.length)
-        this.#header = widenHeader(this.#header, cells.length);
-      rows.push(cells);
+  /** Looks at the first characters, as many however they came; undefined if more are needed. */
+  #begin(isLast: boolean): RecordReader | undefined {
+    for (let size = batchCharacters; isLast || size <= this.#text.length; size *= 2) {
+      const isWhole = isLast && size >= this.#text.length;
+      const sample = this.#text.slice(0, size);
+      const dialect = sniffDialect(sample, isWhole || size >= csvLimits.rowCharacters);
+      if (!dialect) continue;
+      const { rows } = readerOf(sample, dialect, []).read(isWhole);
+      const above = headerIndex(rows);
+      this.#table = new Table(Math.max(0, above));
+      const records = readerOf(this.#text, dialect, [rows[above]?.length ?? 0]);
+      this.#text = '';
+      return records;
     }
-    const { consumed } = parsed;
-    this.#rest = this.#rest.slice(consumed);
-    this.#consumed += consumed;
-    return consumed;
-  }
-
-  /** The line in which `#rest` begins. */
-  #lineOf({ newline }: Dialect): number {
-    return this.#lastLine - countOf(this.#rest, newline);
-  }
-
-  #faultOf(cells: string[]): string | undefined {
-    const { columns, nameCharacters } = csvLimits;
-    if (cells.length > columns)
-      return `There are ${cells.length} columns; the limit is ${columns}.`;
-    if (!this.#header && cells.some((name) => name.length > nameCharacters))
-      return `A column name is longer than ${nameCharacters} characters; is the header missing?`;
     return undefined;
-  }
-
-  /** In a file of one column a blank row that is quoted is an empty cell. */
-  #isEmptyCell(parsed: ParsedText, rowIndex: number): boolean {
-    return (this.#header?.length ?? 1) <= 1 && parsed.startsWithQuote(rowIndex);
   }
 }
 
-const isBlank = (cells: string[]): boolean => cells.length === 1 && cells[0]?.trim() === '';
+/** Reads a file's text from its beginning. */
+function readerOf(text: string, dialect: Dialect, widths: number[]): RecordReader {
+  const { skip, newline, width } = dialect;
+  const firstLine = 1 + countOf(text.slice(0, skip), newline);
+  const reader = new RecordReader(dialect, [width, ...widths], firstLine);
+  reader.push(text.slice(skip));
+  return reader;
+}

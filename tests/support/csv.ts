@@ -13,14 +13,28 @@ async function* inOneMemory(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8A
   }
 }
 
+/** What is known of a file at its end; `skips` by the row's index in the file. */
+export type FileRead = Table & {
+  headerLine: number;
+  skips: Record<number, string>;
+  warnings: readonly string[];
+};
+
 /** Reads bytes that come in the given pieces, as an upload does. */
-export async function readCsv(pieces: Iterable<Uint8Array>): Promise<Table> {
-  let header: string[] = [];
-  const rows: string[][] = [];
+export async function readFile(pieces: Iterable<Uint8Array>): Promise<FileRead> {
+  const read: FileRead = { header: [], headerLine: 0, rows: [], skips: {}, warnings: [] };
   for await (const batch of readRows(decode(inOneMemory(pieces)))) {
-    header = batch.header;
-    for (const row of batch.rows) rows.push(row);
+    const { header, headerLine, warnings } = batch;
+    Object.assign(read, { header, headerLine, warnings });
+    for (const [index, note] of batch.skips) read.skips[read.rows.length + index] = note;
+    for (const row of batch.rows) read.rows.push(row);
   }
+  return read;
+}
+
+/** Header and rows of bytes that come in the given pieces. */
+export async function readCsv(pieces: Iterable<Uint8Array>): Promise<Table> {
+  const { header, rows } = await readFile(pieces);
   return { header, rows };
 }
 

@@ -34,7 +34,14 @@ async function* batchesOf(
     const part = rows.slice(start, start + batchRows);
     const bytesSoFar = (start + part.length) * width;
     const noted = { skips: new Map<number, string>(), warnings: [] };
-    yield { header: ['id'], rows: part, ...noted, characters: part.length * width, bytesSoFar };
+    yield {
+      header: ['id'],
+      headerLine: 1,
+      rows: part,
+      ...noted,
+      characters: part.length * width,
+      bytesSoFar,
+    };
   }
 }
 

@@ -63,7 +63,7 @@ describe('reading a CSV', () => {
   });
 
   test('a line with a quoted empty cell is a row where there is one column, else it is blank', async () => {
-    expect((await readText('a\n""\n\nx\n""\r\n')).rows).toEqual([[''], ['x'], ['']]);
+    expect((await readText('a\n""\n\nx\n""\r\n')).rows).toEqual([[], ['x'], []]);
     expect((await readText('a,b\n""\n\n1,2\n')).rows).toEqual([['1', '2']]);
   });
 
@@ -158,11 +158,15 @@ describe('what cannot be read says which line and why', () => {
     ['blank file', ' \n\n', 1, /empty/],
     ['a mark alone', '\ufeff', 1, /empty/],
     ["Excel's first line alone", 'sep=;\n', 1, /empty/],
-    ['quote never closed', 'a,b\n1,"2\n', 2, /quote/i],
-    ['the line is counted through quoted line ends', 'a,b\n"1\n1",2\n3,"\n', 4, /quote/i],
-    ['the line is counted in CRLF', 'a,b\r\n\r\n1,2\r\n3,"4" x\r\n', 4, /quote/i],
-    ['the line is counted in CR', 'a,b\r1,2\r3,"4" x\r', 3, /quote/i],
-    ["the line is counted below Excel's", 'sep=,\na,b\n3,"4" x\n', 3, /quote/i],
+    ['quote never closed', 'a,b\n1,2,"3\n', 2, /^A quoted cell has no closing quote/],
+    ['the same before another', 'a,b\n1,2,"3\n"4",5\n', 2, /^A quoted cell has no closing quote/],
+    ['quotes in quotes', 'a,b\n1,"2" x,3\n', 2, /Double the quotes inside a quoted cell/],
+    ['the line is counted through quoted line ends', 'a,b\n"1\n1",2\n3,4,"\n', 4, /quote/i],
+    ['the line where the record begins', 'a,b,c\n1,2,3\n1,"2\n2","4" x\n', 3, /quote/i],
+    ['the line is counted in CRLF', 'a,b\r\n\r\n1,2\r\n3,"4" x,5\r\n', 4, /quote/i],
+    ['the line is counted in CR', 'a,b\r1,2\r3,"4" x,5\r', 3, /quote/i],
+    ["the line is counted below Excel's", 'sep=,\na,b\n3,"4" x,5\n', 3, /quote/i],
+    ['the line is counted below a title', 'All leads\n\na,b\n1,2\n3,"4" x,5\n', 5, /quote/i],
   ])('%s', async (_, text, line, reason) => {
     expect(await csvRefusal([utf8(text)])).toEqual({ line, reason: expect.stringMatching(reason) });
   });

@@ -5,6 +5,7 @@ import {
   cutBytes,
   encodings,
   readCsv,
+  readFile,
   type Table,
   utf8,
 } from '../support/csv.ts';
@@ -57,17 +58,22 @@ function written(
   );
 }
 
-/** What must come out: blank lines are no rows, the header is as wide as the widest row. */
+/**
+ * What must come out: blank lines are no rows, emptied ones have no cells, the header is as wide as the
+ * widest row.
+ */
 function expected([header = [], ...rows]: string[][]): Table {
-  const kept = rows.filter((row) => row.length > 1 || row[0]?.trim() !== '');
+  const kept = rows
+    .filter((row) => row.length > 1 || row[0]?.trim() !== '')
+    .map((row) => (row.every((cell) => cell === '') ? [] : row));
   const width = Math.max(header.length, ...kept.map((row) => row.length));
   const wide = Array.from({ length: width }, (_, i) => header[i] ?? `column_${i + 1}`);
   return { header: wide, rows: kept };
 }
 
-/** The file says by itself what its delimiter is, and its header is no blank line. */
+/** The file says by itself what its delimiter is, and its header is no blank line and no title. */
 const withHeader = (table: string[][]): string[][] => [
-  ['name', ...(table[0] ?? []).map((cell, i) => `${i} ${cell}`)],
+  ['name', ...(table[0] ?? []).map((cell, i) => `column ${'abcde'.charAt(i)} ${cell}`)],
   ...table.slice(1),
 ];
 
@@ -150,9 +156,76 @@ test('a file of one column keeps its quoted empty cells', async () => {
       async (cells, newline, size) => {
         const lines = ['name', ...cells].map((cell) => `"${cell.replaceAll('"', '""')}"`);
         const bytes = utf8(lines.join(newline));
-        expect((await readCsv(cutBytes(bytes, size))).rows).toEqual(cells.map((cell) => [cell]));
+        expect((await readCsv(cutBytes(bytes, size))).rows).toEqual(
+          cells.map((cell) => (cell === '' ? [] : [cell])),
+        );
       },
     ),
     { numRuns: 300 },
+  );
+});
+
+test('a report comes back as it is meant: title, header, rows, emptied rows, footer', async () => {
+  const cell = cellOf(letters).filter((text) => text.trim() !== '' && !text.includes('\0'));
+  const row = fc.oneof(
+    { weight: 4, arbitrary: fc.array(cell, { minLength: 4, maxLength: 4 }) },
+    { weight: 1, arbitrary: fc.constant<string[]>(['', '', '', '']) },
+  );
+  const gaps: string[][][] = [[], [['']], [['', '', '', '']]];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(cell, { maxLength: 3 }),
+      fc.array(row, { minLength: 4, maxLength: 12 }),
+      fc.array(cell, { maxLength: 4 }),
+      fc.constantFrom(...gaps),
+      shape,
+      fc.integer({ min: 1, max: 40 }),
+      async (titles, rows, footer, gap, dialect, size) => {
+        const header = ['name', 'who', 'what', 'Ort'];
+        const full = Array.from({ length: 4 }, (_, i) => header.map((name) => `${name} of ${i}`));
+        const below = footer.length === 0 ? [] : [...footer, 'All rights reserved.'];
+        const table = [
+          ...titles.map((title) => [title]),
+          ...gap,
+          header,
+          ...rows,
+          ...full,
+          ['', '', '', ''],
+          ...below.map((line) => [line]),
+        ];
+        const read = await readFile(cutBytes(utf8(written(table, dialect)), size));
+        const all = [...rows, ...full, ['', '', '', ''], ...below.map((line) => [line])];
+        expect(read).toMatchObject({
+          header,
+          rows: all.map((cells) => (cells.every((text) => text === '') ? [] : cells)),
+        });
+        const notes = all.map((cells) => {
+          if (cells.length === 1) return 'below the table';
+          return cells[0] === '' ? 'empty row' : undefined;
+        });
+        expect(all.map((_, i) => read.skips[i])).toEqual(notes);
+        expect(read.warnings).toHaveLength(Number(titles.length > 0) + Number(below.length > 0));
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('whatever a file holds it reads alike, or is refused alike, however it is cut', async () => {
+  const bits = fc.constantFrom('"', '"', ',', ',', ';', '\n', '\n', '\r\n', '\r', ' ', 'a', '1');
+  const filler = 'x,y\n'.repeat(10_000);
+  const outcome = (pieces: Uint8Array[]): Promise<unknown> =>
+    readFile(pieces).catch((error: unknown) => String(error));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(bits, { maxLength: 60 }).map((list) => list.join('')),
+      fc.nat({ max: 65_000 }),
+      fc.integer({ min: 300, max: 70_000 }),
+      async (text, at, size) => {
+        const bytes = utf8(`name,city\n${filler.slice(0, at)}\n${text}\n${filler.repeat(2)}`);
+        expect(await outcome(cutBytes(bytes, size))).toEqual(await outcome([bytes]));
+      },
+    ),
+    { numRuns: 60 },
   );
 });

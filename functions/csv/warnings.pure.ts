@@ -1,0 +1,51 @@
+/** Lines that are named one by one; with the other warnings there are at most 20. */
+const maxNamedLines = 14;
+
+/** What was noticed while a file was read. */
+export type Noticed = {
+  /** A WHATWG label; undefined while it is not known. */
+  encoding: string | undefined;
+  linesAbove: number;
+  repairedLines: readonly number[];
+  linesBelow: number;
+};
+
+/** What was noticed, in sentences for the user, at most 18. */
+export const warningsOf = (noticed: Noticed): string[] => [
+  ...warnEncoding(noticed.encoding),
+  ...warnLines(noticed.linesAbove, 'above the header', 'left out'),
+  ...warnRepairs(noticed.repairedLines),
+  ...warnLines(noticed.linesBelow, 'below the table', 'not worked'),
+];
+
+const warnLines = (count: number, where: string, what: string): string[] => {
+  if (count === 0) return [];
+  return [count === 1 ? `1 line ${where} was ${what}.` : `${count} lines ${where} were ${what}.`];
+};
+
+function warnRepairs(lines: readonly number[]): string[] {
+  const named = lines
+    .slice(0, maxNamedLines)
+    .map((line) => `Line ${line}: a quote inside a cell was read as text.`);
+  const more = lines.length - named.length;
+  const rest = more === 1 ? 'and 1 more line' : `and ${more} more lines`;
+  return more === 0 ? named : [...named, `Quotes inside cells were read as text: ${rest}.`];
+}
+
+/** Unicode needs no word: a file that is read wrongly in it shows. */
+const unicode = /^utf-(?:8|16le|16be)$/;
+
+function warnEncoding(label: string | undefined): string[] {
+  if (label === undefined || unicode.test(label)) return [];
+  return [`The file was read as ${encodingName(label)}.`];
+}
+
+/** A WHATWG label as people know it: `Windows-1251`, `Shift-JIS`. */
+const encodingName = (label: string): string =>
+  label
+    .replace(/^windows-/, 'Windows-')
+    .replace(/^x-mac-cyrillic$/, 'Mac Cyrillic')
+    .replace(/^macintosh$/, 'Mac Roman')
+    .replace(/^shift_jis$/, 'Shift-JIS')
+    .replace(/^big5$/, 'Big5')
+    .replace(/^(?:gb|iso-|euc-|koi8-|ibm).*/, (name) => name.toUpperCase());
