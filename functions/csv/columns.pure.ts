@@ -1,3 +1,4 @@
+import { oneLine } from '../shared/text.pure.ts';
 import { csvLimits } from './limits.pure.ts';
 
 /** Names are compared without letter case and outer blanks. */
@@ -50,4 +51,16 @@ export function widenHeader(header: readonly string[], width: number): string[] 
 export function mayStillAppear(name: string, width: number): boolean {
   const position = Number(numbered.exec(foldName(name))?.[1] ?? 0);
   return position > width && position <= csvLimits.columns;
+}
+
+/** Names that are told one by one, and the characters of each. */
+const [maxListed, maxListedCharacters] = [20, 40];
+
+/** The columns of a file, in a sentence of bounded length. */
+export function columnList(header: readonly string[]): string {
+  const names = columnNames(header)
+    .slice(0, maxListed)
+    .map((name) => oneLine(name, maxListedCharacters));
+  const more = header.length - names.length;
+  return `The file has: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`;
 }

@@ -1,12 +1,14 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { chunkRows } from '../csv/chunk-rows.pure.ts';
-import { mayStillAppear } from '../csv/columns.pure.ts';
+import { columnList, columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
 import { decode } from '../csv/decode.pure.ts';
 import { csvInvalid } from '../csv/limits.pure.ts';
+import { dropOwnColumns } from '../csv/own-columns.pure.ts';
 import { readBody } from '../csv/read-body.ts';
 import { readRows, type RowBatch } from '../csv/read-rows.pure.ts';
 import { type JobRow, jobRow } from './job-row.ts';
+import { processors } from '../processing/processors.ts';
 import { missingColumns } from '../processing/prompt.pure.ts';
 import { startJob } from './start-job.ts';
 import { storeChunks } from './store-chunks.ts';
@@ -56,7 +58,9 @@ const tooManyRows = (limitRows: number) =>
 function storeRows(ctx: Ctx, input: UploadInput, job: JobRow, uploadId: string): Promise<string[]> {
   const { maxUploadBytes, maxRows, parallelInvocations } = ctx.config;
   const bytes = limitBytes(readBody(input.body), maxUploadBytes);
-  const rows = limitRows(checkColumns(readRows(decode(bytes)), job), maxRows);
+  const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
+  const read = dropOwnColumns(readRows(decode(bytes)), outputColumns);
+  const rows = limitRows(checkColumns(read, job), maxRows);
   const chunks = chunkRows(rows, { parallelInvocations, totalBytes: input.contentLength });
   return storeChunks(ctx, { jobId: job.id, uploadId }, chunks);
 }
@@ -78,12 +82,14 @@ async function* limitRows(
   limit: number,
 ): AsyncGenerator<RowBatch> {
   let count = 0;
+  let line = 1;
   for await (const batch of batches) {
     count += batch.rows.length;
+    line = batch.headerLine + 1;
     if (count > limit) throw tooManyRows(limit);
     yield batch;
   }
-  if (count === 0) throw csvInvalid(2, 'There are no rows below the header.');
+  if (count === 0) throw csvInvalid(line, 'There are no rows below the header.');
 }
 
 /** Checks the header as soon as it is there, and again once the longest row has widened it. */
@@ -91,25 +97,31 @@ async function* checkColumns(
   batches: AsyncIterable<RowBatch>,
   job: JobRow,
 ): AsyncGenerator<RowBatch> {
-  let header: string[] | undefined;
+  let last: Pick<RowBatch, 'header' | 'headerLine'> | undefined;
   for await (const batch of batches) {
-    if (!header) checkHeader(job, batch.header, { isComplete: false });
-    ({ header } = batch);
+    if (!last) checkHeader(job, batch, { isComplete: false });
+    const { header, headerLine } = batch;
+    last = { header, headerLine };
     yield batch;
   }
-  if (header) checkHeader(job, header, { isComplete: true });
+  if (last) checkHeader(job, last, { isComplete: true });
 }
 
 /** What was said when the job was created must be true of the file; a long row can still add columns. */
-function checkHeader(job: JobRow, header: string[], { isComplete }: { isComplete: boolean }): void {
+function checkHeader(
+  job: JobRow,
+  { header, headerLine }: Pick<RowBatch, 'header' | 'headerLine'>,
+  { isComplete }: { isComplete: boolean },
+): void {
+  const known = new Set(columnNames(header).map(foldName));
   const wanted = [
-    ...(job.columns ?? []).filter((name) => !header.includes(name)),
+    ...(job.columns ?? []).filter((name) => !known.has(foldName(name))),
     ...missingColumns(job.prompt, header),
   ];
   const missing = wanted.find((name) => isComplete || !mayStillAppear(name, header.length));
   if (missing !== undefined)
     throw csvInvalid(
-      1,
-      `There is no column "${missing}", which the job's prompt or column list names.`,
+      headerLine,
+      `There is no column "${missing}", which the job's prompt or column list names. ${columnList(header)}`,
     );
 }

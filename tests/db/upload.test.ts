@@ -209,9 +209,31 @@ describe('columns that the job names', () => {
     ['a third of two', { prompt: '{{name_3}}' }, 'csv_invalid'],
     ['listed, past the header', { columns: ['name', 'column_4'] }, 'insufficient_credits'],
     ['listed, not there', { columns: ['column_5'] }, 'csv_invalid'],
+    ['listed in other letters', { columns: ['NAME', ' Name_2 '] }, 'insufficient_credits'],
   ])('%s', async (_, said, code) => {
     const job = await newJob(said);
     expect(await send(job, file)).toBe(code);
     expect((await stored(job)).rows).toHaveLength(code === 'csv_invalid' ? 0 : 2);
   });
+
+  test('a column that is missing is told beside those that are there, with the line of the header', async () => {
+    const job = await newJob({ columns: ['Phone'] });
+    const text = `Leads of 2026\n\nName,City,${'x'.repeat(90)}\nJane,Rome,1\nBob,Bonn,2\n`;
+    await expect(
+      uploadInput(ctx, { ...job, body: new Blob([text]).stream(), contentLength: undefined }),
+    ).rejects.toMatchObject({
+      code: 'csv_invalid',
+      extra: {
+        line: 3,
+        reason: expect.stringMatching(/no column "Phone".*The file has: Name, City, x{40}\.$/),
+      },
+    });
+  });
+});
+
+test('a result that is sent again stores the columns of its user alone', async () => {
+  const job = await newJob();
+  const text = 'name,research_summary,email_body,row_status,row_error\nJane,x,Dear,ok,\n';
+  expect(await send(job, text)).toBe('insufficient_credits');
+  expect(await stored(job)).toMatchObject({ header: ['name'], rows: [['Jane']] });
 });

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { decode } from '../../functions/csv/decode.pure.ts';
+import { dropOwnColumns } from '../../functions/csv/own-columns.pure.ts';
+import { readRows } from '../../functions/csv/read-rows.pure.ts';
+import { utf8 } from '../support/csv.ts';
+
+/** What is left of a file for a job whose processor gives these columns. */
+async function dropped(text: string, outputColumns: string[] = []) {
+  const rows: string[][] = [];
+  const skips: Record<number, string> = {};
+  const last = { header: [''], warnings: [''] };
+  const bytes = (async function* () {
+    yield utf8(text.slice(0, 70_000));
+    yield utf8(text.slice(70_000));
+  })();
+  for await (const batch of dropOwnColumns(readRows(decode(bytes)), outputColumns)) {
+    for (const [index, note] of batch.skips) skips[rows.length + index] = note;
+    rows.push(...batch.rows);
+    Object.assign(last, { header: batch.header, warnings: batch.warnings });
+  }
+  return { ...last, rows, skips };
+}
+
+test('a result that is sent again has its own columns taken out', async () => {
+  const text =
+    'name,research_summary,Email_Body,city, row_status ,row_error,row_note\n' +
+    'Jane,"found, much",Dear,Rome,ok,,\nBob,,,Bonn,error,away\nCy\n';
+  expect(await dropped(text, ['research_summary', 'email_body'])).toEqual({
+    header: ['name', 'city'],
+    rows: [['Jane', 'Rome'], ['Bob', 'Bonn'], ['Cy']],
+    skips: {},
+    warnings: [
+      'The columns of an earlier result (research_summary, Email_Body, row_status, row_error, row_note) are replaced.',
+    ],
+  });
+});
+
+test('columns of the job are ours only behind the name of the user', async () => {
+  const text = 'reason,name,category,reason,row_status,row_error\nwhy,Jane,a,since,ok,\n';
+  expect(await dropped(text, ['category', 'reason'])).toMatchObject({
+    header: ['reason', 'name'],
+    rows: [['why', 'Jane']],
+  });
+  expect(await dropped(text)).toMatchObject({ header: ['reason', 'name', 'category', 'reason'] });
+});
+
+test('with one of the two names alone the columns are the user’s', async () => {
+  for (const name of ['row_status', 'row_error', 'row_note']) {
+    const text = `name,email_body,${name}\nJane,Dear,x\n`;
+    expect(await dropped(text, ['email_body'])).toEqual({
+      header: ['name', 'email_body', name],
+      rows: [['Jane', 'Dear', 'x']],
+      skips: {},
+      warnings: [],
+    });
+  }
+});
+
+test('rows that were skipped are skipped again', async () => {
+  const text =
+    'name,city,row_status,row_error,row_note\nJane,Rome,ok,,\n,,skipped,,empty row\n' +
+    'Bob,Bonn,skipped,,same as row 1\nExample Ltd,,skipped,,below the table\n';
+  expect(await dropped(text)).toMatchObject({
+    rows: [['Jane', 'Rome'], [], ['Bob', 'Bonn'], ['Example Ltd', '']],
+    skips: { 1: 'empty row', 3: 'below the table' },
+  });
+});
+
+test('columns that long rows add keep their names, whenever they come', async () => {
+  const rows = `Jane,ok,,Rome\n`.repeat(9000);
+  const { header, rows: left } = await dropped(`name,row_status,row_error\n${rows}A,ok,,B,C\n`);
+  expect(header).toEqual(['name', 'column_4', 'column_5']);
+  expect([left[0], left.at(-1)]).toEqual([
+    ['Jane', 'Rome'],
+    ['A', 'B', 'C'],
+  ]);
+});
