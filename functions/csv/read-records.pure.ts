@@ -1,7 +1,7 @@
 import type { Dialect } from './dialect.pure.ts';
 import { csvInvalid, csvLimits } from './limits.pure.ts';
 import { keepQuotedCr, type ParsedText, parseText, withoutKeepers } from './parse-text.pure.ts';
-import { cellsOfLine } from './quotes.pure.ts';
+import { cellsOfLine, quotings } from './quotes.pure.ts';
 
 /** Text that is parsed at once behind a row that could not be read. */
 const smallWindow = 65_536;
@@ -93,11 +93,13 @@ export class RecordReader {
     if (end + newline.length > rowCharacters) throw csvInvalid(this.#line, tooLong);
     const raw = withoutKeepers(this.#rest.slice(0, end));
     const text = newline === '\n' && raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    const enclosed = cellsOfLine(text, delimiter);
-    const readings = [enclosed, cellsOfLine(text, delimiter, true)];
+    const readings = quotings.map((quoting) => cellsOfLine(text, delimiter, quoting));
     const fitting = readings.find(({ cells: { length } }) => this.#isWidth(length));
     if (!fitting || this.repairedLines.length === repairedLines)
-      throw csvInvalid(this.#line, reason ?? (enclosed.isOpen ? openQuote : quoteInside));
+      throw csvInvalid(
+        this.#line,
+        reason ?? (readings.some(({ isOpen }) => isOpen) ? openQuote : quoteInside),
+      );
     this.repairedLines.push(this.#line);
     const line = {
       rows: [fitting.cells],

@@ -35,7 +35,7 @@ export function headerIndex(records: readonly string[][]): number {
     const isBelowGap = header.at > (lines[titles - 1]?.at ?? 0) + 1;
     if (
       above.every((_, i) => isTitle(above.slice(0, i + 1), header.cells.length)) &&
-      isTableBelow(header.cells, rows, above) &&
+      isTableBelow(header.cells, rows, above, isBelowGap) &&
       !isOddHeader(above, header.cells, isBelowGap)
     )
       return header.at;
@@ -47,10 +47,10 @@ export function headerIndex(records: readonly string[][]): number {
 function isTitle(above: readonly string[][], width: number): boolean {
   const cells = above.at(-1) ?? [];
   const [first = ''] = cells;
-  const content = contentOf(cells);
-  if (content === 'first') return width > 1;
   const filled = filledOf(cells);
-  if (content === 'none' || !isFilled(first) || filled >= width) return false;
+  // A few columns may have a header of one name: pandas leaves the index without.
+  if (filled === 1) return width > 3 || (width > 1 && isFilled(first));
+  if (!isFilled(first) || filled >= width) return false;
   // A report's line names what it states, or is dated.
   const isStated = (cell: string): boolean => isData(cell) || yearWithin.test(cell);
   if (first.trim().endsWith(':') || cells.some(isStated)) return true;
@@ -62,17 +62,20 @@ function isTableBelow(
   header: readonly string[],
   rows: readonly string[][],
   above: readonly string[][],
+  isBelowGap: boolean,
 ): boolean {
   const filled = filledOf(header);
-  const isNarrowAbove = above.every((cells) => contentOf(cells) === 'first');
+  const isNarrowAbove = above.every((cells) => filledOf(cells) === 1);
   if (filled < 2 || (!isNarrowAbove && filled < header.length)) return false;
   const agreeing = rows.filter((cells) => cells.length === header.length).length;
   if (agreeing * 2 < rows.length || header.some(isData)) return false;
   const names = header.map(foldName);
   const own = names.filter((name) => name !== '');
-  if (new Set(own).size < own.length) return false;
-  return !rows.some((cells) =>
-    names.some((name, i) => name !== '' && name === foldName(cells[i] ?? '')),
+  if (new Set(own).size * 4 < own.length * 3) return false;
+  // What recurs in its column is a value; behind a gap it may be the header of another page.
+  return (
+    isBelowGap ||
+    !rows.some((cells) => names.some((name, i) => name !== '' && name === foldName(cells[i] ?? '')))
   );
 }
 

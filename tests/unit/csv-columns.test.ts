@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { columnNames, mayStillAppear, widenHeader } from '../../functions/csv/columns.pure.ts';
+import {
+  columnList,
+  columnNames,
+  mayStillAppear,
+  widenHeader,
+} from '../../functions/csv/columns.pure.ts';
 
 test.each<[string, string[], string[]]>([
   ['own names', ['Name', ' City '], ['Name', ' City ']],
@@ -40,4 +45,13 @@ test('only numbers past the header can still appear', () => {
   ]);
   for (const name of ['column_2', 'column_0', 'column_1001', 'column_x', 'city', 'column_3_2'])
     expect(mayStillAppear(name, 2)).toBe(false);
+});
+
+test('the columns of a file are told in a sentence of bounded length', () => {
+  expect(columnList(['Name', ' City ', '', 'two\nlines'])).toBe(
+    'The file has: Name, City, column_3, two lines.',
+  );
+  const long = columnList(Array.from({ length: 1000 }, (_, i) => `${i} ${'x'.repeat(900)}`));
+  expect(long).toMatch(/ and 980 more\.$/);
+  expect(long.length).toBeLessThan(1000);
 });

@@ -13,6 +13,7 @@ describe('a malformed quote refuses no file that a spreadsheet reads', () => {
     ['that never closes, before another cell', '"12,x', ['"12', 'x']],
     ['beside doubled ones', '"a ""b"" c" d","""x"""', ['a "b" c" d', '"x"']],
     ['twice', '"a" b,"c" d', ['"a" b', '"c" d']],
+    ['in a cell that never closes, beside quoted ones', '"x,"1"" y"', ['"x', '1" y']],
     ['beside a quoted delimiter', '"a" b","c, d"', ['a" b', 'c, d']],
   ])('%s', async (_, line, cells) => {
     for (const end of ['\n', '\r\n', '\r']) {

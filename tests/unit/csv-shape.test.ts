@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { readRows } from '../../functions/csv/read-rows.pure.ts';
 import { cutBytes, readFile, readText, utf8 } from '../support/csv.ts';
 
 const read = (text: string) => readFile([utf8(text)]);
@@ -70,6 +71,16 @@ describe('lines above the header', () => {
   });
 
   test.each([
+    ['a title in another column', ',,,Spend of July\n', 'No,Name,Name,Sum\n1,A,B,£2\n2,C,D,£3\n'],
+    ['a header on each page', 'Spend\n\n', 'Name,Sum\nA,£2\nName,Sum\nB,£3\n'],
+  ])('%s', async (_, above, text) => {
+    const file = await read(above + text);
+    const { header, rows } = await readText(text);
+    expect(file).toMatchObject({ header, rows });
+    expect(file.warnings).toEqual(['1 line above the header was left out.']);
+  });
+
+  test.each([
     ['fewer names than cells', 'a,b\n1,2,3\n4,5,6\n', ['a', 'b', 'column_3']],
     ['one name over numbers', 'a\n1,2\n3,4\n', ['a', 'column_2']],
     ['one name over mail addresses', 'name\nJane,j@x.org\nBob,b@x.org\n', ['name', 'column_2']],
@@ -132,5 +143,41 @@ describe('rows without content', () => {
     expect(rows).toHaveLength(6000);
     for (const [index, row] of rows.entries())
       expect(skips[index]).toBe(row.length === 0 ? 'empty row' : undefined);
+  });
+});
+
+describe('warnings', () => {
+  async function warningsIn(encoding: string): Promise<readonly string[]> {
+    let warnings: readonly string[] = [];
+    const pieces = (async function* () {
+      yield { text: 'a,b\n', bytes: 4, line: 2, encoding: 'utf-8' };
+      yield { text: '1,2\n', bytes: 4, line: 3, encoding };
+    })();
+    for await (const batch of readRows(pieces)) ({ warnings } = batch);
+    return warnings;
+  }
+
+  test.each([
+    ['windows-1251', 'Windows-1251'],
+    ['shift_jis', 'Shift-JIS'],
+    ['gb18030', 'GB18030'],
+    ['iso-8859-2', 'ISO-8859-2'],
+    ['macintosh', 'Mac Roman'],
+  ])('%s is told as %s', async (label, name) => {
+    expect(await warningsIn(label)).toEqual([`The file was read as ${name}.`]);
+  });
+
+  test.each(['utf-8', 'utf-16le', 'utf-16be'])('%s is not told', async (label) => {
+    expect(await warningsIn(label)).toEqual([]);
+  });
+
+  test('all at once are at most 20', async () => {
+    const text = `All leads\na,b,c\n1,2,3\n4,5,6\n${'"1" x,2,3\n'.repeat(900)}\nEnd\n`;
+    const { warnings } = await read(text);
+    expect(warnings).toHaveLength(17);
+    expect([warnings[0], warnings.at(-1)]).toEqual([
+      '1 line above the header was left out.',
+      '1 line below the table was not worked.',
+    ]);
   });
 });
