@@ -456,6 +456,8 @@ export const jobs = pgTable(
     bytesStored: bigint('bytes_stored', { mode: 'number' }).notNull().default(0),
     /** Runs that worked failed rows again without being paid for it. */
     retries: integer('retries').notNull().default(0),
+    /** The run has waited for a provider in vain: retrying it does not count. */
+    givenUp: boolean('given_up').notNull().default(false),
     chunksTotal: integer('chunks_total').notNull().default(0),
     /** Chunks handed to QStash so far: where a dispatcher that died goes on. */
     chunksDispatched: integer('chunks_dispatched').notNull().default(0),

@@ -1,15 +1,71 @@
 import { DomainError, type ErrorCode } from '../functions/errors.ts';
 
+/** What a refusal of our SQL carries beside its name: a job's status, or a bound's numbers as JSON. */
+type Told = Record<string, unknown>;
+type Meaning = { code: ErrorCode; sentence: (told: Told) => string; retryAfterSeconds?: number };
+
+/** What a job in this state has to say to whoever wants something else of it. */
+const statuses: Record<string, string> = {
+  created: 'The job has no rows yet: send its file first.',
+  uploading: "The job's file is being uploaded: wait until it is there.",
+  awaiting_credits: 'The job has its rows and awaits its start.',
+  running: 'The job is running: wait until it has ended, or cancel it.',
+  completed: 'The job has completed: create another one for another file.',
+  cancelled: 'The job was cancelled: create another one for another file.',
+  failed: 'The job has failed: create another one for another file.',
+};
+const ofStatus = ({ jobStatus }: Told): string =>
+  statuses[String(jobStatus)] ?? 'The job is not open for this.';
+
 /** What the SQL functions raise (SQLSTATE class RL, message = name) in the API's words. */
-const raised: Record<string, ErrorCode> = {
-  job_not_found: 'not_found',
-  job_not_open: 'job_not_open',
-  job_running: 'job_running',
-  books_behind: 'books_behind',
-  rows_expired: 'rows_expired',
-  nothing_to_retry: 'nothing_to_retry',
-  upload_superseded: 'upload_superseded',
-  fact_of_another_user: 'idempotency_key_reused',
+const raised: Record<string, Meaning> = {
+  job_not_found: { code: 'not_found', sentence: () => 'There is no such job.' },
+  job_not_open: { code: 'job_not_open', sentence: ofStatus },
+  job_running: { code: 'job_running', sentence: ofStatus },
+  books_behind: { code: 'books_behind', sentence: () => 'The account is busy; try again shortly.' },
+  rows_expired: {
+    code: 'rows_expired',
+    sentence: () => "The job's rows were deleted: send the file again, as another job.",
+  },
+  nothing_to_retry: {
+    code: 'nothing_to_retry',
+    sentence: () => 'Every row of the job has succeeded.',
+  },
+  upload_superseded: {
+    code: 'upload_superseded',
+    sentence: () => 'Another upload for this job has taken over; nothing of this one is kept.',
+  },
+  fact_of_another_user: {
+    code: 'idempotency_key_reused',
+    sentence: () => 'This Idempotency-Key belongs to another request.',
+  },
+  too_many_retries: {
+    code: 'too_many_retries',
+    sentence: ({ limit }) =>
+      `A job can be retried ${String(limit)} times. Send the rows that failed as another job.`,
+  },
+  too_many_jobs: {
+    code: 'too_many_jobs',
+    sentence: ({ limit, used }) =>
+      `${String(used)} of your jobs have not ended; ${String(limit)} may be open at once. Wait until some have ended, or cancel them.`,
+  },
+  too_many_uploads: {
+    code: 'too_many_uploads',
+    sentence: ({ limit }) =>
+      `${String(limit)} uploads may be under way at once: send this file when one of them has ended.`,
+    retryAfterSeconds: 5,
+  },
+  too_many_streams: {
+    code: 'too_many_streams',
+    sentence: ({ limit }) =>
+      `${String(limit)} event streams may be open at once: close some, or ask for the job instead.`,
+    retryAfterSeconds: 5,
+  },
+  storage_full: {
+    code: 'storage_full',
+    sentence: ({ limitBytes, usedBytes }) =>
+      `Rows and results of your jobs take ${String(usedBytes)} bytes; ${String(limitBytes)} may be kept. Delete jobs that you need no more.`,
+  },
 };
 
 /** Classes of SQLSTATE that mean "not now": connection, resources, operator, system. */
@@ -17,15 +73,29 @@ const passing = ['08', '40', '53', '55', '57', '58'];
 
 type DriverError = { code?: string; message?: string; detail?: string; constraint?: string };
 
+function toldBy(name: string, detail: string | undefined): Told {
+  if (detail?.startsWith('{')) return JSON.parse(detail) as Told;
+  if (detail === undefined || detail === '') return {};
+  return name === 'books_behind' ? { books: detail } : { jobStatus: detail };
+}
+
 /**
  * Turns what the driver throws into a domain error: a name raised by our SQL, or
  * `service_unavailable` when the database could not be reached. Anything else is a bug and stays.
  */
 export function fromDriver(error: unknown): unknown {
   if (error instanceof DomainError) return error;
-  const { code, message, detail } = error as DriverError;
-  if (code?.startsWith('RL') && message !== undefined && raised[message])
-    return new DomainError(raised[message], detail ?? undefined, { cause: error });
+  const { code, message = '', detail } = error as DriverError;
+  const meaning = code?.startsWith('RL') ? raised[message] : undefined;
+  if (meaning) {
+    const extra = toldBy(message, detail);
+    const { retryAfterSeconds } = meaning;
+    return new DomainError(meaning.code, meaning.sentence(extra), {
+      extra,
+      cause: error,
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    });
+  }
   if (!code || passing.includes(code.slice(0, 2)))
     return new DomainError(
       'service_unavailable',

@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_b715d93f1f';
+export const functionsSchema = 'rowloom_9fd7494cca';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -8,27 +8,31 @@ export type Functions = {
   catalogue_is_as_known: { takes: { p_changes: object }; gives: boolean };
   catalogue_read: { takes: {}; gives: unknown };
   catalogue_take_over: { takes: { p: object }; gives: unknown };
-  chunk_commit: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_commit: string; p_results: object; p_succeeded: number; p_failed: number; p_usage: object; p_waited?: boolean; p_lease_seconds?: number }; gives: unknown };
-  chunk_lease: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_seconds: number }; gives: unknown };
-  chunks_fail: { takes: { p_job: string; p_run: number; p_reason: string; p_index?: number | null; p_revision?: number | null }; gives: unknown };
+  chunk_commit: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_commit: string; p_results: object; p_succeeded: number; p_failed: number; p_usage: object; p_waited?: boolean; p_lease_seconds?: number; p_given_up?: boolean }; gives: unknown };
+  chunk_lease: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_seconds: number; p_free_rows: number }; gives: unknown };
+  chunks_fail: { takes: { p_job: string; p_run: number; p_reason: string; p_index?: number | null; p_revision?: number | null; p_given_up?: boolean }; gives: unknown };
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
   customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
   event_next_attempt: { takes: { p_attempts: number; p_received: string; p_passing: boolean }; gives: unknown };
   events_wake: { takes: { p_refs: readonly string[] }; gives: number };
+  failed_rows_refusal: { takes: { p_user: string; p_free: number }; gives: unknown };
   job_advance: { takes: { p_job: string; p_succeeded: number; p_failed: number; p_usage?: object }; gives: string | null };
+  job_bytes: { takes: { p_job: string }; gives: unknown };
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_cancel_begin: { takes: { p_job: string; p_user: string }; gives: unknown };
+  job_create: { takes: { p_user: string; p_filename: string; p_prompt: string; p_processor: string; p_hash: string; p_limit: number; p_columns?: object | null; p_key?: string | null }; gives: unknown };
   job_delete: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_dispatch: { takes: { p_job: string; p_run: number; p_from: number; p_limit: number }; gives: unknown };
   job_end: { takes: { p_job: string; p_status: string; p_error?: string | null }; gives: void };
   job_lock: { takes: { p_job: string; p_user: string }; gives: unknown };
-  job_retry: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
-  job_run: { takes: { p_job: string; p_rows: number; p_per_row: number; p_unlimited: boolean; p_standing: number }; gives: unknown };
-  job_start: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_upload?: string | null; p_header?: object | null }; gives: unknown };
+  job_retry: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object }; gives: unknown };
+  job_run: { takes: { p_job: string; p_rows: number; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object }; gives: unknown };
+  job_start: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_upload?: string | null; p_header?: object | null }; gives: unknown };
   job_upload_abort: { takes: { p_job: string; p_upload: string }; gives: void };
+  job_upload_alive: { takes: { p_job: string; p_upload: string }; gives: void };
   job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string }; gives: void };
-  job_upload_begin: { takes: { p_job: string; p_user: string; p_upload: string }; gives: unknown };
+  job_upload_begin: { takes: { p_job: string; p_user: string; p_upload: string; p_bounds: object }; gives: unknown };
   jobs_await: { takes: { p_user: string }; gives: boolean };
   jobs_cancel_overdue: { takes: {}; gives: unknown };
   jobs_purge: { takes: { p_days: number; p_limit: number }; gives: number };
@@ -43,6 +47,7 @@ export type Functions = {
   ledger_release: { takes: { p_user: string; p_job: string; p_run: number; p_credits: number; p_rows: number }; gives: void };
   ledger_step: { takes: { p_user: string; p_fact: object; p_step?: object | null }; gives: string | null };
   notices_raise: { takes: { p_user: string; p_notices: object }; gives: void };
+  open_jobs_check: { takes: { p_user: string; p_limit: number }; gives: void };
   own_position: { takes: { p_newest: string; p_key: string }; gives: string | null };
   payload_is_due: { takes: { p_received: string }; gives: boolean };
   payloads_purge: { takes: { p_days: number; p_limit: number }; gives: number };
@@ -56,6 +61,10 @@ export type Functions = {
   providers_open: { takes: {}; gives: unknown };
   providers_unprobed: { takes: { p_seconds: number }; gives: unknown };
   reconcile_known: { takes: { p_keys: readonly string[]; p_subscriptions: readonly string[]; p_refs: readonly string[]; p_customers: readonly string[]; p_prices: readonly string[]; p_products: readonly string[]; p_paid: readonly string[] }; gives: unknown };
+  storage_refusal: { takes: { p_user: string; p_job: string; p_bytes: number; p_limit: number }; gives: unknown };
+  stream_close: { takes: { p_stream: string }; gives: void };
+  stream_open: { takes: { p_user: string; p_stream: string; p_limit: number; p_seconds: number }; gives: boolean };
+  stream_renew: { takes: { p_user: string; p_stream: string; p_seconds: number }; gives: void };
   stripe_event_apply: { takes: { p: object; p_user: string }; gives: void };
   stripe_event_post: { takes: { p: object; p_payload?: string | null }; gives: unknown };
   stripe_event_post_fold: { takes: { p: object; p_user: string; p_books?: object | null; p_payload?: string | null }; gives: unknown };
@@ -68,5 +77,6 @@ export type Functions = {
   user_read: { takes: { p_user: string }; gives: unknown };
   user_resolve: { takes: { p_identity: object; p_fact?: string | null }; gives: unknown };
   user_sign_up: { takes: { p_user: string; p_credits: number }; gives: void };
+  utc_day: { takes: { p_at: string }; gives: unknown };
   webhook_stats: { takes: { p_hours: number }; gives: unknown };
 };

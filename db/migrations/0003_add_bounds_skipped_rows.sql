@@ -22,6 +22,7 @@ ALTER TABLE "jobs" ADD COLUMN "rows_skipped" integer DEFAULT 0 NOT NULL;--> stat
 ALTER TABLE "jobs" ADD COLUMN "warnings" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
 ALTER TABLE "jobs" ADD COLUMN "bytes_stored" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "jobs" ADD COLUMN "retries" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "jobs" ADD COLUMN "given_up" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "event_streams" ADD CONSTRAINT "event_streams_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_days" ADD CONSTRAINT "user_days_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "event_streams_user_idx" ON "event_streams" USING btree ("user_id");--> statement-breakpoint

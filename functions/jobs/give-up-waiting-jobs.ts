@@ -22,7 +22,7 @@ export async function giveUpWaitingJobs(ctx: Ctx): Promise<number> {
     const waiting = waitingOf(ctx.config, processor, open);
     const nowMs = ctx.now().getTime();
     if (!waiting || !isGivenUp(waiting, Date.parse(startedAt), nowMs, patienceMs)) continue;
-    await failChunks(ctx, { jobId, run }, gaveUpSentence(waiting, patienceMs));
+    await failChunks(ctx, { jobId, run }, gaveUpSentence(waiting, patienceMs), { givenUp: true });
     count += 1;
   }
   return count;

@@ -11,6 +11,7 @@ begin
       order by coalesce(finished_at, progress_at, created_at) limit p_limit for update skip locked);
   delete from job_chunks where job_id = any(v_jobs);
   update jobs set purged_at = clock_timestamp(), upload_id = null, header = null, columns = null,
+      bytes_stored = 0,
       status = case when status in ('created', 'uploading', 'awaiting_credits') then 'cancelled' else status end,
       finished_at = coalesce(finished_at, clock_timestamp())
     where id = any(v_jobs);

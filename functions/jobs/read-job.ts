@@ -25,11 +25,12 @@ async function find<T extends JobSummary>(
   ctx: Ctx,
   { userId, jobId }: Of,
   columns: string,
+  also: { select: string; params: unknown[] } = { select: '', params: [] },
 ): Promise<T> {
   const [row] = await ctx.db.rows<Found<T>>(
-    `select ${found} from (
+    `select ${found}${also.select} from (
         select ${columns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
-    [jobId, userId],
+    [jobId, userId, ...also.params],
   );
   if (!row) throw new DomainError('not_found', 'There is no such job.');
   return withWaiting(ctx, row);
@@ -38,6 +39,17 @@ async function find<T extends JobSummary>(
 /** A user's job as it stands; another user's is `not_found`. */
 export const findJob = (ctx: Ctx, of: Of): Promise<JobSummary> =>
   find<JobSummary>(ctx, of, summaryColumns.join(', '));
+
+/** The same, with an event stream opened on it: `too_many_streams` when as many are open as may be. */
+export const findStreamedJob = (
+  ctx: Ctx,
+  of: Of,
+  { streamId, leaseSeconds }: { streamId: string; leaseSeconds: number },
+): Promise<JobSummary> =>
+  find<JobSummary>(ctx, of, summaryColumns.join(', '), {
+    select: ', rowloom.stream_open($2, $3, $4, $5)',
+    params: [streamId, ctx.config.bounds.eventStreams, leaseSeconds],
+  });
 
 /** The same with what its user wrote into it. */
 export const findWholeJob = (ctx: Ctx, of: Of): Promise<JobRow> => find<JobRow>(ctx, of, '*');

@@ -7,16 +7,19 @@ import { accountSuspended } from './account-suspended.ts';
 import { dispatchJob } from './dispatch-job.ts';
 import { jobRow } from './job-row.ts';
 import { dispatchOf, jobView } from './job.pure.ts';
+import { refusal, refusedStart } from './refused-start.ts';
 
 /** What `rowloom.job_run` says. */
-export const startOutcome = z.discriminatedUnion('started', [
+export const startOutcome = z.union([
   z.strictObject({ started: z.literal(true), job: jobRow }),
+  z.strictObject({ started: z.literal(false), job: jobRow, refused: refusedStart }),
   z.strictObject({
     started: z.literal(false),
     job: jobRow,
     suspended: z.boolean(),
     required: z.int(),
     balance: z.int().nullable(),
+    refused: z.undefined().optional(),
   }),
 ]);
 type StartOutcome = z.infer<typeof startOutcome>;
@@ -25,7 +28,13 @@ type StartOutcome = z.infer<typeof startOutcome>;
 const mostLooks = 6;
 
 /** What a run is held for: as the user stands at this moment, and as of which version. */
-type Terms = { p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number };
+type Terms = {
+  p_user: string;
+  p_per_row: number;
+  p_unlimited: boolean;
+  p_standing: number;
+  p_bounds: Ctx['config']['bounds'];
+};
 
 const isBooksBehind = (error: unknown): boolean =>
   error instanceof DomainError && error.code === 'books_behind';
@@ -44,6 +53,7 @@ export async function startOnEntitlement(
         p_per_row: ctx.config.creditsPerRow,
         p_unlimited: plan?.credits === null,
         p_standing: standingVersion,
+        p_bounds: ctx.config.bounds,
       });
     } catch (error) {
       if (!isBooksBehind(error)) throw error;
@@ -52,7 +62,7 @@ export async function startOnEntitlement(
           cause: error,
           retryAfterSeconds: 1,
         });
-      if ((error as DomainError).detail === 'refold') await bringUpToDate(ctx, userId);
+      if ((error as DomainError).extra['books'] === 'refold') await bringUpToDate(ctx, userId);
     }
   }
 }
@@ -60,7 +70,8 @@ export async function startOnEntitlement(
 /**
  * Holds the credits of a job whose rows are stored and hands its chunks to QStash. Without `upload` it
  * is a start after buying credits; a job that has started already is left as it is. Throws
- * `insufficient_credits` or `account_suspended` and keeps the rows.
+ * `insufficient_credits`, `account_suspended`, `too_many_failed_rows` or `fair_use` and keeps the rows;
+ * `storage_full`, of an upload, and keeps none.
  */
 export async function startJob(
   ctx: Ctx,
@@ -78,18 +89,26 @@ export async function startJob(
       startOutcome,
     ),
   );
-  return dispatchStarted(ctx, outcome, 'The rows are kept: start the job once there are enough.');
+  return dispatchStarted(ctx, outcome, {
+    credits: 'The rows are kept: start the job once there are enough.',
+    tomorrow: 'The rows are kept: the job starts by itself tomorrow (UTC).',
+  });
 }
 
-/** Dispatches a job that now runs; throws, with `advice`, for one that does not. */
-export async function dispatchStarted(ctx: Ctx, outcome: StartOutcome, advice: string) {
+/** What is told of a job that does not run: for want of credits, or until tomorrow. */
+type Advice = { credits: string; tomorrow: string };
+
+/** Dispatches a job that now runs; throws, with advice, for one that does not. */
+export async function dispatchStarted(ctx: Ctx, outcome: StartOutcome, advice: Advice) {
   const { job } = outcome;
   if (!outcome.started) {
+    if (outcome.refused)
+      throw refusal(outcome.refused, { jobId: job.id, advice: advice.tomorrow, now: ctx.now() });
     if (outcome.suspended) throw accountSuspended();
     const { required, balance } = outcome;
     throw new DomainError(
       'insufficient_credits',
-      `The job needs ${required} credits; there are ${balance}. ${advice}`,
+      `The job needs ${required} credits; there are ${balance}. ${advice.credits}`,
       { extra: { required, balance, jobId: job.id } },
     );
   }

@@ -10,8 +10,11 @@ import { findJob } from './read-job.ts';
 const pollMs = 500;
 /** A job that waits for its file or for credits. */
 const waitingPollMs = 2000;
-/** Comment lines keep proxies from cutting a quiet stream, and notice a client that has gone. */
-const quietMs = 15_000;
+/**
+ * Comment lines keep proxies from cutting a quiet stream, and notice a client that has gone: it is heard of when
+ * something is said, and its stream counts until then.
+ */
+const quietMs = 5000;
 /** After this the client connects again. */
 const longestMs = 300_000;
 /** How long the database may fail before the client is sent to try another time. */
@@ -32,7 +35,7 @@ export type Follow = {
 
 /**
  * A job's way to its end: `progress` when it has moved, never back within a run; `done` last;
- * `quiet` when there was nothing to say for 15 s. Ends without `done` after five minutes, when the job
+ * `quiet` when there was nothing to say for 5 s. Ends without `done` after five minutes, when the job
  * is deleted or when the database has failed for 30 s: the client comes again. Never throws.
  */
 export async function* streamJobEvents(

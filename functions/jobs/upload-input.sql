@@ -1,15 +1,32 @@
--- Begins an upload: rows of an earlier one that was cut off are dropped with it.
--- → the job row. RL409 job_not_open once the job has run or was cancelled.
-create function rowloom.job_upload_begin(p_job uuid, p_user uuid, p_upload uuid) returns jsonb
+-- Begins an upload: rows of an earlier one that was cut off are dropped with it; one that is under way is
+-- taken over. One that has shown no sign of life for a minute is not counted.
+-- → the job row. RL409 job_not_open once the job has run or was cancelled, RL429 too_many_uploads and storage_full.
+create function rowloom.job_upload_begin(p_job uuid, p_user uuid, p_upload uuid, p_bounds jsonb) returns jsonb
 language plpgsql as $$
-declare j jobs := rowloom.job_lock(p_job, p_user);
+declare
+  j jobs := rowloom.job_lock(p_job, p_user);
+  v_limit integer := (p_bounds ->> 'uploads')::integer;
+  v_uploads integer;
+  v_full jsonb;
 begin
   if j.status not in ('created', 'uploading', 'awaiting_credits') then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
   end if;
   delete from job_chunks where job_id = p_job;
+  -- A byte more than is kept: where there is no room at all, nothing is read.
+  v_full := rowloom.storage_refusal(p_user, p_job, 1, (p_bounds ->> 'storedBytes')::bigint);
+  if v_full is not null then
+    raise exception using errcode = 'RL429', message = 'storage_full', detail = v_full - 'code';
+  end if;
+  select count(*) into v_uploads from jobs
+    where user_id = p_user and status = 'uploading' and id <> p_job
+      and progress_at > clock_timestamp() - interval '60 seconds';
+  if v_uploads >= v_limit then
+    raise exception using errcode = 'RL429', message = 'too_many_uploads',
+      detail = jsonb_build_object('limit', v_limit, 'used', v_uploads);
+  end if;
   update jobs set status = 'uploading', upload_id = p_upload, header = null, error = null,
-      rows_total = 0, chunks_total = 0, progress_at = clock_timestamp()
+      rows_total = 0, chunks_total = 0, bytes_stored = 0, progress_at = clock_timestamp()
     where id = p_job returning * into j;
   return to_jsonb(j);
 end $$;
@@ -33,6 +50,13 @@ begin
       from rows from (string_to_table(p_lines, E'\n'), unnest(p_counts))
         with ordinality as chunk(line, row_count, n);
 end $$;
+
+-- A sign of life of the current upload.
+create function rowloom.job_upload_alive(p_job uuid, p_upload uuid) returns void
+language sql as $$
+  update jobs set progress_at = clock_timestamp()
+    where id = p_job and upload_id = p_upload and status = 'uploading'
+$$;
 
 -- Gives an upload up: its rows go, the job is as before it.
 create function rowloom.job_upload_abort(p_job uuid, p_upload uuid) returns void

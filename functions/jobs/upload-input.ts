@@ -24,15 +24,25 @@ export type UploadInput = {
 /**
  * Streams a CSV into chunks in the database, never holding the file, then starts the job. An upload
  * that is cut off, refused or superseded by another leaves no rows behind. Throws `csv_invalid`,
- * `too_large`, `insufficient_credits` (the rows are kept), `job_not_open`, `upload_superseded`.
+ * `too_large`, `insufficient_credits`, `too_many_failed_rows` and `fair_use` (the rows are kept), `job_not_open`,
+ * `upload_superseded`, `too_many_uploads`, `storage_full`.
  */
 export async function uploadInput(ctx: Ctx, input: UploadInput) {
   const { maxUploadBytes } = ctx.config;
   if ((input.contentLength ?? 0) > maxUploadBytes) throw tooManyBytes(maxUploadBytes);
   const uploadId = crypto.randomUUID();
-  const upload = { p_job: input.jobId, p_user: input.userId, p_upload: uploadId };
-  const job = await ctx.db.call('job_upload_begin', upload, jobRow);
+  const job = await ctx.db.call(
+    'job_upload_begin',
+    {
+      p_job: input.jobId,
+      p_user: input.userId,
+      p_upload: uploadId,
+      p_bounds: ctx.config.bounds,
+    },
+    jobRow,
+  );
   let header: string[];
+  const alive = setInterval(() => void showLife(ctx, job.id, uploadId), aliveMs);
   try {
     header = await storeRows(ctx, input, job, uploadId);
   } catch (error) {
@@ -40,9 +50,18 @@ export async function uploadInput(ctx: Ctx, input: UploadInput) {
       ctx.log('upload_abort_failed', { jobId: job.id });
     });
     throw error;
+  } finally {
+    clearInterval(alive);
   }
   return startJob(ctx, { userId: input.userId, jobId: job.id, upload: { id: uploadId, header } });
 }
+
+/** An upload that shows no life for three of these counts no more. */
+const aliveMs = 20_000;
+
+/** A sign of life that does not come through is the next one's. */
+const showLife = (ctx: Ctx, jobId: string, uploadId: string): Promise<unknown> =>
+  ctx.db.call('job_upload_alive', { p_job: jobId, p_upload: uploadId }).catch(() => undefined);
 
 const tooManyBytes = (limitBytes: number) =>
   new DomainError('too_large', `The file is larger than ${limitBytes} bytes.`, {

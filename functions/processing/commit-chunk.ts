@@ -44,6 +44,8 @@ export class ChunkCommits {
   readonly #outcomes = new Map<number, RowOutcome>();
   #results: StoredResults | null;
   #messages = 1;
+  /** Rows since the last commit that failed by their own or their prompt's fault. */
+  #faulty = 0;
   #toolbox: RowToolbox | undefined;
   #startProgress: (() => ProgressWriter) | undefined;
   #progress: ProgressWriter | undefined;
@@ -71,6 +73,7 @@ export class ChunkCommits {
 
   row = (rowIndex: number, outcome: RowOutcome): void => {
     this.#outcomes.set(rowIndex, outcome);
+    if (outcome.status === 'error' && outcome.isFaulty) this.#faulty += 1;
     if (outcome.status !== 'postponed') this.#progress?.row(outcome.status === 'ok');
   };
 
@@ -122,11 +125,14 @@ export class ChunkCommits {
   }
 
   /** Every row that has no result becomes an error row. */
-  async failRest(error: string): Promise<ChunkOutcome> {
+  async failRest(
+    error: string,
+    how: Pick<Args<'chunk_commit'>, 'p_given_up'> = {},
+  ): Promise<ChunkOutcome> {
     const { rows, results } = this.#leased.chunk;
     for (const { rowIndex } of pendingRowsOf(rows, results, this.#message.run))
       this.#outcomes.set(rowIndex, { status: 'error', error });
-    return this.#commit({});
+    return this.#commit(how);
   }
 
   /**
@@ -143,7 +149,7 @@ export class ChunkCommits {
   }
 
   async #commit(
-    how: Pick<Args<'chunk_commit'>, 'p_waited' | 'p_lease_seconds'>,
+    how: Pick<Args<'chunk_commit'>, 'p_waited' | 'p_lease_seconds' | 'p_given_up'>,
   ): Promise<ChunkOutcome & { left: number }> {
     // One whose answer never came may have got through: it is told again first, under its own id.
     if (this.#unsure) await this.#send(this.#unsure);
@@ -151,7 +157,7 @@ export class ChunkCommits {
     const { run } = this.#message;
     const results = mergeResults(chunk.rows.length, this.#results, storable(this.#outcomes), run);
     const { succeeded, failed, left } = countResults(results, run);
-    const queueMessages = this.#messages;
+    const [queueMessages, rowsFaulty] = [this.#messages, this.#faulty];
     const usage = this.#toolbox?.takeUsage();
     const { micros } = costMicros({ queueMessages }, this.#ctx.config.prices);
     const args = {
@@ -163,10 +169,15 @@ export class ChunkCommits {
       p_results: results,
       p_succeeded: succeeded,
       p_failed: failed,
-      p_usage: { ...usage, queueMessages, costMicros: (usage?.costMicros ?? 0) + micros },
+      p_usage: {
+        ...usage,
+        queueMessages,
+        rowsFaulty,
+        costMicros: (usage?.costMicros ?? 0) + micros,
+      },
       ...how,
     };
-    this.#messages = 0;
+    [this.#messages, this.#faulty] = [0, 0];
     const outcome = await this.#send(args);
     this.#results = results;
     if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);
@@ -222,7 +233,9 @@ export class ChunkCommits {
 function storable(outcomes: ReadonlyMap<number, RowOutcome>): Map<number, RowResult | BegunRow> {
   const stored = new Map<number, RowResult | BegunRow>();
   for (const [rowIndex, outcome] of outcomes)
-    if (outcome.status !== 'postponed') stored.set(rowIndex, outcome);
+    if (outcome.status === 'ok') stored.set(rowIndex, outcome);
+    else if (outcome.status === 'error')
+      stored.set(rowIndex, { status: 'error', error: outcome.error });
     else if (outcome.searches.size > 0)
       stored.set(rowIndex, { status: 'begun', searches: [...outcome.searches] });
   return stored;

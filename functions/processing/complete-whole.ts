@@ -1,4 +1,4 @@
-import { ProviderError } from '../providers/errors.pure.ts';
+import { RowFault } from '../providers/errors.pure.ts';
 import type { Message } from '../providers/model.ts';
 import type { Answer, CompleteOptions, RowTools } from './processor.ts';
 
@@ -8,8 +8,8 @@ export type Reading<T> =
   | { error: string; retryHint?: string; value?: never };
 
 /**
- * Asks the model, and once more when its answer is broken, saying what was wrong. Throws a final
- * `ProviderError` in the user's words when that did not help either.
+ * Asks the model, and once more when its answer is broken, saying what was wrong. Throws a
+ * `RowFault` in the user's words when that did not help either.
  */
 export async function completeWhole<T>(
   tools: RowTools,
@@ -19,9 +19,9 @@ export async function completeWhole<T>(
 ): Promise<T> {
   const first = read(await tools.complete(messages, options));
   if (first.error === undefined) return first.value;
-  if (first.retryHint === undefined) throw new ProviderError(first.error);
+  if (first.retryHint === undefined) throw new RowFault(first.error);
   const again: Message[] = [...messages, { role: 'user', content: first.retryHint }];
   const second = read(await tools.complete(again, options));
   if (second.error === undefined) return second.value;
-  throw new ProviderError(second.error);
+  throw new RowFault(second.error);
 }

@@ -1,8 +1,9 @@
 -- Turns what is left of a job's chunks into error rows; changes nothing of those that are done or that somebody
 -- holds a lease on. p_index: only that chunk, unless some of it was committed after p_revision: its rest has a
--- message of its own.
+-- message of its own. p_given_up: they have waited for a provider in vain.
 create function rowloom.chunks_fail(
-  p_job uuid, p_run integer, p_reason text, p_index integer default null, p_revision integer default null
+  p_job uuid, p_run integer, p_reason text, p_index integer default null, p_revision integer default null,
+  p_given_up boolean default false
 ) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
@@ -28,6 +29,9 @@ begin
   select sum(rows) into v_failed from failed;
   if v_failed is null then
     return '{"outcome":"stale"}';
+  end if;
+  if p_given_up then
+    update jobs set given_up = true where id = p_job;
   end if;
   return json_build_object('outcome', 'committed', 'status', rowloom.job_advance(p_job, 0, v_failed),
     'userId', j.user_id);

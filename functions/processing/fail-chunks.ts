@@ -8,12 +8,13 @@ const failed = chunkOutcome.extend({ userId: z.string().optional() });
 
 /**
  * Turns what is left of a job into error rows, so that it ends; with a `chunk` only that chunk's, unless some of
- * it was committed after the revision that its message was about.
+ * it was committed after the revision that its message was about. `givenUp`: it waited for a provider in vain.
  */
 export async function failChunks(
   ctx: Ctx,
   of: Pick<ChunkMessage, 'jobId' | 'run'> & { chunk?: { index: number; revision: number } },
   reason: string,
+  { givenUp = false }: { givenUp?: boolean } = {},
 ): Promise<ChunkOutcome> {
   const { userId, ...outcome } = await ctx.db.call(
     'chunks_fail',
@@ -23,6 +24,7 @@ export async function failChunks(
       p_index: of.chunk?.index ?? null,
       p_revision: of.chunk?.revision ?? null,
       p_reason: reason,
+      p_given_up: givenUp,
     },
     failed,
   );

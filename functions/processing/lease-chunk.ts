@@ -27,6 +27,8 @@ const lease = z.discriminatedUnion('outcome', [
       startedAt: z.string(),
     }),
     open: openProviders,
+    /** So many of the user's rows have failed today that no more are worked for nothing; null: they have not. */
+    spent: z.looseObject({ limit: z.int(), used: z.int() }).nullable(),
   }),
   z.strictObject({ outcome: z.literal('busy'), retryAfterSeconds: z.number() }),
   z.strictObject({ outcome: z.literal(['done', 'gone']) }),
@@ -47,6 +49,7 @@ export const leaseChunk = (ctx: Ctx, message: ChunkMessage, token: string): Prom
       p_index: message.chunk,
       p_token: token,
       p_seconds: leaseSeconds,
+      p_free_rows: ctx.config.bounds.freeErrorRowsPerDay,
     },
     lease,
   );

@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../env.ts';
 import { callProvider, type Provider } from '../providers/call-provider.ts';
-import { ProviderAway, RowPostponed } from '../providers/errors.pure.ts';
+import { blamed, ProviderAway, RowPostponed } from '../providers/errors.pure.ts';
 import { askModel, estimateTokens, type Message, type ModelAnswer } from '../providers/model.ts';
 import type { CompleteOptions } from './processor.ts';
 
@@ -35,7 +35,9 @@ export function createModelPool(
         return { answer, tokens: answer.usage.tokensIn + answer.usage.tokensOut };
       },
       longestWaitMs,
-    );
+    ).catch((error: unknown) => {
+      throw blamed(error);
+    });
 
   /** The answer of the first that works and has a turn soon; else what keeps each of them. */
   const askSoon = async (messages: Message[], options: Options) => {

@@ -1,9 +1,9 @@
--- Takes the lease on a chunk.
+-- Takes the lease on a chunk. p_free_rows: rows of a user that may fail in a day by their own fault.
 -- → {outcome: leased, chunk {rows, results, fruitlessLeases, revision}, job {…}, open: providers that nobody
--- calls for now} | {outcome: done | gone}
---   | {outcome: busy, retryAfterSeconds}
+-- calls for now, spent: too many of the user's rows have failed today {code, limit, used} or null}
+--   | {outcome: done | gone} | {outcome: busy, retryAfterSeconds}
 create function rowloom.chunk_lease(
-  p_job uuid, p_run integer, p_index integer, p_token uuid, p_seconds integer
+  p_job uuid, p_run integer, p_index integer, p_token uuid, p_seconds integer, p_free_rows integer
 ) returns json language plpgsql as $$
 declare
   c job_chunks%rowtype;
@@ -23,7 +23,7 @@ begin
       'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
         'header', j.header, 'columns', j.columns, 'prompt', j.prompt, 'processor', j.processor, 'startedAt', j.started_at),
-      'open', rowloom.providers_open());
+      'open', rowloom.providers_open(), 'spent', rowloom.failed_rows_refusal(j.user_id, p_free_rows));
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;
   if not found then
@@ -40,17 +40,21 @@ end $$;
 -- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
 -- p_lease_seconds: it is still being worked, by the same holder. p_commit: names this commit and takes the
 -- token's place, so that the same one again changes nothing. p_usage: what the rows took since the last
--- commit; it counts whatever becomes of the results. → {outcome: committed | stale | gone, status}. Only the
+-- commit, and how many of them have failed by their own fault (rowsFaulty); it counts whatever becomes of the
+-- results. p_given_up: the rest has waited for a provider in vain. → {outcome: committed | stale | gone, status}. Only the
 -- holder of the lease may commit.
 create function rowloom.chunk_commit(
   p_job uuid, p_run integer, p_index integer, p_token uuid, p_commit uuid, p_results json, p_succeeded integer,
-  p_failed integer, p_usage jsonb, p_waited boolean default false, p_lease_seconds integer default 0
+  p_failed integer, p_usage jsonb, p_waited boolean default false, p_lease_seconds integer default 0,
+  p_given_up boolean default false
 ) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
   v_runs boolean;
   v_succeeded integer;
   v_failed integer;
+  v_faulty integer := coalesce((p_usage ->> 'rowsFaulty')::integer, 0);
+  v_status text;
 begin
   select * into j from jobs where id = p_job for update;
   if not found then
@@ -71,13 +75,18 @@ begin
       and json_array_length(p_results) = c.row_count
     returning p_succeeded - before.rows_succeeded, p_failed - before.rows_failed into v_succeeded, v_failed;
   if found then
-    return json_build_object('outcome', 'committed',
-      'status', rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage));
+    if p_given_up then
+      update jobs set given_up = true where id = p_job;
+    end if;
+    v_status := rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage);
+    perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), v_succeeded, v_faulty, 0);
+    return json_build_object('outcome', 'committed', 'status', v_status);
   elsif exists (select 1 from job_chunks where job_id = p_job and index = p_index and lease_token = p_commit) then
     return json_build_object('outcome', 'committed', 'status', j.status);
   end if;
   -- Nobody takes the results; they were paid for.
   perform rowloom.job_advance(p_job, 0, 0, p_usage);
+  perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), 0, v_faulty, 0);
   return json_build_object('outcome', case when v_runs then 'stale' else 'gone' end);
 end $$;
 

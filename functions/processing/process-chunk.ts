@@ -11,6 +11,7 @@ import { pendingRowsOf } from './chunk.pure.ts';
 import { ChunkCommits } from './commit-chunk.ts';
 import { createRowTools } from './create-row-tools.ts';
 import { leaseChunk, type Leased } from './lease-chunk.ts';
+import { tooManyFailedRows } from './failed-rows.pure.ts';
 import { waitingOf } from './open-providers.ts';
 import { processRows } from './process-rows.ts';
 import { processors } from './processors.ts';
@@ -48,13 +49,14 @@ type Delivery = {
 
 async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<ChunkOutcome> {
   const { message, token, connections, limits } = delivery;
-  const { chunk, job, open } = leased;
+  const { chunk, job, open, spent } = leased;
   const commits = new ChunkCommits(ctx, message, token, leased);
+  if (spent) return commits.failRest(tooManyFailedRows(spent));
   const waiting = waitingOf(ctx.config, job.processor, open);
   const nowMs = ctx.now().getTime();
   const patienceMs = ctx.config.providerPatienceMs;
   if (waiting && isGivenUp(waiting, Date.parse(job.startedAt), nowMs, patienceMs))
-    return commits.failRest(gaveUpSentence(waiting, patienceMs));
+    return commits.failRest(gaveUpSentence(waiting, patienceMs), { p_given_up: true });
   if (waiting) return commits.putBack(waiting.providers);
 
   const deadline = createDeadline(nowMs, limits);

@@ -1,12 +1,15 @@
 import type { Ctx } from '../context.ts';
 import type { Deadline } from '../providers/deadline.ts';
-import { ProviderAway, ProviderError, RowPostponed } from '../providers/errors.pure.ts';
+import { ProviderAway, ProviderError, RowFault, RowPostponed } from '../providers/errors.pure.ts';
 import type { PendingRow } from './chunk.pure.ts';
 import type { RowProcessor, RowResult, RowTools } from './processor.ts';
 
-/** What became of a row: its result, or why it has none yet and what was paid for it so far. */
+/**
+ * What became of a row: its result, or why it has none yet and what was paid for it so far. `isFaulty`: it or its
+ * prompt is why no model could answer.
+ */
 export type RowOutcome =
-  | RowResult
+  | (RowResult & { isFaulty?: boolean })
   | {
       status: 'postponed';
       waitMs: number;
@@ -71,7 +74,8 @@ async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise
   } catch (error) {
     if (error instanceof ProviderAway) return postponed(0, true, error);
     if (error instanceof RowPostponed) return postponed(error.retryAfterMs, error.inTurn);
-    if (error instanceof ProviderError) return { status: 'error', error: error.message };
+    if (error instanceof ProviderError)
+      return { status: 'error', error: error.message, isFaulty: error instanceof RowFault };
     ctx.log('row_failed', {
       processor: processor.name,
       error: error instanceof Error ? error.name : 'unknown',

@@ -17,6 +17,21 @@ export class ProviderError extends Error {
 }
 
 /**
+ * A model was asked, and the row or its prompt is why there is no answer to be had: nobody pays for that, and a
+ * user has so many of them a day.
+ */
+export class RowFault extends ProviderError {}
+
+/**
+ * What a model's call threw, with the blame: a refusal that is still thrown here, others having been answered, was
+ * of this row alone. A provider that fails, or takes too long, is never the row's fault.
+ */
+export const blamed = (error: unknown): unknown =>
+  error instanceof ProviderError && (error.refusal === 'final' || error.refusal === 'denied')
+    ? new RowFault(error.message, error.refusal)
+    : error;
+
+/**
  * A row that could not have its turn before the deadline: a provider's limit, the shared rate, or the
  * deadline itself. It did not fail: it is worked again after `retryAfterMs`. `inTurn`: it only awaits its
  * turn, and nobody has refused it.

@@ -37,7 +37,7 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Work the failed rows again',
         description:
-          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are.',
+          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are. A job can be retried three times; a run that waited for a provider in vain is not counted.',
         auth: 'user',
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: [
@@ -45,6 +45,10 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
           'account_suspended',
           'insufficient_credits',
           'nothing_to_retry',
+          'too_many_retries',
+          'too_many_jobs',
+          'too_many_failed_rows',
+          'fair_use',
           'job_running',
           'job_not_open',
           'rows_expired',

@@ -18,6 +18,7 @@ export const jobRow = (fields: Partial<JobRow> = {}): JobRow => ({
   warnings: [],
   bytes_stored: 0,
   retries: 0,
+  given_up: false,
   rows_kept: 0,
   rows_total: 0,
   rows_done: 0,

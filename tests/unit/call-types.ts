@@ -6,7 +6,7 @@ export async function typedCalls(call: Call): Promise<void> {
   const of = { p_job: 'j', p_run: 1 };
   const count: number = await call('jobs_purge', { p_days: 1, p_limit: 1 });
   await call('job_dispatch', { ...of, p_from: count, p_limit: 1 }, z.unknown());
-  const terms = { p_user: 'u', p_per_row: 1, p_unlimited: false, p_standing: 1 };
+  const terms = { p_user: 'u', p_per_row: 1, p_unlimited: false, p_standing: 1, p_bounds: {} };
   await call('job_start', { p_job: 'j', ...terms, p_upload: null }, z.unknown());
   // @ts-expect-error JSON needs something to read it by
   await call('job_start', { p_job: 'j', ...terms, p_upload: null });

@@ -159,6 +159,29 @@ test('a client that has gone is not worked for: nobody asks Redis any more', asy
   expect(await rig.readJob(token, id)).toMatchObject({ status: 'completed' });
 });
 
+test('a client that leaves a quiet stream frees its place soon, and so do the end and HEAD', async () => {
+  const { token, me } = await rig.user(someone());
+  const { id } = await rig.createJob(token);
+  const places = async (): Promise<number> => {
+    const text = 'select count(*)::integer as n from event_streams where user_id = $1';
+    const { rows: found } = await rig.database.pool.query<{ n: number }>(text, [me.id]);
+    return found[0]?.n ?? expect.unreachable();
+  };
+  const stream = await open(token, id);
+  await stream.until(() => true);
+  expect(await places()).toBe(1);
+  stream.leave();
+  // With the next comment or two, long before the lease runs out.
+  await waitFor(async () => (await places()) === 0, 20_000);
+
+  await rig.api(`/v1/jobs/${id}/events`, { token, method: 'HEAD' });
+  expect(await places()).toBe(0);
+  await rig.upload(token, id, companies(2));
+  const last = await (await open(token, id)).rest();
+  expect(last.at(-1)?.event).toBe('done');
+  await waitFor(async () => (await places()) === 0);
+});
+
 test('a job that is deleted while it is watched ends the stream, without done', async () => {
   const { token } = await rig.user(someone());
   const { id } = await rig.createJob(token);

@@ -8,6 +8,7 @@ UPDATE job_chunks SET rows_failed = rows_failed + rows_skipped,
   WHERE rows_skipped > 0;
 UPDATE jobs SET rows_failed = rows_failed + rows_skipped WHERE rows_skipped > 0;
 ALTER TABLE jobs DROP COLUMN rows_skipped, DROP COLUMN warnings, DROP COLUMN bytes_stored, DROP COLUMN retries,
+  DROP COLUMN given_up,
   ADD CONSTRAINT jobs_rows_add_up CHECK (rows_done = rows_succeeded + rows_failed and rows_done <= rows_total
     and least(rows_succeeded, rows_failed, rows_kept) >= 0 and rows_kept <= rows_succeeded);
 ALTER TABLE job_chunks DROP COLUMN rows_skipped,
