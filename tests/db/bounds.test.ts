@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as z from 'zod';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
@@ -11,6 +11,7 @@ import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
+import { aroundCalls } from '../support/around-calls.ts';
 import { csvOf, JobFixture, providers, streamOf } from '../support/job-fixture.ts';
 
 /** Bounds as they are by default, where a test does not set others. */
@@ -60,6 +61,8 @@ async function through(work: Promise<unknown>[], refused: object): Promise<numbe
 
 const scalar = async (text: string, params: unknown[]): Promise<unknown> =>
   (await fixture.query<{ value: unknown }>(`select (${text}) as value`, params))[0]?.value;
+
+const statusOf = (jobId: string) => scalar('select status from jobs where id = $1', [jobId]);
 
 const unlimitedToday = (userId: string) =>
   scalar('select rows_unlimited from user_days where user_id = $1', [userId]);
@@ -150,6 +153,64 @@ describe('uploads', () => {
   });
 });
 
+describe('signs of life', () => {
+  /** What is called while `work` goes on and time passes, and whether timers are left behind. */
+  async function calledBy(
+    of: JobFixture['ctx'],
+    work: (of: JobFixture['ctx']) => Promise<() => Promise<unknown>>,
+  ) {
+    const called: string[] = [];
+    const db = aroundCalls(of.db, async ({ name }, next) => {
+      called.push(name);
+      // The first one does not come through.
+      if (/alive|renew/.test(name) && called.filter((other) => other === name).length === 1)
+        throw new Error('the database is away');
+      return next();
+    });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const end = await work({ ...of, db });
+    vi.advanceTimersByTime(61_000);
+    await end();
+    expect(vi.getTimerCount()).toBe(0);
+    return called.filter((name) => /alive|renew/.test(name));
+  }
+
+  test('an upload gives one every 20 s, and none once it has ended, however it ends', async () => {
+    const userId = await fixture.newUser();
+    for (const text of ['name\nlead 1\n', 'name\n']) {
+      const jobId = await newJob(userId);
+      const called = await calledBy(ctx, async (of) => {
+        const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+        const upload = uploadInput(of, { userId, jobId, body: readable, contentLength: undefined });
+        upload.catch(() => undefined);
+        const writer = writable.getWriter();
+        await vi.waitUntil(async () => (await statusOf(jobId)) === 'uploading');
+        return async () => {
+          await writer.write(new TextEncoder().encode(text));
+          await writer.close();
+          await upload.catch(() => undefined);
+        };
+      });
+      expect(called).toEqual(Array(3).fill('job_upload_alive'));
+    }
+  });
+
+  test('a stream renews its place, also after a time without the database', async () => {
+    const userId = await fixture.newUser();
+    const jobId = await newJob(userId);
+    const called = await calledBy(
+      ctx,
+      async (of) => (await openStream(of, { userId, jobId })).close,
+    );
+    expect(called).toEqual(Array(3).fill('stream_renew'));
+    const [p_stream, lease] = [randomUUID(), { p_user: userId, p_seconds: 45 }];
+    await ctx.db.call('stream_renew', { ...lease, p_stream });
+    const streams = 'select count(*)::integer from event_streams where user_id = $1';
+    expect(await scalar(streams, [userId])).toBe(1);
+  });
+});
+
 describe('event streams', () => {
   test('of 40 at once 20 open; one that is closed, or dead, makes room', async () => {
     const userId = await fixture.newUser();
@@ -208,8 +269,11 @@ describe('fair use of an unlimited plan', () => {
       { status: 'awaiting_credits', count: 5 },
       { status: 'running', count: 5 },
     ]);
-    // Nobody is held up by them, and they are not tried in vain.
-    expect(await startAwaitingJobs(of, { userId })).toBe(0);
+    // Nobody is held up by them: they are not even tried.
+    const tried: string[] = [];
+    const log = (event: string) => void tried.push(event);
+    expect(await startAwaitingJobs({ ...of, log }, { userId })).toBe(0);
+    expect(tried).toEqual([]);
 
     const message = fixture.messages().find(({ jobId }) => jobs.includes(jobId));
     if (!message) expect.unreachable();
@@ -306,7 +370,7 @@ describe('stored bytes', () => {
       extra: { limitBytes: 2000, usedBytes: used },
     });
     expect(await stored(userId)).toBe(used);
-    expect(await scalar('select status from jobs where id = $1', [two])).toBe('created');
+    expect(await statusOf(two)).toBe('created');
     expect(await chunksOf(userId)).toBe(
       await scalar('select chunks_total from jobs where id = $1', [one]),
     );
