@@ -7,6 +7,7 @@ import { bendTime, openRedis } from '../support/chaos-redis.ts';
 import { type Stage, Story } from '../support/chaos-story.ts';
 import { Tally } from '../support/chaos-tally.ts';
 import { JobFixture } from '../support/job-fixture.ts';
+import { unbounded } from '../support/unbounded.ts';
 
 /**
  * Stories of jobs to which everything happens that can: see chaos-plan.ts for what that is.
@@ -36,7 +37,10 @@ beforeAll(async () => {
   bendTime();
   stages = await Promise.all(
     Array.from({ length: lanes }, async () => {
-      const fixture = await JobFixture.open({ PROVIDER_PATIENCE_MINUTES: String(patienceMinutes) });
+      const fixture = await JobFixture.open({
+        ...unbounded,
+        PROVIDER_PATIENCE_MINUTES: String(patienceMinutes),
+      });
       const clock = await StoryClock.open(fixture.database.url, { quick, speed, begunMs });
       Object.assign(fixture.ctx, { now: clock.now });
       const { client: up, close } = await openRedis(clock);

@@ -6,17 +6,12 @@ import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { retryJob } from '../../functions/jobs/retry-job.ts';
 import { csvOf, JobFixture } from '../support/job-fixture.ts';
+import { unbounded } from '../support/unbounded.ts';
 
-const many = '1000000';
 let fixture: JobFixture;
 let ctx: JobFixture['ctx'];
 beforeAll(async () => {
-  fixture = await JobFixture.open({
-    FREE_ERROR_ROWS_PER_DAY: many,
-    UNLIMITED_ROWS_PER_DAY: many,
-    RETRIES_PER_JOB: many,
-    PARALLEL_INVOCATIONS: '3',
-  });
+  fixture = await JobFixture.open({ ...unbounded, PARALLEL_INVOCATIONS: '3' });
   ({ ctx } = fixture);
 });
 afterAll(() => fixture.close());

@@ -16,6 +16,7 @@ import {
 } from '../support/chaos-worker.ts';
 import { someone, startRig } from '../support/worker.ts';
 import { everyMinute, minutesPass } from '../support/worker-time.ts';
+import { unbounded } from '../support/unbounded.ts';
 
 /** `CHAOS_SEED=…` draws the same stories again; `CHAOS_STORIES=50` for a long look. */
 const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -30,7 +31,7 @@ const proxy = await startNeonProxy({ faults: cuts });
 const rig = await startRig({
   qstash: { parallelism: 12 },
   providerLatencyMs: 15,
-  env: { NEON_PROXY_URL: proxy.url, SIGNUP_CREDITS: String(credits) },
+  env: { ...unbounded, NEON_PROXY_URL: proxy.url, SIGNUP_CREDITS: String(credits) },
 });
 
 const calm = (): void => {
