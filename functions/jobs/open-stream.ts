@@ -26,8 +26,8 @@ export async function openStream(
   const lease = { p_user: userId, p_stream: streamId, p_seconds: leaseSeconds };
   let underWay: Promise<unknown> = Promise.resolve();
   const renew = (): void => {
-    // One that does not come through is made good by the next.
-    underWay = ctx.db.call('stream_renew', lease).catch(() => undefined);
+    // One that does not come through is made good by the next; none may come after the close.
+    underWay = underWay.then(() => ctx.db.call('stream_renew', lease)).catch(() => undefined);
   };
   const timer = setInterval(renew, renewMs);
   let closed: Promise<void> | undefined;
