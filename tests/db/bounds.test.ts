@@ -59,6 +59,18 @@ async function through(work: Promise<unknown>[], refused: object): Promise<numbe
   return settled.filter(({ status }) => status === 'fulfilled').length;
 }
 
+/** Writes to jobs take a moment in this test, so that whoever counts before them, unlocked, counts too few. */
+async function writeSlowly(): Promise<void> {
+  await fixture.query(`create function public.slowly() returns trigger language plpgsql
+    as $$ begin perform pg_sleep(0.01); return new; end $$`);
+  await fixture.query(`create trigger slowly before insert or update of upload_id on jobs
+    for each row execute function public.slowly()`);
+  onTestFinished(async () => {
+    await fixture.query('drop trigger slowly on jobs');
+    await fixture.query('drop function public.slowly()');
+  });
+}
+
 const scalar = async (text: string, params: unknown[]): Promise<unknown> =>
   (await fixture.query<{ value: unknown }>(`select (${text}) as value`, params))[0]?.value;
 
@@ -72,6 +84,7 @@ describe('open jobs', () => {
     const userId = await fixture.newUser();
     const input = { userId, filename: 'leads.csv', idempotencyKey: 'the-first' };
     const first = await createJob(ctx, input);
+    await writeSlowly();
     const more = Array.from({ length: 150 }, () => newJob(userId));
     const refused = { code: 'too_many_jobs', extra: { limit: 100, used: 100 } };
     expect(await through(more, refused)).toBe(99);
@@ -110,6 +123,7 @@ describe('uploads', () => {
     const userId = await fixture.newUser();
     const jobs = await Promise.all(Array.from({ length: 20 }, () => newJob(userId)));
     const refused = { code: 'too_many_uploads', extra: { limit: 3, used: 3 } };
+    await writeSlowly();
     const beginning = jobs.map((id) => begin(userId, id));
     expect(await through(beginning, refused)).toBe(3);
     const uploading = await fixture.query<{ id: string; upload_id: string }>(
