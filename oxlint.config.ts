@@ -79,7 +79,7 @@ export const rooms: Record<string, Ban[]> = {
  */
 const pureIn = (room: string): string => (room === 'csv' ? '**' : '**/*.pure.ts');
 export const pureFiles = ['functions/**/*.pure.ts', 'functions/csv/**', 'functions/errors.ts'];
-export const purePackages = ['papaparse'];
+export const purePackages = ['papaparse', 'chardet/lib/encoding/mbcs.js'];
 
 const nodeGlobals = ['process', 'Buffer', '__dirname', '__filename', 'setImmediate'];
 const effectGlobals = ['fetch', 'setTimeout', 'setInterval', 'crypto', 'caches'];

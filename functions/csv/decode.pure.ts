@@ -1,54 +1,78 @@
+import { confirm, detect } from './detect.pure.ts';
+import { encodingName, encodingOf, isUnicode } from './encoding.pure.ts';
+import { markOf, otherThanCsv, type Unicode, unicodeOf } from './first-bytes.pure.ts';
 import { countOf, csvInvalid, exportAsCsv } from './limits.pure.ts';
 import { type Newline, sniffNewline } from './dialect.pure.ts';
-import { type Encoding, sniffEncoding } from './sniff.pure.ts';
+import { surveyUtf8, wholeLength } from './utf.pure.ts';
+import { WordSample } from './word-sample.pure.ts';
 
 /** Bytes to look at before the encoding is known. */
 const sniffBytes = 4096;
 
-/**
- * Text of whole characters, never cut between a CR and what follows it. `bytes`: what came of the file
- * since the piece before; `line`: the one in which the text ends, counted from 1 as an editor does.
- */
-export type TextPiece = { text: string; bytes: number; line: number };
+/** Bytes, from the first that is no UTF-8 on, to look at before a legacy encoding is settled. */
+const sampleBytes = 65_536;
 
 /**
- * Turns an upload's bytes, which come in pieces cut anywhere, into text. A byte order mark is dropped.
- * A file that is ASCII up to the first byte that is not UTF-8 is Windows-1252. Bytes that the encoding
- * does not allow, and NULs, are `csv_invalid`. A piece's memory may be used again once the next is asked for.
+ * Text of whole characters, never cut between a CR and what follows it. `bytes`: what came of the file
+ * since the piece before; `line`: the one in which the text ends, counted from 1 as an editor does;
+ * `encoding`: what it is read as, by its WHATWG name.
  */
-export async function* decode(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<TextPiece> {
-  const decoder = new Decoder();
+export type TextPiece = { text: string; bytes: number; line: number; encoding: string };
+
+/**
+ * Turns an upload's bytes, which come in pieces cut anywhere, into text; a byte order mark is dropped.
+ * `charset` is what the sender says: believed, unless a mark says otherwise. A file that turns out not to
+ * be UTF-8 is read in the legacy encoding that its words are in, or is `encoding_unknown`. Bytes that the
+ * encoding does not allow, NULs, and what is no CSV are `csv_invalid`. A piece's memory may be used again
+ * once the next is asked for.
+ */
+export async function* decode(
+  pieces: AsyncIterable<Uint8Array>,
+  charset?: string,
+): AsyncGenerator<TextPiece> {
+  const decoder = new Decoder(charset);
   for await (const piece of pieces) yield decoder.push(piece, false);
   yield decoder.push(new Uint8Array(), true);
 }
 
 class Decoder {
-  #encoding: Encoding | 'windows-1252' | undefined;
+  readonly #declared: string | undefined;
+  #encoding: string | undefined;
   #decoder: TextDecoder | undefined;
-  /** The beginning before the encoding is known, then the first bytes of a character. */
+  /** Bytes that wait for more: the beginning, the first bytes of a character, or a sample. */
   #heldBytes: Uint8Array = new Uint8Array();
+  /** Held bytes are looked at once there are so many. */
+  #wanted = sniffBytes;
   /** A CR at the end waits for what follows: LF, quote or data. */
   #heldCr = '';
   /** A character of several bytes, or a mark, has shown that the file is UTF-8. */
   #isProvenUtf8 = false;
+  /** Words of a file whose legacy encoding was found by them. */
+  #sample: WordSample | undefined;
   #newline: Newline | undefined;
   /** The line in which the text so far ends. */
   #line = 1;
 
+  constructor(charset: string | undefined) {
+    this.#declared = charset === undefined ? undefined : encodingOf(charset);
+  }
+
   push(piece: Uint8Array, isLast: boolean): TextPiece {
     const text = this.#textOf(piece, isLast);
     this.#line = this.#lineAfter(text);
-    return { text, bytes: piece.byteLength, line: this.#line };
+    const encoding = this.#encoding ?? 'utf-8';
+    return { text, bytes: piece.byteLength, line: this.#line, encoding };
   }
 
   #textOf(piece: Uint8Array, isLast: boolean): string {
     const bytes = this.#joined(piece);
-    if (this.#encoding === undefined && bytes.length < sniffBytes && !isLast) {
+    if (bytes.length < this.#wanted && !isLast) {
       this.#heldBytes = bytes === piece ? piece.slice() : bytes;
       return '';
     }
+    this.#wanted = 0;
     const mark = this.#encoding === undefined ? this.#begin(bytes) : 0;
-    const decoded = this.#heldCr + this.#decodeWhole(bytes.subarray(mark), isLast);
+    const decoded = this.#heldCr + this.#decode(bytes.subarray(mark), isLast);
     this.#heldCr = !isLast && decoded.endsWith('\r') ? '\r' : '';
     return this.#heldCr === '' ? decoded : decoded.slice(0, -1);
   }
@@ -62,56 +86,98 @@ class Decoder {
     return joined;
   }
 
-  /** Settles the encoding; gives the length of the byte order mark. */
+  /** Settles the encoding at first; gives the length of the byte order mark. */
   #begin(bytes: Uint8Array): number {
-    const sniffed = sniffEncoding(bytes);
-    if ('refused' in sniffed) throw csvInvalid(1, sniffed.refused);
-    this.#use(sniffed.encoding);
-    this.#isProvenUtf8 = sniffed.mark > 0;
-    return sniffed.mark;
+    const first = bytes.subarray(0, sniffBytes);
+    const marked = markOf(first);
+    const encoding = marked?.encoding ?? this.#declared ?? unicodeOf(first);
+    const mark = marked?.mark ?? 0;
+    const beginning = new TextDecoder(encoding).decode(first.subarray(mark)).trimStart();
+    const refused = otherThanCsv(first, beginning);
+    if (refused !== undefined) throw csvInvalid(1, refused);
+    this.#use(encoding);
+    this.#isProvenUtf8 = mark > 0 || this.#declared !== undefined;
+    return mark;
   }
 
-  #use(encoding: Encoding | 'windows-1252'): void {
+  #use(encoding: string): void {
     this.#encoding = encoding;
     // ignoreBOM keeps U+FEFF: each piece is decoded by itself, and only the file's first is a mark.
     this.#decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
   }
 
-  /** Decodes up to the last whole character and holds the rest back; at the end that is an error. */
-  #decodeWhole(bytes: Uint8Array, isLast: boolean): string {
-    const whole = isLast ? bytes.length : wholeLength(bytes, this.#encoding ?? 'utf-8');
-    if (whole === bytes.length) return this.#decode(bytes);
-    this.#heldBytes = bytes.slice(whole);
-    return this.#decode(bytes.subarray(0, whole));
-  }
-
-  #decode(bytes: Uint8Array): string {
+  #decode(bytes: Uint8Array, isLast: boolean): string {
+    const encoding = this.#encoding ?? 'utf-8';
+    if (!isUnicode(encoding)) {
+      this.#sample?.add(bytes, isLast);
+      if (isLast && this.#sample) confirm(this.#sample.words, encoding);
+      return this.#decodeLegacy(bytes, isLast);
+    }
+    let whole = isLast ? bytes.length : wholeLength(bytes, encoding);
     let text: string;
     try {
-      text = this.#decoder?.decode(bytes) ?? '';
+      text = this.#decoder?.decode(bytes.subarray(0, whole)) ?? '';
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      return this.#recover(bytes);
+      return this.#recover(bytes, isLast, encoding);
     }
-    if (this.#encoding === 'utf-8' && text.length !== bytes.length) this.#isProvenUtf8 = true;
+    if (encoding === 'utf-8' && !this.#isProvenUtf8) {
+      const escape = text.lastIndexOf('\u001b');
+      if (escape >= 0 && toJapanese.some((each) => text.includes(each)))
+        return this.#switch('iso-2022-jp', bytes, isLast);
+      this.#isProvenUtf8 = text.length !== whole;
+      // Half of a sequence that may switch to Japanese waits; all before it is ASCII.
+      if (!isLast && !this.#isProvenUtf8 && escape >= 0 && escape >= whole - 2) whole = escape;
+    }
+    if (whole < bytes.length) this.#heldBytes = bytes.slice(whole);
+    return this.#checked(text.length > whole ? text.slice(0, whole) : text);
+  }
+
+  #checked(text: string): string {
     const nul = text.indexOf('\0');
-    if (nul >= 0)
-      throw this.#invalidAfter(text.slice(0, nul), `The file is binary, not text. ${exportAsCsv}`);
+    if (nul >= 0) throw this.#invalidAfter(text.slice(0, nul), binary);
     return text;
   }
 
-  /** `bytes` are not what the encoding allows: the file is Windows-1252, or broken. */
-  #recover(bytes: Uint8Array): string {
-    if (this.#encoding === 'utf-8' && !this.#isProvenUtf8 && startsInvalid(bytes)) {
-      this.#use('windows-1252');
-      return this.#decode(bytes);
+  /** `bytes` are not what the encoding allows: the file is in another one, or broken. */
+  #recover(bytes: Uint8Array, isLast: boolean, encoding: Unicode): string {
+    if (encoding === 'utf-8' && !this.#isProvenUtf8) {
+      const { firstBad, bad, good } = surveyUtf8(bytes);
+      if (!isLast && bytes.length < firstBad + sampleBytes) {
+        [this.#heldBytes, this.#wanted] = [bytes.slice(), firstBad + sampleBytes];
+        return '';
+      }
+      const nul = bytes.indexOf(0);
+      if (nul >= 0) throw this.#invalidAfter(latin1(bytes.subarray(0, nul)), binary);
+      if (good < bad) return this.#switch(undefined, bytes, isLast);
     }
-    const text = new TextDecoder(this.#encoding).decode(bytes);
-    const name = this.#encoding === 'utf-8' ? 'UTF-8' : 'UTF-16';
-    throw this.#invalidAfter(
-      text.slice(0, text.indexOf('\ufffd')),
-      `The text is not ${name} here. Save the file as "CSV UTF-8".`,
-    );
+    const text = new TextDecoder(encoding, { fatal: false, ignoreBOM: true }).decode(bytes);
+    throw this.#invalidAfter(text.slice(0, text.indexOf('\ufffd')), notAs(encoding));
+  }
+
+  /** Reads on from `bytes` in a legacy encoding: the given one, or the one that their words are in. */
+  #switch(encoding: string | undefined, bytes: Uint8Array, isLast: boolean): string {
+    if (encoding !== undefined) this.#use(encoding);
+    else {
+      const sample = new WordSample();
+      sample.add(bytes, isLast);
+      this.#use(detect(sample.words));
+      if (!isLast) this.#sample = sample;
+    }
+    return this.#decodeLegacy(bytes, isLast);
+  }
+
+  #decodeLegacy(bytes: Uint8Array, isLast: boolean): string {
+    let text: string;
+    try {
+      text = this.#decoder?.decode(bytes, { stream: !isLast }) ?? '';
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      const encoding = this.#encoding ?? '';
+      const good = bytes.subarray(0, badLine(bytes, encoding));
+      throw this.#invalidAfter(latin1(good), notAs(encoding));
+    }
+    return this.#checked(text);
   }
 
   #invalidAfter(good: string, reason: string) {
@@ -124,36 +190,33 @@ class Decoder {
   }
 }
 
-/** Bytes that a UTF-8 character takes, by its first; 1 for a byte that cannot begin one. */
-function utf8Length(lead: number): number {
-  if (lead < 0xc2 || lead > 0xf4) return 1;
-  if (lead < 0xe0) return 2;
-  return lead < 0xf0 ? 3 : 4;
-}
+const binary = `The file is binary, not text. ${exportAsCsv}`;
 
-/** How many bytes hold whole characters: the last one may be cut off. */
-function wholeLength(bytes: Uint8Array, encoding: Encoding | 'windows-1252'): number {
-  const { length } = bytes;
-  if (encoding === 'windows-1252') return length;
-  if (encoding === 'utf-8') {
-    let lead = length - 1;
-    while (lead > length - 4 && ((bytes[lead] ?? 0) & 0xc0) === 0x80) lead -= 1;
-    return lead >= 0 && utf8Length(bytes[lead] ?? 0) > length - lead ? lead : length;
-  }
-  const even = length - (length % 2);
-  const high = bytes[encoding === 'utf-16le' ? even - 1 : even - 2] ?? 0;
-  return (high & 0xfc) === 0xd8 ? even - 2 : even;
-}
+const notAs = (encoding: string): string =>
+  `The text is not ${isUnicode(encoding) ? encoding.slice(0, 6).toUpperCase() : encodingName(encoding)} here. Save the file as "CSV UTF-8".`;
 
-/** Whether the first byte that is not ASCII begins no UTF-8 character. */
-function startsInvalid(bytes: Uint8Array): boolean {
-  const start = bytes.findIndex((byte) => byte >= 0x80);
-  if (start < 0) return false;
-  const character = bytes.subarray(start, start + utf8Length(bytes[start] ?? 0));
-  try {
-    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(character);
-    return false;
-  } catch {
-    return true;
+/** How ISO-2022-JP, which is all ASCII bytes, switches to Japanese. */
+const toJapanese = ['\u001b$B', '\u001b$@'];
+
+/** Only its line ends matter. */
+const latin1 = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes);
+
+/** Where the first line begins that is not in the encoding; the first of all may begin within a character. */
+function badLine(bytes: Uint8Array, encoding: string): number {
+  const isGood = (from: number, to: number): boolean => {
+    try {
+      new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes.subarray(from, to));
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let start = 0;
+  for (const [i, byte] of bytes.entries()) {
+    if (byte !== 0x0a && byte !== 0x0d) continue;
+    if (start === 0 ? ![0, 1, 2, 3].some((from) => isGood(from, i)) : !isGood(start, i))
+      return start;
+    start = i + 1;
   }
+  return start;
 }

@@ -19,11 +19,13 @@ export type UploadInput = {
   body: ReadableStream<Uint8Array> | null;
   /** From Content-Length; it only helps to choose the size of a chunk. */
   contentLength: number | undefined;
+  /** From Content-Type: a label of the Encoding Standard. */
+  charset?: string | undefined;
 };
 
 /**
  * Streams a CSV into chunks in the database, never holding the file, then starts the job. An upload
- * that is cut off, refused or superseded by another leaves no rows behind. Throws `csv_invalid`,
+ * that is cut off, refused or superseded by another leaves no rows behind. Throws `csv_invalid`, `encoding_unknown`,
  * `too_large`, `insufficient_credits`, `too_many_failed_rows` and `fair_use` (the rows are kept), `job_not_open`,
  * `upload_superseded`, `too_many_uploads`, `storage_full`.
  */
@@ -78,7 +80,7 @@ function storeRows(ctx: Ctx, input: UploadInput, job: JobRow, uploadId: string):
   const { maxUploadBytes, maxRows, parallelInvocations } = ctx.config;
   const bytes = limitBytes(readBody(input.body), maxUploadBytes);
   const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
-  const read = dropOwnColumns(readRows(decode(bytes)), outputColumns);
+  const read = dropOwnColumns(readRows(decode(bytes, input.charset)), outputColumns);
   const rows = limitRows(checkColumns(read, job), maxRows);
   const chunks = chunkRows(rows, { parallelInvocations, totalBytes: input.contentLength });
   return storeChunks(ctx, { jobId: job.id, uploadId }, chunks);

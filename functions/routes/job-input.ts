@@ -27,6 +27,10 @@ function checkMedia(type: string | undefined, encoding: string | undefined): voi
     );
 }
 
+/** The `charset` of a Content-Type. */
+const charsetOf = (type: string | undefined): string | undefined =>
+  type && /;\s*charset\s*=\s*"?\s*([^\s;"]+)/i.exec(type)?.[1];
+
 /** A job's rows come in; it runs. */
 export const inputRoutes = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>()
@@ -36,7 +40,8 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Upload the CSV; the job runs',
         description: [
-          'The raw file as body, no form: UTF-8, UTF-16 or Windows-1252; comma, semicolon, tab or bar; LF, CRLF or CR. The first line is the header.',
+          'The raw file as body, no form; comma, semicolon, tab or bar; LF, CRLF or CR. The first line is the header.',
+          'A `charset` in the Content-Type is believed. Without one the file is UTF-8, UTF-16 or in the legacy encoding that its text tells; where it does not tell, `encoding_unknown` names `candidates`.',
           'Blank lines are skipped. Short rows are padded; what long rows have more is kept under `column_N`.',
           'In prompts the second column of a name is `name_2`, one without a name `column_N`.',
           'With too few credits, or beyond a bound of the day, the rows are kept: the job starts by itself once it can.',
@@ -47,6 +52,7 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
         errors: [
           'not_found',
           'unsupported_media_type',
+          'encoding_unknown',
           'csv_invalid',
           'too_large',
           'account_suspended',
@@ -65,11 +71,13 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
       async (c) => {
         checkMedia(c.req.header('content-type'), c.req.header('content-encoding'));
         const length = c.req.header('content-length');
+        const charset = charsetOf(c.req.header('content-type'));
         const job = await uploadInput(ctx, {
           userId: c.get('userId'),
           jobId: c.req.valid('param').id,
           body: c.req.raw.body,
           contentLength: length === undefined ? undefined : Number(length),
+          charset,
         });
         return c.json({ job }, 202);
       },

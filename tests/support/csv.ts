@@ -21,9 +21,9 @@ export type FileRead = Table & {
 };
 
 /** Reads bytes that come in the given pieces, as an upload does. */
-export async function readFile(pieces: Iterable<Uint8Array>): Promise<FileRead> {
+export async function readFile(pieces: Iterable<Uint8Array>, charset?: string): Promise<FileRead> {
   const read: FileRead = { header: [], headerLine: 0, rows: [], skips: {}, warnings: [] };
-  for await (const batch of readRows(decode(inOneMemory(pieces)))) {
+  for await (const batch of readRows(decode(inOneMemory(pieces), charset))) {
     const { header, headerLine, warnings } = batch;
     Object.assign(read, { header, headerLine, warnings });
     for (const [index, note] of batch.skips) read.skips[read.rows.length + index] = note;
@@ -33,8 +33,8 @@ export async function readFile(pieces: Iterable<Uint8Array>): Promise<FileRead> 
 }
 
 /** Header and rows of bytes that come in the given pieces. */
-export async function readCsv(pieces: Iterable<Uint8Array>): Promise<Table> {
-  const { header, rows } = await readFile(pieces);
+export async function readCsv(pieces: Iterable<Uint8Array>, charset?: string): Promise<Table> {
+  const { header, rows } = await readFile(pieces, charset);
   return { header, rows };
 }
 
@@ -45,14 +45,33 @@ export const readText = (text: string): Promise<Table> => readCsv([utf8(text)]);
 /** What the refusal of a file says; throws when it is accepted. */
 export async function csvRefusal(
   pieces: Iterable<Uint8Array>,
+  charset?: string,
 ): Promise<{ line: unknown; reason: unknown }> {
   try {
-    await readCsv(pieces);
+    await readCsv(pieces, charset);
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'csv_invalid') throw error;
     return { line: error.extra['line'], reason: error.extra['reason'] };
   }
   throw new Error('The file was accepted.');
+}
+
+/** What bytes are read as, or the encodings that they may be in. */
+export async function decoded(
+  pieces: Iterable<Uint8Array>,
+  charset?: string,
+): Promise<{ text: string; encoding: string } | { candidates: unknown }> {
+  let [all, encoding] = ['', ''];
+  try {
+    for await (const piece of decode(inOneMemory(pieces), charset)) {
+      all += piece.text;
+      ({ encoding } = piece);
+    }
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== 'encoding_unknown') throw error;
+    return { candidates: error.extra['candidates'] };
+  }
+  return { text: all, encoding };
 }
 
 export const cutBytes = (data: Uint8Array, size: number): Uint8Array[] =>

@@ -27,8 +27,9 @@ describe('Windows-1252', () => {
   test('every byte of it is the right character', async () => {
     const all = charactersOf1252.join('');
     // A NUL-free ASCII letter keeps pairs from being UTF-8 by chance.
-    const text = `a,b\né1,${all}\n`;
-    expect((await readCsv([encodings['Windows-1252'](text)])).rows).toEqual([['é1', all]]);
+    const file = encodings['Windows-1252'](`a,b\né1,${all}\n`);
+    for (const charset of ['windows-1252', 'ISO-8859-1', 'latin1'])
+      expect((await readCsv([file], charset)).rows).toEqual([['é1', all]]);
   });
 
   test('a byte that would begin a character of UTF-8, cut off by the piece or by the end', async () => {
@@ -89,12 +90,22 @@ describe('binary files are told apart, with advice', () => {
     ['an old Excel workbook', Uint8Array.of(0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1), /Excel/],
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
     ['PDF', utf8('%PDF-1.7\n%âãÏÓ\n'), /PDF/],
-    ['NULs here and there', utf8('a,b\n1,\0\n'), /binary/],
     ['NULs at odd places only, but few', join(utf8('abc\0defghijklmnop\n'.repeat(9))), /binary/],
   ])('%s', async (_, file, reason) => {
     const refused = await csvRefusal(cutBytes(file, 3));
     expect(refused).toEqual({ line: 1, reason: expect.stringMatching(reason) });
     expect(refused.reason).toMatch(/Export it as CSV/);
+  });
+
+  test.each([
+    ['in the second line', 'a,b\n1,\0\n', 2],
+    ['in line 3002 of a short file', `a,b\n${'1,2\n'.repeat(3000)}3,\0\n4,5\n`, 3002],
+  ])('a NUL %s is named with it, however the file comes', async (_, text, line) => {
+    for (const size of [100, 4096, 65_536, 1_000_000])
+      expect(await csvRefusal(cutBytes(utf8(text), size))).toEqual({
+        line,
+        reason: 'The file is binary, not text. Export it as CSV.',
+      });
   });
 
   test('a NUL far down is named with its line', async () => {

@@ -136,11 +136,12 @@ test('every encoding gives the same cells, whatever the first piece shows of it'
         ]);
         const [header = [], ...rows] = table;
         const all = [header.map((cell) => cell.replaceAll(/[^ -~]/g, '')), ...plain, ...rows];
-        // In Windows-1252 the first character must not happen to be two of UTF-8.
-        if (name === 'Windows-1252') all.splice(1 + asciiRows, 0, ['é', 'ends ASCII']);
         // Without a mark the NULs must be plain: that takes some ASCII.
         if (name.endsWith('without a mark')) all.splice(1, 0, ['x'.repeat(2100), 'ASCII']);
-        expect(await readCsv(cutBytes(encode(written(all, dialect)), size))).toEqual(expected(all));
+        const bytes = encode(written(all, dialect));
+        // Such text tells no encoding: the sender does.
+        const charset = name === 'Windows-1252' ? name : undefined;
+        expect(await readCsv(cutBytes(bytes, size), charset)).toEqual(expected(all));
       },
     ),
     { numRuns: 300 },

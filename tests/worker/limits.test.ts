@@ -45,7 +45,7 @@ describe('a file that is no CSV is refused with line and reason', () => {
     ['a quote that is never closed', 'a,b\n1,2\n"3,4\n5,6\n', 3, /quote/i],
     ['text behind a closing quote', 'a,b\n1,2\n"3" x,4\n', 3, /quote/i],
     ['a zip (an Excel workbook)', zip, 1, /Excel workbook.*Export it as CSV/],
-    ['NUL bytes', 'a,b\n1,\u0000\n', 1, /binary|text/i],
+    ['NUL bytes', 'a,b\n1,\u0000\n', 2, /binary|text/i],
     ['UTF-8 that breaks', Buffer.from([...utf8, 0xfc, 0x0a]), 3, /UTF-8/],
     ['UTF-8 cut in a character', utf8.subarray(0, -2), 2, /UTF-8/],
     [

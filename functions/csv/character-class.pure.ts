@@ -1,0 +1,28 @@
+type Kind = 'latin' | 'cyrillic' | 'greek' | 'hebrew' | 'arabic' | 'thai' | 'character' | 'narrow';
+export type Class = Kind | 'digit' | 'mark' | 'control';
+
+const classes: [Class, RegExp][] = [
+  ['control', /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\ufffd\ufeff]/u],
+  ['digit', /[0-9]/],
+  ['narrow', /[\uff61-\uff9f]/],
+  ['mark', /[ªºƒ]/],
+  ['latin', /\p{Script=Latin}/u],
+  ['cyrillic', /\p{Script=Cyrillic}/u],
+  ['greek', /\p{Script=Greek}/u],
+  ['hebrew', /\p{Script=Hebrew}/u],
+  ['arabic', /[\p{Script=Arabic}\u064b-\u0652\u0640\u200c]/u],
+  ['thai', /\p{Script=Thai}/u],
+  ['character', /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}ー々]/u],
+];
+
+const classOfChar = new Map<string, Class>();
+
+export function classOf(char: string): Class {
+  let found = classOfChar.get(char);
+  if (found) return found;
+  found = classes.find(([, pattern]) => pattern.test(char))?.[0] ?? 'mark';
+  if (classOfChar.size < 30_000) classOfChar.set(char, found);
+  return found;
+}
+
+export const isAscii = (char: string): boolean => char < '\u0080';

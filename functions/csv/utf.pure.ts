@@ -1,0 +1,55 @@
+import type { Unicode } from './first-bytes.pure.ts';
+
+/** Bytes that a UTF-8 character takes, by its first; 1 for a byte that cannot begin one. */
+function utf8Length(lead: number): number {
+  if (lead < 0xc2 || lead > 0xf4) return 1;
+  if (lead < 0xe0) return 2;
+  return lead < 0xf0 ? 3 : 4;
+}
+
+/** How many bytes hold whole characters: the last one may be cut off. */
+export function wholeLength(bytes: Uint8Array, encoding: Unicode): number {
+  const { length } = bytes;
+  if (encoding === 'utf-8') {
+    let lead = length - 1;
+    while (lead > length - 4 && ((bytes[lead] ?? 0) & 0xc0) === 0x80) lead -= 1;
+    return lead >= 0 && utf8Length(bytes[lead] ?? 0) > length - lead ? lead : length;
+  }
+  const even = length - (length % 2);
+  const high = bytes[encoding === 'utf-16le' ? even - 1 : even - 2] ?? 0;
+  return (high & 0xfc) === 0xd8 ? even - 2 : even;
+}
+
+/** Where the first byte stands that is no UTF-8, how many such places there are, and characters beyond ASCII. */
+export function surveyUtf8(bytes: Uint8Array): { firstBad: number; bad: number; good: number } {
+  let [firstBad, bad, good] = [bytes.length, 0, 0];
+  for (let i = 0; i < bytes.length;) {
+    const length = (bytes[i] ?? 0) < 0x80 ? 0 : characterLength(bytes, i);
+    if (length > 1) good += 1;
+    if (length < 0) {
+      if (bad === 0) firstBad = i;
+      bad += 1;
+    }
+    i += Math.max(1, Math.abs(length));
+  }
+  return { firstBad, bad, good };
+}
+
+/** Bytes of the character that begins at `at`; negative: so many bytes are the beginning of none. */
+function characterLength(bytes: Uint8Array, at: number): number {
+  const length = utf8Length(bytes[at] ?? 0);
+  if (length === 1) return -1;
+  const [lead = 0, second = 0] = [bytes[at], bytes[at + 1]];
+  const [least, most] = secondOf(lead);
+  if (second < least || second > most) return -1;
+  for (let i = 2; i < length; i += 1) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return -i;
+  return length;
+}
+
+/** Which second bytes a first one allows (the Unicode Standard, table 3-7). */
+function secondOf(lead: number): [least: number, most: number] {
+  if (lead === 0xe0) return [0xa0, 0xbf];
+  if (lead === 0xed) return [0x80, 0x9f];
+  if (lead === 0xf0) return [0x90, 0xbf];
+  return lead === 0xf4 ? [0x80, 0x8f] : [0x80, 0xbf];
+}

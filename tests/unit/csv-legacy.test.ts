@@ -1,0 +1,250 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { csvRefusal, cutBytes, decoded, utf8 } from '../support/csv.ts';
+import { encodeLegacy } from '../support/legacy-encode.ts';
+import { leads, type Language, leadsCsv } from '../support/legacy-leads.ts';
+
+const western = ['german', 'french', 'spanish', 'portuguese', 'swedish', 'danish'] as const;
+const central = ['polish', 'czech', 'hungarian'] as const;
+
+/** Encodings with the languages that are written in them, and how many files of one row may be asked for. */
+const plan: [label: string, languages: readonly Language[], askedOfTen: number][] = [
+  ['shift_jis', ['japanese'], 0],
+  ['euc-jp', ['japanese'], 0],
+  ['iso-2022-jp', ['japanese'], 0],
+  ['gb18030', ['simplified'], 0],
+  ['gbk', ['simplified'], 0],
+  ['big5', ['traditional'], 0],
+  ['euc-kr', ['korean'], 0],
+  ['windows-1250', central, 2],
+  ['windows-1251', ['russian'], 0],
+  ['windows-1252', western, 1],
+  ['windows-1253', ['greek'], 0],
+  ['windows-1254', ['turkish'], 1],
+  ['windows-1255', ['hebrew'], 0],
+  ['windows-1256', ['arabic'], 0],
+  ['windows-1257', ['latvian', 'lithuanian'], 2],
+  ['iso-8859-2', central, 3],
+  ['iso-8859-15', western.filter((language) => language !== 'french'), 1],
+  ['koi8-r', ['russian'], 0],
+  ['macintosh', western, 1],
+  ['x-mac-cyrillic', ['russian'], 0],
+  ['ibm866', ['russian'], 0],
+];
+
+const plain = (text: string): string => text.replace(/^.*/, 'name,company,city,e-mail');
+
+const bytesOf = (label: string, text: string): Uint8Array => {
+  const bytes = encodeLegacy(label, text);
+  if (!bytes) throw new Error(`${label} has not all of: ${text.slice(0, 200)}`);
+  return bytes;
+};
+
+/** How many files come out right, and how many are asked for; none may come out as another text. */
+async function outcome(label: string, languages: readonly Language[], rows: number) {
+  const count = { right: 0, asked: 0 };
+  for (const language of languages)
+    for (let seed = 0; seed < (rows === 200 ? 2 : 30); seed += 1) {
+      const text = leadsCsv(language, rows, seed * 7919 + rows);
+      for (const file of [text, plain(text)]) {
+        const read = await decoded([bytesOf(label, file)]);
+        if ('text' in read) expect(read.text).toBe(file);
+        count['text' in read ? 'right' : 'asked'] += 1;
+      }
+    }
+  return count;
+}
+
+describe('a legacy encoding is recognised by its words, or asked for; no other text comes out', () => {
+  test.each(plan)('%s', async (label, languages, askedOfTen) => {
+    for (const rows of [1, 3, 10, 200]) {
+      const { right, asked } = await outcome(label, languages, rows);
+      if (process.env['COUNTS']) process.stdout.write(`${label} ${rows}: ${right}/${asked}\n`);
+      const share = asked / (right + asked);
+      expect(share).toBeLessThanOrEqual(rows === 1 ? askedOfTen / 10 : rows === 3 ? 0.06 : 0);
+    }
+  });
+});
+
+describe('Windows-1252 of a file with a word or two', () => {
+  test.each([
+    'José',
+    'Müller',
+    'Zoë',
+    'Peña',
+    'François',
+    'Straße 5',
+    'São Paulo',
+    'Smith’s',
+    'O’Neill',
+    '“Köln”',
+    '5 €',
+    '5€',
+    '£100',
+    '20°C',
+    'Acme™',
+    'Acme®',
+    'CAFÉ',
+    'MÜLLER',
+    'STRAßE',
+    'Köln – Bonn',
+    '2020–2021',
+    '½',
+    'Ångström',
+    'Curaçao',
+    'Nº 5',
+    '20\u00a0000 €',
+    'Wait…',
+  ])('%s', async (word) => {
+    const text = `name,city\nAda,Bonn\n${word},Rom\n`;
+    expect(await decoded([bytesOf('windows-1252', text)])).toMatchObject({ text });
+  });
+});
+
+test('Mac Roman is never read as Windows-1252', async () => {
+  for (const language of western)
+    for (const text of Object.values(leads[language]).flat()) {
+      const read = await decoded([bytesOf('macintosh', `name\n${text}\n`)]);
+      // `Luís` and `Jundiaí` of a file that has no other word are `Lu’s` and `Jundia’`.
+      if ('text' in read && !/Luís|Jundiaí/.test(text)) expect(read.text).toBe(`name\n${text}\n`);
+    }
+});
+
+describe('running text of East Asia is recognised by a note or two', () => {
+  test.each([
+    ['shift_jis', '来週の会議について,見積書を送ってください'],
+    ['euc-jp', '来週の会議について,見積書を送ってください'],
+    ['gb18030', '客户已经回复邮件,下周再联系'],
+    ['big5', '客戶已經回覆郵件,下週再聯絡'],
+    ['euc-kr', '견적서를 보내 주세요,다음 주에 다시 연락'],
+  ])('%s', async (label, notes) => {
+    const text = `name,note\n${notes}\n`;
+    expect(await decoded([bytesOf(label, text)])).toMatchObject({ text });
+  });
+});
+
+/** What Excel saves as "CSV (MS-DOS)" and, in the east, as "CSV (Macintosh)": nothing here can read it. */
+describe('an encoding that is not known is asked for', () => {
+  const dos = 'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»';
+  const mac =
+    'ÄĀāÉĄÖÜáąČäčĆćéŹźĎíďĒēĖóėôöõúĚěü†°Ę£§•¶ß®©™ę¨≠ģĮįĪ≤≥īĶ∂∑łĻļĽľĹĺŅņŃ¬√ńŇ∆«»…\u00a0ňŐÕőŌ–—“”‘’÷◊ōŔŕŘ‹›řŖŗŠ‚„šŚśÁŤťÍŽžŪÓÔūŮÚůŰűŲųÝýķŻŁżĢˇ';
+  test.each([
+    ['CP850', dos, western],
+    ['Mac Central European', mac, central],
+  ])('%s', async (_, table, languages) => {
+    for (const language of languages)
+      for (const rows of [1, 3, 10, 200])
+        for (let seed = 0; seed < 10; seed += 1) {
+          const text = leadsCsv(language, rows, seed);
+          const bytes = Array.from(text, (char) => {
+            const at = table.indexOf(char);
+            return at >= 0 ? 0x80 + at : char < '\u0080' ? char.charCodeAt(0) : 0x3f;
+          });
+          if (bytes.every((byte) => byte < 0x80)) continue;
+          const read = await decoded([Uint8Array.from(bytes)]);
+          // A letter that both have at one place is the same in both.
+          if ('text' in read) expect(read.text).toBe(text);
+        }
+  });
+});
+
+test('pieces cut anywhere give the same, and charset is believed', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...plan),
+      fc.nat(1000),
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer({ min: 1, max: 3000 }),
+      fc.nat(9000),
+      async ([label, languages], seed, rows, size, ascii) => {
+        const language = languages[seed % languages.length] ?? 'german';
+        const text = `a,b\r\n${'1,2\r\n'.repeat(ascii / 5)}${plain(leadsCsv(language, rows, seed))}`;
+        const bytes = bytesOf(label, text);
+        const whole = await decoded([bytes]);
+        expect(await decoded(cutBytes(bytes, size))).toEqual(whole);
+        if ('text' in whole) expect(whole.text).toBe(text);
+        expect(await decoded(cutBytes(bytes, size), label)).toMatchObject({ text });
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test('words of any language in any encoding come out right, or the file is refused', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...plan),
+      fc.array(fc.tuple(fc.nat(50), fc.constantFrom('names', 'companies', 'cities')), {
+        minLength: 2,
+        maxLength: 12,
+      }),
+      async ([label, languages], picks) => {
+        const words = picks.map(([n, list]) => {
+          const all = leads[languages[n % languages.length] ?? 'german'][list];
+          return all[n % all.length] ?? '';
+        });
+        const text = `name,city\n${words.map((word) => `${word},1\n`).join('')}`;
+        const read = await decoded([bytesOf(label, text)]).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'csv_invalid' });
+          return undefined;
+        });
+        if (read && 'text' in read) expect(read.text).toBe(text);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+describe('the whole file must be in what its first words are in', () => {
+  const german = leadsCsv('german', 3000, 1);
+  test.each([
+    ['another encoding in the last rows', 'windows-1251', leadsCsv('russian', 300, 1)],
+    ['Mac Roman below Windows-1252', 'macintosh', leadsCsv('german', 600, 2)],
+  ])('%s', async (_, label, below) => {
+    const bytes = [...bytesOf('windows-1252', german), ...bytesOf(label, below)];
+    expect(await decoded(cutBytes(Uint8Array.from(bytes), 65_536))).toHaveProperty('candidates');
+  });
+});
+
+describe('a declared charset', () => {
+  const shiftJis = bytesOf('shift_jis', leadsCsv('japanese', 3, 1));
+  test.each([
+    ['bytes that it does not allow', 'a\nb\nc\nü\n', 'utf-8', 4, 'UTF-8'],
+    ['of East Asia, likewise', 'a\nb\nc\n,ü\n', 'Shift_JIS', 4, 'Shift_JIS'],
+  ])('%s are named with their line', async (_, text, charset, line, name) => {
+    for (const size of [1, 5, 100])
+      expect(await csvRefusal(cutBytes(bytesOf('windows-1252', text), size), charset)).toEqual({
+        line,
+        reason: `The text is not ${name} here. Save the file as "CSV UTF-8".`,
+      });
+  });
+
+  test('gives way to a byte order mark', async () => {
+    expect(await decoded([utf8('\ufeffü,ö\n')], 'shift_jis')).toEqual({
+      text: 'ü,ö\n',
+      encoding: 'utf-8',
+    });
+  });
+
+  test('that nobody knows is asked for', async () => {
+    expect(await decoded([shiftJis], 'klingon')).toHaveProperty('candidates');
+    expect(await decoded([shiftJis], ' SJIS ')).toHaveProperty('encoding', 'shift_jis');
+  });
+});
+
+describe('UTF-8 with a broken character is not read as something else', () => {
+  test.each([
+    ['valid ones before', 'ü,é\n\xff,1\n', 2],
+    ['valid ones behind it only', 'a,b\n\xff,1\nü,é\nß,ñ\n', 2],
+    ['a character of three bytes cut', 'a,b\n€\xe2\x82,1\n漢字,2\n', 2],
+  ])('%s', async (_, text, line) => {
+    const bytes = Array.from(text, (char) =>
+      /[\x80-\xff]/.test(char) && !/[üéßñ]/.test(char) ? [char.charCodeAt(0)] : [...utf8(char)],
+    );
+    for (const size of [1, 100, 65_536])
+      expect(await csvRefusal(cutBytes(Uint8Array.from(bytes.flat()), size))).toEqual({
+        line,
+        reason: 'The text is not UTF-8 here. Save the file as "CSV UTF-8".',
+      });
+  });
+});
