@@ -13,6 +13,7 @@ import { output } from './benchmarks/output.ts';
 import { reads } from './benchmarks/reads.ts';
 import { reconcile } from './benchmarks/reconcile.ts';
 import { upload } from './benchmarks/upload.ts';
+import { uploadMemory } from './benchmarks/upload-memory.ts';
 import { webhooks } from './benchmarks/webhooks.ts';
 import type { Benchmark, Table } from './support/benchmark.ts';
 import { describeMachine, formatMachine } from './support/machine.ts';
@@ -25,6 +26,7 @@ const benchmarks: Benchmark[] = [
   jobs,
   fairness,
   upload,
+  uploadMemory,
   limits,
   outages,
   output,
@@ -35,7 +37,7 @@ const benchmarks: Benchmark[] = [
 const usage = [
   'npm run bench -- [--only NAME[,NAME]] [--quick | --full] [--json FILE] [--against DIR]',
   '',
-  ...benchmarks.map(({ name, about }) => `  ${name.padEnd(10)}${about}`),
+  ...benchmarks.map(({ name, about }) => `  ${name.padEnd(15)}${about}`),
   '',
   '  --quick     small sizes, one round',
   '  --full      the jobs of 10,000 and 50,000 rows too: several minutes',

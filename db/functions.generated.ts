@@ -1,7 +1,7 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_9fd7494cca';
+export const functionsSchema = 'rowloom_4d0f21d06e';
 /** Parameters that are arrays of SQL, not of JSON. */
-export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
+export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
   books_read: { takes: { p_user: string }; gives: unknown };
   catalogue_apply: { takes: { p_changes: object }; gives: unknown };
@@ -28,10 +28,10 @@ export type Functions = {
   job_lock: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_retry: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object }; gives: unknown };
   job_run: { takes: { p_job: string; p_rows: number; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object }; gives: unknown };
-  job_start: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_upload?: string | null; p_header?: object | null }; gives: unknown };
+  job_start: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_upload?: string | null; p_header?: object | null; p_warnings?: object | null }; gives: unknown };
   job_upload_abort: { takes: { p_job: string; p_upload: string }; gives: void };
   job_upload_alive: { takes: { p_job: string; p_upload: string }; gives: void };
-  job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string }; gives: void };
+  job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string; p_results?: string | null; p_skipped?: readonly number[] | null }; gives: void };
   job_upload_begin: { takes: { p_job: string; p_user: string; p_upload: string; p_bounds: object }; gives: unknown };
   jobs_await: { takes: { p_user: string }; gives: boolean };
   jobs_cancel_overdue: { takes: {}; gives: unknown };

@@ -28,6 +28,10 @@ export type StackOptions = PartOptions &
     env?: Environment | undefined;
     /** Whether cron triggers fire each minute; absent: yes. */
     crons?: boolean | undefined;
+    /** Whether V8's inspector of the Worker listens too. */
+    inspect?: boolean | undefined;
+    /** Of V8 in the Worker's process. */
+    v8Flags?: readonly string[] | undefined;
     /** Aborts the start; whatever has been started by then is closed. */
     signal?: AbortSignal | undefined;
     /** Called when a process of the stack ends that should not. */
@@ -153,7 +157,7 @@ function present(closers: Closers, worker: WorkerHost, handles: Handles, env: En
 /** Starts everything in order; what does not depend on each other starts at once. */
 async function assemble(frame: Frame): Promise<Stack> {
   const { closers, environment, options, ports, run, secrets, signal } = frame;
-  const { ephemeral = false, log, logLevel } = options;
+  const { ephemeral = false, inspect, v8Flags, log, logLevel } = options;
   const building = buildWorker();
   const loading = import('../db/migrate.ts');
   for (const early of [building, loading]) early.catch(() => undefined);
@@ -172,7 +176,16 @@ async function assemble(frame: Frame): Promise<Stack> {
   };
   const onExit = (how: string): void => options.onDeath?.(`The Worker (workerd) ended: ${how}`);
   const folder = join(directory, 'worker');
-  const starting = startWorker({ env, port: ports.api, directory: folder, log, logLevel, onExit });
+  const starting = startWorker({
+    env,
+    port: ports.api,
+    directory: folder,
+    inspect,
+    v8Flags,
+    log,
+    logLevel,
+    onExit,
+  });
   const worker = await until(signal, closers.own(starting));
   await untilReady(api, 20_000, signal);
   if (options.crons !== false)

@@ -5,7 +5,7 @@ import { temporaryRun } from './stack/run-directory.ts';
 import { type Build, buildWorker } from './worker-host/build.ts';
 import { bindingPrefix, cronWorker, workerdConfig } from './worker-host/config.ts';
 import { type LogOptions, logReader } from './worker-host/log.ts';
-import { killWorkerd, spawnWorkerd, type Workerd } from './worker-host/workerd.ts';
+import { inspectorSocket, killWorkerd, spawnWorkerd, type Workerd } from './worker-host/workerd.ts';
 
 export { buildWorker } from './worker-host/build.ts';
 
@@ -22,6 +22,10 @@ type WorkerOptions = LogOptions & {
   root?: string | undefined;
   /** Where to put the bundle and its configuration; absent: a temporary folder. */
   directory?: string | undefined;
+  /** Whether V8's inspector listens too. */
+  inspect?: boolean | undefined;
+  /** As workerd's configuration takes them. */
+  v8Flags?: readonly string[] | undefined;
   /** Called when workerd ends without having been asked to. */
   onExit?: ((how: string) => void) | undefined;
 };
@@ -31,6 +35,8 @@ export type WorkerHost = {
   url: string;
   port: number;
   readonly pid: number | undefined;
+  /** Of V8's inspector, if it was asked for. */
+  readonly inspectorPort: number | undefined;
   readonly crons: string[];
   /** Fires a cron trigger and waits for its handler. @throws Error if the handler throws. */
   scheduled: (cron: string) => Promise<void>;
@@ -47,6 +53,7 @@ async function layOut(input: {
   build: Build;
   bindings: string[];
   ports: Ports;
+  v8Flags: readonly string[] | undefined;
 }) {
   const { directory, build } = input;
   await mkdir(join(directory, 'bundle'), { recursive: true });
@@ -70,8 +77,9 @@ async function prepare(options: WorkerOptions, directory: string) {
   );
   const read = logReader(options, join(build.directory, 'worker.js.map'));
   const start = async (ports: Ports): Promise<Workerd> => {
-    const config = await layOut({ directory, build, bindings: names, ports });
-    return spawnWorkerd({ config, env, sockets: ['http', 'cron'], read });
+    const { inspect, v8Flags } = options;
+    const config = await layOut({ directory, build, bindings: names, ports, v8Flags });
+    return spawnWorkerd({ config, env, sockets: ['http', 'cron'], read, inspect });
   };
   return { start, crons: build.settings.crons };
 }
@@ -125,6 +133,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerHost> {
       },
       get pid() {
         return workerd?.child.pid;
+      },
+      get inspectorPort() {
+        return workerd?.ports.get(inspectorSocket);
       },
       scheduled: (cron) => fire(cronPort, cron),
       restart,

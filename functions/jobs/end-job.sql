@@ -1,5 +1,5 @@
--- Ends a running job, once: rows that have not succeeded give their credits back, or their part of an unlimited
--- plan's day. Its row is locked. p_error: why
+-- Ends a running job, once: rows that were to be worked and have not succeeded give their credits back, or their
+-- part of an unlimited plan's day. Its row is locked. p_error: why
 -- nothing of it could be worked.
 create function rowloom.job_end(p_job uuid, p_status text, p_error text default null) returns void
 language plpgsql as $$
@@ -10,7 +10,7 @@ declare
 begin
   select * into j from jobs where id = p_job and status = 'running' for update;
   if not found then return; end if;
-  v_back := (j.rows_total - j.rows_succeeded) * j.credits_per_row;
+  v_back := (j.rows_total - j.rows_skipped - j.rows_succeeded) * j.credits_per_row;
   perform rowloom.ledger_release(j.user_id, p_job, j.run, v_back, j.rows_succeeded - j.rows_kept);
   if not j.metered then
     perform rowloom.user_day_add(j.user_id, rowloom.utc_day(j.started_at), 0, 0,

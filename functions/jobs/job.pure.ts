@@ -15,6 +15,7 @@ export const summaryColumns = [
   'rows_done',
   'rows_succeeded',
   'rows_failed',
+  'rows_skipped',
   'chunks_total',
   'chunks_dispatched',
   'credits_held',
@@ -26,6 +27,7 @@ export const summaryColumns = [
   'searches_cached',
   'queue_messages',
   'error',
+  'warnings',
   'created_at',
   'started_at',
   'finished_at',
@@ -61,7 +63,7 @@ export function withLive(job: JobSummary, live: LiveRows): JobSummary {
 /** Seconds until the end at the speed of this run so far; null while there is none to go by, or it waits. */
 function etaSeconds(job: JobSummary, now: Date): number | null {
   if (job.status !== 'running' || job.started_at === null || job.waiting) return null;
-  const done = job.rows_done - job.rows_kept;
+  const done = job.rows_done - job.rows_kept - job.rows_skipped;
   if (done <= 0) return null;
   const elapsed = (now.getTime() - new Date(job.started_at).getTime()) / 1000;
   return Math.max(0, Math.ceil((elapsed / done) * (job.rows_total - job.rows_done)));
@@ -77,6 +79,7 @@ export const jobView = (job: JobSummary, now: Date) => ({
     done: job.rows_done,
     succeeded: job.rows_succeeded,
     failed: job.rows_failed,
+    skipped: job.rows_skipped,
   },
   credits: {
     held: job.credits_held,
@@ -97,6 +100,7 @@ export const jobView = (job: JobSummary, now: Date) => ({
   startedAt: isoOrNull(job.started_at),
   finishedAt: isoOrNull(job.finished_at),
   error: job.error,
+  warnings: job.warnings,
 });
 
 export type JobView = ReturnType<typeof jobView>;
@@ -109,6 +113,6 @@ export const dispatchOf = (job: JobSummary) => ({
   jobId: job.id,
   run: job.run,
   userId: job.user_id,
-  rows: job.rows_total - job.rows_kept,
+  rows: job.rows_total - job.rows_kept - job.rows_skipped,
   processor: job.processor,
 });

@@ -137,8 +137,9 @@ const padded = (row: string[], columns: number): string[] =>
 const resultCells = (result: StoredResult | null | undefined, format: RecordFormat): string[] =>
   result?.status === 'ok'
     ? [...(format.raw ? result.cells : result.cells.map(guardText)), 'ok', '']
-    : [
-        ...format.outputColumns.map(() => ''),
-        'error',
-        result?.status === 'error' ? result.error : format.missing,
-      ];
+    : [...format.outputColumns.map(() => ''), ...unworkedCells(result, format.missing)];
+
+const unworkedCells = (result: StoredResult | null | undefined, missing: string): string[] =>
+  result?.status === 'skipped'
+    ? ['skipped', '']
+    : ['error', result?.status === 'error' ? result.error : missing];

@@ -30,10 +30,10 @@ language sql as $$
             and case when j.chunks_dispatched < j.chunks_total
               then coalesce(j.dispatched_at, j.progress_at) < clock_timestamp() - interval '20 seconds'
               else j.progress_at < clock_timestamp() - interval '2 minutes' * power(2, least(j.watchdog_runs, 3)) end
-            and not (j.rows_done = j.rows_kept and j.chunks_dispatched = j.chunks_total and exists (
+            and not (j.rows_done = j.rows_kept + j.rows_skipped and j.chunks_dispatched = j.chunks_total and exists (
               select 1 from jobs other
                 where other.user_id = j.user_id and other.id <> j.id and other.status = 'running'
-                  and other.rows_done > other.rows_kept
+                  and other.rows_done > other.rows_kept + other.rows_skipped
                   and other.progress_at > clock_timestamp() - interval '1 minute'))
           order by j.progress_at limit p_limit for update skip locked)
       returning *

@@ -36,7 +36,7 @@ export function seenBy(lastEventId: string | undefined): Seen | undefined {
  */
 export function notBefore(job: JobSummary, seen: Seen | undefined): JobSummary {
   if (job.status !== 'running' || seen?.run !== job.run) return job;
-  const done = seen.rows_succeeded + seen.rows_failed;
+  const done = seen.rows_succeeded + seen.rows_failed + job.rows_skipped;
   if (done <= job.rows_done || done >= job.rows_total) return job;
   return {
     ...job,

@@ -41,7 +41,7 @@ begin
       'balance', v_hold -> 'balance', 'suspended', v_hold ->> 'outcome' = 'suspended');
   end if;
   update jobs set status = 'running', run = j.run + 1, chunks_dispatched = 0, watchdog_runs = 0,
-      rows_kept = rows_succeeded, rows_done = rows_succeeded, rows_failed = 0,
+      rows_kept = rows_succeeded, rows_done = rows_succeeded + rows_skipped, rows_failed = 0,
       credits_per_row = p_per_row, metered = not p_unlimited,
       credits_held = case when p_unlimited then 0 else v_required end,
       started_at = v_now, progress_at = v_now, dispatched_at = v_now,
@@ -54,11 +54,11 @@ begin
 end $$;
 
 -- Starts a job whose rows are all stored, or leaves it awaiting credits. p_upload null: a start after
--- buying credits. p_header: the file's columns. Rows that are more than may be stored are dropped, and the upload
--- with them. → as job_run
+-- buying credits. p_header: the file's columns; p_warnings: what its reader noticed. Rows that are more than may be
+-- stored are dropped, and the upload with them. → as job_run
 create function rowloom.job_start(
   p_job uuid, p_user uuid, p_per_row integer, p_unlimited boolean, p_standing bigint, p_bounds jsonb,
-  p_upload uuid default null, p_header jsonb default null
+  p_upload uuid default null, p_header jsonb default null, p_warnings jsonb default null
 ) returns jsonb language plpgsql as $$
 declare
   j jobs := rowloom.job_lock(p_job, p_user);
@@ -73,9 +73,9 @@ begin
       return jsonb_build_object('started', false, 'job', to_jsonb(j), 'refused', v_full);
     end if;
     update jobs set status = 'awaiting_credits', upload_id = null, header = p_header,
-        progress_at = clock_timestamp(), bytes_stored = v_bytes,
-        chunks_total = c.chunks, rows_total = c.rows
-      from (select count(*) as chunks, coalesce(sum(row_count), 0) as rows
+        warnings = coalesce(p_warnings, '[]'), progress_at = clock_timestamp(), bytes_stored = v_bytes,
+        chunks_total = c.chunks, rows_total = c.rows, rows_skipped = c.skipped, rows_done = c.skipped
+      from (select count(*) as chunks, coalesce(sum(row_count), 0) as rows, coalesce(sum(rows_skipped), 0) as skipped
               from job_chunks where job_id = p_job) c
       where id = p_job returning * into j;
   elsif p_upload is null and j.status in ('running', 'completed') then
@@ -85,5 +85,5 @@ begin
   elsif j.status <> 'awaiting_credits' then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
   end if;
-  return rowloom.job_run(p_job, j.rows_total, p_per_row, p_unlimited, p_standing, p_bounds);
+  return rowloom.job_run(p_job, j.rows_total - j.rows_skipped, p_per_row, p_unlimited, p_standing, p_bounds);
 end $$;

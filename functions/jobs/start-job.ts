@@ -67,6 +67,9 @@ export async function startOnEntitlement(
   }
 }
 
+/** An upload whose rows are all stored. */
+export type StoredUpload = { id: string; header: readonly string[]; warnings: readonly string[] };
+
 /**
  * Holds the credits of a job whose rows are stored and hands its chunks to QStash. Without `upload` it
  * is a start after buying credits; a job that has started already is left as it is. Throws
@@ -75,7 +78,7 @@ export async function startOnEntitlement(
  */
 export async function startJob(
   ctx: Ctx,
-  input: { userId: string; jobId: string; upload?: { id: string; header: string[] } | undefined },
+  input: { userId: string; jobId: string; upload?: StoredUpload | undefined },
 ) {
   const outcome = await startOnEntitlement(ctx, input.userId, (terms) =>
     ctx.db.call(
@@ -85,6 +88,7 @@ export async function startJob(
         p_job: input.jobId,
         p_upload: input.upload?.id ?? null,
         p_header: input.upload?.header ?? null,
+        p_warnings: input.upload?.warnings ?? null,
       },
       startOutcome,
     ),

@@ -1,47 +1,51 @@
 import type { Ctx } from '../context.ts';
 import type { ChunkBatch } from '../csv/chunk-rows.pure.ts';
+import { skippedRow, type StoredResults } from '../processing/chunk.pure.ts';
+import type { UploadMemory } from './upload-memory.ts';
 
 /** Statements under way at once: the file is parsed meanwhile, and memory stays flat. */
 const maxStatements = 2;
 
 /**
- * Stores the chunks of one upload while the next ones are read; gives the file's header. A statement that
+ * Stores the chunks of one upload while the next ones are read, as memory allows. A statement that
  * fails stops it, and nothing is under way any more once this has ended, however it ends.
  */
 export async function storeChunks(
   ctx: Ctx,
   upload: { jobId: string; uploadId: string },
   batches: AsyncIterable<ChunkBatch>,
-): Promise<string[]> {
+  memory: UploadMemory,
+): Promise<void> {
   const underWay = new Set<Promise<void>>();
-  let header: string[] = [];
   let failure: { error: unknown } | undefined;
   const throwFailure = () => {
     if (failure) throw failure.error;
   };
   try {
     for await (const batch of batches) {
-      header = batch.header;
       while (underWay.size >= maxStatements) await Promise.race(underWay);
       throwFailure();
+      const sent = await memory.send(batch.lines.length);
       const append: Promise<void> = appendChunks(ctx, upload, batch)
         .catch((error: unknown) => {
           failure ??= { error };
         })
-        .finally(() => underWay.delete(append));
+        .finally(() => {
+          sent();
+          underWay.delete(append);
+        });
       underWay.add(append);
     }
   } finally {
     await Promise.all(underWay);
   }
   throwFailure();
-  return header;
 }
 
 async function appendChunks(
   ctx: Ctx,
   { jobId, uploadId }: { jobId: string; uploadId: string },
-  { index, firstRow, counts, lines }: ChunkBatch,
+  { index, firstRow, counts, lines, skips }: ChunkBatch,
 ): Promise<void> {
   await ctx.db.call('job_upload_append', {
     p_job: jobId,
@@ -50,5 +54,19 @@ async function appendChunks(
     p_first_row: firstRow,
     p_counts: counts,
     p_lines: lines,
+    ...(skips && {
+      p_results: skips.map((notes, n) => resultsLine(notes, counts[n] ?? 0)).join('\n'),
+      p_skipped: skips.map(({ size }) => size),
+    }),
   });
+}
+
+/** The results that a chunk has from the upload on, as JSON; nothing if all of it is to be worked. */
+function resultsLine(notes: ReadonlyMap<number, string>, count: number): string {
+  if (notes.size === 0) return '';
+  const results: StoredResults = Array.from({ length: count }, (_, i) => {
+    const note = notes.get(i);
+    return note === undefined ? null : skippedRow(note);
+  });
+  return JSON.stringify(results);
 }

@@ -26,17 +26,20 @@ begin
       detail = jsonb_build_object('limit', v_limit, 'used', v_uploads);
   end if;
   update jobs set status = 'uploading', upload_id = p_upload, header = null, error = null,
-      rows_total = 0, chunks_total = 0, bytes_stored = 0, progress_at = clock_timestamp()
+      rows_total = 0, rows_done = 0, rows_skipped = 0, warnings = '[]', chunks_total = 0, bytes_stored = 0,
+      progress_at = clock_timestamp()
     where id = p_job returning * into j;
   return to_jsonb(j);
 end $$;
 
 -- Stores consecutive chunks of the current upload: one line of p_lines each, its rows as JSON without
--- raw line ends; p_counts their rows. A text is parsed once, an array of JSON three times.
+-- raw line ends; p_counts their rows. A text is parsed once, an array of JSON three times. Of chunks with rows
+-- that are not to be worked p_results has the results so far, one line each, and p_skipped how many those rows are.
 -- RL409 when another upload has taken over; the share lock makes that upload wait for this insert, or
 -- this insert see it. Several of one upload may run side by side.
 create function rowloom.job_upload_append(
-  p_job uuid, p_upload uuid, p_index integer, p_first_row integer, p_counts integer[], p_lines text
+  p_job uuid, p_upload uuid, p_index integer, p_first_row integer, p_counts integer[], p_lines text,
+  p_results text default null, p_skipped integer[] default null
 ) returns void language plpgsql as $$
 begin
   perform 1 from jobs where id = p_job and upload_id = p_upload and status = 'uploading' for share;
@@ -44,11 +47,13 @@ begin
     raise exception using errcode = 'RL409', message = 'upload_superseded';
   end if;
   -- A line too many or too few is a null, which the table refuses.
-  insert into job_chunks (job_id, index, first_row, row_count, rows)
+  insert into job_chunks (job_id, index, first_row, row_count, rows, results, rows_skipped, status)
     select p_job, p_index + n - 1, p_first_row + sum(row_count) over (order by n) - row_count,
-        row_count, line::json
-      from rows from (string_to_table(p_lines, E'\n'), unnest(p_counts))
-        with ordinality as chunk(line, row_count, n);
+        row_count, line::json, nullif(results, '')::json, coalesce(skipped, 0),
+        case when skipped = row_count then 'done' else 'pending' end
+      from rows from (string_to_table(p_lines, E'\n'), unnest(p_counts),
+          string_to_table(p_results, E'\n'), unnest(p_skipped))
+        with ordinality as chunk(line, row_count, results, skipped, n);
 end $$;
 
 -- A sign of life of the current upload.

@@ -10,8 +10,9 @@ import { readRows, type RowBatch } from '../csv/read-rows.pure.ts';
 import { type JobRow, jobRow } from './job-row.ts';
 import { processors } from '../processing/processors.ts';
 import { missingColumns } from '../processing/prompt.pure.ts';
-import { startJob } from './start-job.ts';
+import { startJob, type StoredUpload } from './start-job.ts';
 import { storeChunks } from './store-chunks.ts';
+import { isolateUploads, type UploadMemory } from './upload-memory.ts';
 
 export type UploadInput = {
   userId: string;
@@ -27,11 +28,22 @@ export type UploadInput = {
  * Streams a CSV into chunks in the database, never holding the file, then starts the job. An upload
  * that is cut off, refused or superseded by another leaves no rows behind. Throws `csv_invalid`, `encoding_unknown`,
  * `too_large`, `insufficient_credits`, `too_many_failed_rows` and `fair_use` (the rows are kept), `job_not_open`,
- * `upload_superseded`, `too_many_uploads`, `storage_full`.
+ * `upload_superseded`, `too_many_uploads`, `storage_full`, `busy` when the isolate has too many.
  */
-export async function uploadInput(ctx: Ctx, input: UploadInput) {
+export async function uploadInput(ctx: Ctx, input: UploadInput, account = isolateUploads) {
   const { maxUploadBytes } = ctx.config;
   if ((input.contentLength ?? 0) > maxUploadBytes) throw tooManyBytes(maxUploadBytes);
+  const memory = account.open(ctx.now);
+  await memory.begin();
+  const upload = await storeUpload(ctx, input, memory).finally(memory.end);
+  return startJob(ctx, { userId: input.userId, jobId: input.jobId, upload });
+}
+
+async function storeUpload(
+  ctx: Ctx,
+  input: UploadInput,
+  memory: UploadMemory,
+): Promise<StoredUpload> {
   const uploadId = crypto.randomUUID();
   const job = await ctx.db.call(
     'job_upload_begin',
@@ -43,10 +55,9 @@ export async function uploadInput(ctx: Ctx, input: UploadInput) {
     },
     jobRow,
   );
-  let header: string[];
   const alive = setInterval(() => void showLife(ctx, job.id, uploadId), aliveMs);
   try {
-    header = await storeRows(ctx, input, job, uploadId);
+    return { id: uploadId, ...(await storeRows(ctx, input, { job, uploadId, memory })) };
   } catch (error) {
     await ctx.db.call('job_upload_abort', { p_job: job.id, p_upload: uploadId }).catch(() => {
       ctx.log('upload_abort_failed', { jobId: job.id });
@@ -55,7 +66,6 @@ export async function uploadInput(ctx: Ctx, input: UploadInput) {
   } finally {
     clearInterval(alive);
   }
-  return startJob(ctx, { userId: input.userId, jobId: job.id, upload: { id: uploadId, header } });
 }
 
 /** An upload that shows no life for three of these counts no more. */
@@ -75,15 +85,37 @@ const tooManyRows = (limitRows: number) =>
     extra: { limitRows },
   });
 
-/** Reads the body to its end; gives the header, which the longest row may have widened. */
-function storeRows(ctx: Ctx, input: UploadInput, job: JobRow, uploadId: string): Promise<string[]> {
+/** What the file's reader can say at its end: the longest row may have widened the header. */
+type Noticed = Pick<RowBatch, 'header' | 'warnings'>;
+
+/** Reads the body to its end. */
+async function storeRows(
+  ctx: Ctx,
+  input: UploadInput,
+  { job, uploadId, memory }: { job: JobRow; uploadId: string; memory: UploadMemory },
+): Promise<Noticed> {
   const { maxUploadBytes, maxRows, parallelInvocations } = ctx.config;
-  const bytes = limitBytes(readBody(input.body), maxUploadBytes);
+  let noticed: Noticed = { header: [], warnings: [] };
+  const bytes = paced(limitBytes(readBody(input.body), maxUploadBytes), memory);
   const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
   const read = dropOwnColumns(readRows(decode(bytes, input.charset)), outputColumns);
-  const rows = limitRows(checkColumns(read, job), maxRows);
-  const chunks = chunkRows(rows, { parallelInvocations, totalBytes: input.contentLength });
-  return storeChunks(ctx, { jobId: job.id, uploadId }, chunks);
+  const rows = limitRows(checkColumns(read, job), maxRows, (batch) => {
+    noticed = { header: batch.header, warnings: batch.warnings };
+  });
+  const options = { parallelInvocations, totalBytes: input.contentLength, memory };
+  await storeChunks(ctx, { jobId: job.id, uploadId }, chunkRows(rows, options), memory);
+  return noticed;
+}
+
+/** Pieces as memory has room for what comes of them. */
+async function* paced(
+  pieces: AsyncIterable<Uint8Array>,
+  memory: UploadMemory,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    await memory.room();
+    yield piece;
+  }
 }
 
 async function* limitBytes(
@@ -98,14 +130,17 @@ async function* limitBytes(
   }
 }
 
+/** Counts rows that are to be worked: those without content cost nobody anything. */
 async function* limitRows(
   batches: AsyncIterable<RowBatch>,
   limit: number,
+  onBatch: (batch: RowBatch) => void,
 ): AsyncGenerator<RowBatch> {
   let count = 0;
   let line = 1;
   for await (const batch of batches) {
-    count += batch.rows.length;
+    onBatch(batch);
+    count += batch.rows.length - batch.skips.size;
     line = batch.headerLine + 1;
     if (count > limit) throw tooManyRows(limit);
     yield batch;

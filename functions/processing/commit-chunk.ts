@@ -193,9 +193,9 @@ export class ChunkCommits {
   }
 
   #dispatch(): Dispatch {
-    const { userId, rowsTotal, rowsKept, processor } = this.#leased.job;
+    const { userId, rowsTotal, rowsKept, rowsSkipped, processor } = this.#leased.job;
     const { jobId, run } = this.#message;
-    return { jobId, run, userId, rows: rowsTotal - rowsKept, processor };
+    return { jobId, run, userId, rows: rowsTotal - rowsKept - rowsSkipped, processor };
   }
 
   async #queueBehind(

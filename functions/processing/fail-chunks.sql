@@ -14,9 +14,9 @@ begin
     return '{"outcome":"gone"}';
   end if;
   with failed as (
-    update job_chunks c set status = 'done', rows_failed = c.row_count - c.rows_succeeded,
+    update job_chunks c set status = 'done', rows_failed = c.row_count - c.rows_succeeded - c.rows_skipped,
         lease_token = null, lease_until = null, results = (
-          select json_agg(case when c.results -> i ->> 'status' in ('ok', 'error') then c.results -> i
+          select json_agg(case when c.results -> i ->> 'status' in ('ok', 'error', 'skipped') then c.results -> i
               else json_build_object('status', 'error', 'error', p_reason, 'run', p_run) end order by i)
             from generate_series(0, c.row_count - 1) i)
       from (select index, rows_failed from job_chunks

@@ -20,6 +20,7 @@ const lease = z.discriminatedUnion('outcome', [
       userId: z.string(),
       rowsTotal: z.int(),
       rowsKept: z.int(),
+      rowsSkipped: z.int(),
       header: listOf<string[]>(),
       columns: listOf<string[]>().nullable(),
       prompt: z.string(),

@@ -22,7 +22,8 @@ begin
     return json_build_object('outcome', 'leased',
       'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
-        'header', j.header, 'columns', j.columns, 'prompt', j.prompt, 'processor', j.processor, 'startedAt', j.started_at),
+        'rowsSkipped', j.rows_skipped, 'header', j.header, 'columns', j.columns, 'prompt', j.prompt,
+        'processor', j.processor, 'startedAt', j.started_at),
       'open', rowloom.providers_open(), 'spent', rowloom.failed_rows_refusal(j.user_id, p_free_rows));
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;
@@ -62,7 +63,7 @@ begin
   end if;
   v_runs := j.status = 'running' and j.run = p_run;
   update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
-      status = case when p_succeeded + p_failed = c.row_count then 'done' else 'pending' end,
+      status = case when p_succeeded + p_failed + c.rows_skipped = c.row_count then 'done' else 'pending' end,
       fruitless_leases = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
         then 0 else c.fruitless_leases end,
       revision = c.revision + (p_lease_seconds = 0)::integer,

@@ -57,8 +57,6 @@ async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise
   const { processor, header, columns, prompt } = work;
   const { row } = pending;
   if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
-  if (row.every((cell) => cell.trim() === ''))
-    return { status: 'error', error: 'The row is empty' };
   const searches = new Map(pending.searches);
   const tools = work.toolsOf(searches);
   const postponed = (waitMs: number, inTurn: boolean, away?: ProviderAway): RowOutcome => ({

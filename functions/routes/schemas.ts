@@ -123,6 +123,9 @@ export const jobSchema = z.object({
     done: z.number(),
     succeeded: z.number(),
     failed: z.number(),
+    skipped: z
+      .number()
+      .describe('without content, or below the table: neither worked nor charged; part of `done`'),
   }),
   credits: z.object({
     held: z.number().describe('on hold now; 0 once the job has ended'),
@@ -157,6 +160,7 @@ export const jobSchema = z.object({
     .string()
     .nullable()
     .describe('why none of its rows succeeded; only of a job that `failed`'),
+  warnings: z.array(z.string()).describe('what was noticed in its file; sentences to be shown'),
 });
 
 export const jobCreatedSchema = z.object({

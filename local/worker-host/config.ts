@@ -37,14 +37,18 @@ export function workerdConfig(input: {
   bindings: string[];
   port: number;
   cronPort: number;
+  /** Of the whole process, as `--max-heap-size=100`. */
+  v8Flags?: readonly string[] | undefined;
 }): string {
   const { compatibilityDate, compatibilityFlags } = input.build.settings;
+  const v8Flags = (input.v8Flags ?? []).map(quote).join(', ');
   const bindings = input.bindings.map(
     (name) => `(name = ${quote(name)}, fromEnvironment = ${quote(bindingPrefix + name)})`,
   );
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   logging = (structuredLogging = true),
+  v8Flags = [${v8Flags}],
   services = [
     (name = "worker", worker = (
       modules = [${input.build.modules.map(moduleEntry).join(', ')}],

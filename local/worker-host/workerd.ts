@@ -13,6 +13,9 @@ function binary(): string {
 /** A running workerd and the ports its sockets are bound to. */
 export type Workerd = { child: ChildProcess; ports: Map<string, number>; exited: Promise<string> };
 
+/** The name under which `ports` has the inspector's. */
+export const inspectorSocket = 'inspector';
+
 /**
  * Starts workerd on a configuration file and resolves once all `sockets` listen.
  * @throws Error with workerd's own words when it ends before that.
@@ -22,9 +25,13 @@ export async function spawnWorkerd(input: {
   env: Record<string, string>;
   sockets: string[];
   read: (stream: Readable) => void;
+  /** With V8's inspector, on a free port. */
+  inspect?: boolean | undefined;
 }): Promise<Workerd> {
   // Of its own group, so that a Ctrl-C in the terminal reaches it through close() only.
-  const child = spawn(binary(), ['serve', '--experimental', '--control-fd=3', input.config], {
+  const inspector = input.inspect ? ['--inspector-addr=127.0.0.1:0'] : [];
+  const options = ['--experimental', '--control-fd=3', ...inspector];
+  const child = spawn(binary(), ['serve', ...options, input.config], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     env: { balancePath: process.env['PATH'] ?? '', TZ: 'UTC', ...input.env },
@@ -37,11 +44,13 @@ export async function spawnWorkerd(input: {
   child.stderr?.on('data', (chunk: Buffer) => said.length < 20 && said.push(chunk.toString()));
   for (const stream of [child.stdout, child.stderr]) if (stream) input.read(stream);
   const ports = new Map<string, number>();
+  const expected = [...input.sockets, ...(input.inspect ? [inspectorSocket] : [])];
   const listening = new Promise<'listening'>((resolve) => {
     createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
       const event = JSON.parse(line) as { event: string; socket: string; port: number };
       if (event.event === 'listen') ports.set(event.socket, event.port);
-      if (input.sockets.every((name) => ports.has(name))) resolve('listening');
+      if (event.event === 'listen-inspector') ports.set(inspectorSocket, event.port);
+      if (expected.every((name) => ports.has(name))) resolve('listening');
     });
   });
   const outcome = await Promise.race([listening, exited]);

@@ -354,7 +354,7 @@ describe('the time limit of an invocation', () => {
   });
 });
 
-test('an empty row is an error row that asks nobody and costs nothing', async () => {
+test('a row without content is skipped, asks nobody and costs nothing', async () => {
   const userId = await fixture.newUser();
   const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
   fixture.published = [];
@@ -363,7 +363,7 @@ test('an empty row is an error row that asks nobody and costs nothing', async ()
   expect(await fixture.output(userId, job.id)).toEqual([
     'name,city,research_summary,email_body,row_status,row_error',
     'lead 1,Bonn,lead 1: about lead 1,Dear lead 1,ok,',
-    ',,,,error,The row is empty',
+    ',,,,skipped,',
   ]);
   expect(await fixture.credits(userId)).toEqual({ balance: 499, held: 0 });
 });

@@ -82,7 +82,14 @@ export type Act = { at: number; verb: Verb; job: number; strike: Strike | null }
 
 export type Plan = {
   /** One job, or two of the same user; `at`: how many deliveries are waited for before its upload. */
-  jobs: { rows: number; at: number; sendings: Sending[] }[];
+  jobs: {
+    /** Rows with content. */
+    rows: number;
+    /** Before which of them one without stands. */
+    blanks: number[];
+    at: number;
+    sendings: Sending[];
+  }[];
   /** For all rows, for those of the longest job only, or for none. */
   credits: 'all' | 'one' | 'none';
   /** How many requests fail, in percent, how they are drawn, and when a provider is away. */
@@ -238,6 +245,10 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
   jobs: fc.array(
     fc.record({
       rows: fc.integer({ min: 1, max: 30 }),
+      blanks: fc.oneof(
+        { weight: 3, arbitrary: fc.constant<number[]>([]) },
+        { weight: 2, arbitrary: fc.array(fc.nat(29), { maxLength: 8 }) },
+      ),
       at: fc.nat(10),
       sendings: fc.array(sending, { maxLength: 3 }),
     }),

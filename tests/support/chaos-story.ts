@@ -13,10 +13,11 @@ import { giveUpWaitingJobs } from '../../functions/jobs/give-up-waiting-jobs.ts'
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
+import { UploadAccount } from '../../functions/jobs/upload-memory.ts';
 import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { DomainError, type ErrorCode } from '../../functions/errors.ts';
-import { checkEnd, checkReading, remember, type Told } from './chaos-checks.ts';
+import { blankRow, checkEnd, checkReading, remember, type Told } from './chaos-checks.ts';
 import { Isolate, isStruck, type Life, type World } from './chaos-isolate.ts';
 import type { StoryClock } from './chaos-clock.ts';
 import { type Act, type Fate, type Plan, type Verb } from './chaos-plan.ts';
@@ -68,12 +69,16 @@ const answers: Record<Verb | 'upload', ErrorCode[]> = {
 let stories = 0;
 
 /** The file of a job: no two rows are alike. Research about companies goes through the cache. */
-const fileOf = (story: number, job: number, rows: number): Pick<Told, 'header' | 'rows'> => ({
+const fileOf = (
+  story: number,
+  job: number,
+  { rows, blanks }: Pick<Plan['jobs'][number], 'rows' | 'blanks'>,
+): Pick<Told, 'header' | 'rows'> => ({
   header: story % 2 === 0 ? 'name,city' : 'company,city',
-  rows: Array.from(
-    { length: rows },
-    (_, i) => `lead ${story * 10_000 + job * 1000 + i},"Bonn, ${i}"`,
-  ),
+  rows: Array.from({ length: rows }, (_, i) => [
+    ...blanks.filter((before) => before % rows === i).map(() => blankRow),
+    `lead ${story * 10_000 + job * 1000 + i},"Bonn, ${i}"`,
+  ]).flat(),
 });
 
 /** A body that breaks off after some bytes. */
@@ -137,12 +142,12 @@ export class Story {
     const story = stories;
     stories += 1;
     this.#userId = await this.#stage.fixture.newUser(credits);
-    for (const [k, { rows }] of this.#plan.jobs.entries()) {
+    for (const [k, planned] of this.#plan.jobs.entries()) {
       const { job } = await createJob(this.#stage.fixture.ctx, {
         userId: this.#userId,
         filename: 'a.csv',
       });
-      this.#jobs.push({ id: job.id, ...fileOf(story, k, rows), ok: new Map(), deleted: false });
+      this.#jobs.push({ id: job.id, ...fileOf(story, k, planned), ok: new Map(), deleted: false });
     }
     await this.#chaos();
     await this.#calm();
@@ -335,7 +340,12 @@ export class Story {
         sending.kind === 'cut off' ? cutBody(text, sending.afterBytes) : streamOf(text);
       const send = () =>
         this.#user('upload', { strike: sending.kind === 'killed' ? sending.strike : null }, (ctx) =>
-          uploadInput(ctx, { ...of, body: body(), contentLength: text.length }),
+          uploadInput(
+            ctx,
+            { ...of, body: body(), contentLength: text.length },
+            // Isolates that are killed in one story hold nothing in another.
+            new UploadAccount(),
+          ),
         );
       const ends = await Promise.all(sending.kind === 'twice' ? [send(), send()] : [send()]);
       const isOver = (end: string) => ['ok', 'job_not_open', 'not_found'].includes(end);

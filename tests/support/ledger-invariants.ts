@@ -51,16 +51,20 @@ const jobFaults: Record<string, string> = {
   'a job counts what its chunks count': `
     select j.id, j.rows_succeeded, j.rows_failed, c.* from jobs j
       cross join lateral (
-        select sum(rows_succeeded) as succeeded, sum(rows_failed) as failed, sum(row_count) as total
+        select sum(rows_succeeded) as succeeded, sum(rows_failed) as failed, sum(rows_skipped) as skipped,
+            sum(row_count) as total
           from job_chunks where job_id = j.id) c
       where j.run > 0 and j.purged_at is null
-        and (j.rows_succeeded <> c.succeeded or j.rows_failed <> c.failed or j.rows_total <> c.total)`,
+        and (j.rows_succeeded <> c.succeeded or j.rows_failed <> c.failed or j.rows_total <> c.total
+          or j.rows_skipped <> c.skipped)`,
   'a chunk counts what its results say': `
     select c.job_id, c.index, c.rows_succeeded, r.ok from job_chunks c
       cross join lateral (
-        select count(*) as all, count(*) filter (where r ->> 'status' = 'ok') as ok
+        select count(*) as all, count(*) filter (where r ->> 'status' = 'ok') as ok,
+            count(*) filter (where r ->> 'status' = 'skipped') as skipped
           from json_array_elements(c.results) r) r
-      where c.results is not null and (c.rows_succeeded <> r.ok or c.row_count <> r.all)`,
+      where c.results is not null and (c.rows_succeeded <> r.ok or c.row_count <> r.all
+        or c.rows_skipped <> r.skipped)`,
   'a job charges what its runs did not give back, and holds while it runs': `
     select j.id, j.status, j.credits_charged, j.credits_held, f.* from jobs j
       cross join lateral (

@@ -2,6 +2,7 @@ import { chunkBudget } from '../../functions/shared/lanes.pure.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  batchCharacters,
   type ChunkBatch,
   type ChunkOptions,
   chunkRows,
@@ -116,4 +117,104 @@ test('rows that are very long make small chunks: none is more than a statement s
 test('without rows there is nothing to store', async () => {
   const options = { parallelInvocations: 100, totalBytes: undefined };
   expect(await chunked([], 0, 1, options)).toEqual([]);
+});
+
+/** Cells that take more JSON than text, more bytes than characters, or next to nothing. */
+const nasty = fc
+  .tuple(
+    fc.constantFrom('a', '\u0001', '"', '\\', '漢', '\ud800', '€"', '\n', ''),
+    fc.oneof(
+      { weight: 6, arbitrary: fc.nat(40) },
+      { weight: 2, arbitrary: fc.nat(5000) },
+      { weight: 1, arbitrary: fc.nat(150_000) },
+    ),
+  )
+  .map(([text, times]) => text.repeat(times));
+
+const nastyRows = fc.array(
+  fc.record({
+    row: fc.array(nasty, { minLength: 1, maxLength: 6 }),
+    again: fc.oneof(fc.constant(1), fc.nat(90)),
+    note: fc.option(fc.constantFrom('empty row', 'below the table'), { freq: 3 }),
+  }),
+  { maxLength: 25 },
+);
+
+type Told = { row: string[]; note: string | undefined };
+
+async function* toldBatches(told: Told[], batchRows: number): AsyncGenerator<RowBatch> {
+  for (let start = 0; start < told.length; start += batchRows) {
+    const part = told.slice(start, start + batchRows);
+    const notes = part.flatMap(({ note }, i): [number, string][] => (note ? [[i, note]] : []));
+    yield {
+      headerLine: 1,
+      header: ['a'],
+      rows: part.map(({ row }) => row),
+      skips: new Map(notes),
+      warnings: [],
+      characters: 0,
+      bytesSoFar: start + part.length,
+    };
+  }
+}
+
+/** Rows with why they are not worked, as the database will hold them. */
+const toldOf = (batch: ChunkBatch): Told[] =>
+  chunksOf(batch).flatMap(({ rows }, n) =>
+    rows.map((row, i) => ({ row, note: batch.skips?.[n]?.get(i) })),
+  );
+
+test('whatever the text: no statement holds much more than one row, and every row keeps its note', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      nastyRows,
+      fc.integer({ min: 1, max: 700 }),
+      fc.array(fc.boolean(), { maxLength: 20 }),
+      async (plans, batchRows, scarce) => {
+        const told = plans.flatMap(({ row, again, note }) =>
+          Array.from({ length: Math.max(1, again) }, () => ({ row, note: note ?? undefined })),
+        );
+        const longest = Math.max(0, ...told.map(({ row }) => JSON.stringify(row).length));
+        let [gathered, looks] = [0, 0];
+        const memory = {
+          gathered: (characters: number) => (gathered = characters),
+          isScarce: () => scarce[looks++ % Math.max(1, scarce.length)] ?? false,
+        };
+        const options = { parallelInvocations: 3, totalBytes: told.length, memory };
+        const stored: Told[] = [];
+        for await (const batch of chunkRows(toldBatches(told, batchRows), options)) {
+          const lines = batch.lines.split('\n');
+          expect(batch.lines.length).toBeLessThan(batchCharacters + longest + 2 * lines.length);
+          for (const line of lines)
+            expect(line.length).toBeLessThan(Math.max(batchCharacters, longest + 1) + 2);
+          expect(gathered).toBeLessThan(batchCharacters + 90 * 700);
+          expect(batch.firstRow).toBe(stored.length);
+          expect(batch.skips?.every(({ size }) => size === 0) ?? false).toBe(false);
+          stored.push(...toldOf(batch));
+        }
+        expect(stored).toEqual(told);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('while memory is scarce hardly anything waits to be sent', async () => {
+  const told = Array.from({ length: 3000 }, () => ({
+    row: ['\u0001'.repeat(400)],
+    note: undefined,
+  }));
+  let gathered = 0;
+  const memory = {
+    gathered: (characters: number) => (gathered = characters),
+    isScarce: () => true,
+  };
+  const options = { parallelInvocations: 100, totalBytes: told.length, memory };
+  const waiting: number[] = [];
+  for await (const batch of chunkRows(toldBatches(told, 50), options)) {
+    waiting.push(gathered);
+    expect(batch.lines.length).toBeLessThan(50 * 2500 + 65_536);
+  }
+  expect(waiting.length).toBeGreaterThan(40);
+  expect(Math.max(...waiting)).toBeLessThan(65_536);
 });

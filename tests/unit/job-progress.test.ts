@@ -17,15 +17,17 @@ const running = fc
     done: fc.nat(4999),
     failed: fc.nat(4999),
     kept: fc.nat(4999),
+    skipped: fc.oneof(fc.constant(0), fc.nat(4999)),
   })
-  .map(({ total, done, failed, kept }) => {
+  .map(({ total, done, failed, kept, skipped }) => {
     const rowsDone = Math.min(done, total - 1);
     const rowsFailed = Math.min(failed, rowsDone);
     return jobRow({
       status: 'running',
       started_at: started,
-      rows_total: total,
-      rows_done: rowsDone,
+      rows_total: total + skipped,
+      rows_done: rowsDone + skipped,
+      rows_skipped: skipped,
       rows_failed: rowsFailed,
       rows_succeeded: rowsDone - rowsFailed,
       rows_kept: Math.min(kept, rowsDone - rowsFailed),
@@ -63,7 +65,7 @@ describe('a job with live rows', () => {
     fc.assert(
       fc.property(running, live, (job, rows) => {
         const shown = withLive(job, rows);
-        expect(shown.rows_done).toBe(shown.rows_succeeded + shown.rows_failed);
+        expect(shown.rows_done).toBe(shown.rows_succeeded + shown.rows_failed + job.rows_skipped);
         expect(shown.rows_done).toBe(
           Math.min(job.rows_total - 1, job.rows_done + rows.succeeded + rows.failed),
         );
@@ -95,6 +97,8 @@ describe('etaSeconds', () => {
     ['a quarter took ten seconds', { rows_done: 25 }, 10, 30],
     ['it does not come out even', { rows_done: 30 }, 10, 24],
     ['rows of an earlier run are no speed', { rows_done: 60, rows_kept: 50 }, 5, 20],
+    ['rows that are skipped are no speed', { rows_done: 50, rows_skipped: 25 }, 10, 20],
+    ['all but the skipped is to be done', { rows_done: 70, rows_skipped: 70 }, 10, null],
     ['a retry has done nothing yet', { rows_done: 50, rows_kept: 50 }, 5, null],
     ['the clocks differ', { rows_done: 25 }, -3, 0],
     ['it has ended', { status: 'completed', rows_done: 100 }, 10, null],
@@ -139,7 +143,7 @@ describe('what a client has seen', () => {
         for (const rows of polls) {
           const shown = notBefore(withLive(job, rows), seen);
           expect(shown.rows_done).toBeGreaterThanOrEqual(seen?.rows_done ?? 0);
-          expect(shown.rows_done).toBe(shown.rows_succeeded + shown.rows_failed);
+          expect(shown.rows_done).toBe(shown.rows_succeeded + shown.rows_failed + job.rows_skipped);
           expect(shown.rows_done).toBeLessThan(job.rows_total);
           seen = shown;
         }
@@ -152,6 +156,7 @@ describe('what a client has seen', () => {
     ['a new run begins anew', { run: 2 }, 5],
     ['a made-up id cannot fill a job', { rows_total: 8 }, 5],
     ['in the same run it stays', {}, 8],
+    ['with those that are skipped', { rows_done: 7, rows_skipped: 4 }, 12],
   ])('%s', (_, fields, wanted) => {
     const job = jobRow({ status: 'running', run: 1, rows_total: 20, rows_done: 5, ...fields });
     expect(notBefore(job, seenBy('1-6-2-running')).rows_done).toBe(wanted);
