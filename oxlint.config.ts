@@ -69,6 +69,7 @@ export const rooms: Record<string, Ban[]> = {
   users: [http],
   notices: [http],
   processing: [http, payments, jobs],
+  sweeps: [http],
   providers: [http, payments, rowWork],
   shared: [http, payments, rowWork],
 };

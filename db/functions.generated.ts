@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_4d0f21d06e';
+export const functionsSchema = 'rowloom_9b141371f3';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -10,7 +10,7 @@ export type Functions = {
   catalogue_take_over: { takes: { p: object }; gives: unknown };
   chunk_commit: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_commit: string; p_results: object; p_succeeded: number; p_failed: number; p_usage: object; p_waited?: boolean; p_lease_seconds?: number; p_given_up?: boolean }; gives: unknown };
   chunk_lease: { takes: { p_job: string; p_run: number; p_index: number; p_token: string; p_seconds: number; p_free_rows: number }; gives: unknown };
-  chunks_fail: { takes: { p_job: string; p_run: number; p_reason: string; p_index?: number | null; p_revision?: number | null; p_given_up?: boolean }; gives: unknown };
+  chunks_fail: { takes: { p_job: string; p_run: number; p_reason: string; p_index?: number | null; p_revision?: number | null; p_given_up?: boolean; p_fruitless?: number | null }; gives: unknown };
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
   customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
@@ -34,8 +34,8 @@ export type Functions = {
   job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string; p_results?: string | null; p_skipped?: readonly number[] | null }; gives: void };
   job_upload_begin: { takes: { p_job: string; p_user: string; p_upload: string; p_bounds: object }; gives: unknown };
   jobs_await: { takes: { p_user: string }; gives: boolean };
-  jobs_cancel_overdue: { takes: {}; gives: unknown };
-  jobs_purge: { takes: { p_days: number; p_limit: number }; gives: number };
+  jobs_cancel_overdue: { takes: { p_limit: number }; gives: unknown };
+  jobs_purge: { takes: { p_days: number; p_chunks: number; p_bytes: number }; gives: unknown };
   jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number; p_waiting: readonly string[] }; gives: unknown };
   lane_pause: { takes: { p_lane: string; p_providers: readonly string[] }; gives: boolean };
   lane_resumed: { takes: { p_lane: string }; gives: void };

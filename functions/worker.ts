@@ -2,17 +2,11 @@ import type { ExecutionContext, ExportedHandler } from '@cloudflare/workers-type
 import { createApp } from './app.ts';
 import { beginReconcile } from './stripe/reconcile-daily.ts';
 import { beginAudit } from './ledger/audit-books.ts';
-import { settleDueUsers } from './ledger/due.ts';
 import { createCtx, type Ctx } from './context.ts';
 import { ConfigError, parseEnv } from './env.ts';
-import { giveUpWaitingJobs } from './jobs/give-up-waiting-jobs.ts';
-import { purgeJobs } from './jobs/purge-jobs.ts';
-import { startAwaitingJobs } from './jobs/start-awaiting-jobs.ts';
-import { recoverStalledJobs } from './jobs/recover-stalled-jobs.ts';
 import { probeForgottenProviders } from './processing/probe-providers.ts';
 import { noticeRefusedKey } from './notices/refused-key.ts';
-import { purgePayloads } from './stripe/purge-payloads.ts';
-import { retryDueEvents } from './stripe/retry-events.ts';
+import { sweepAll } from './sweeps/sweeps.ts';
 
 type Env = Record<string, unknown>;
 type App = { ctx: Ctx; fetch: ReturnType<typeof createApp>['fetch'] };
@@ -56,16 +50,7 @@ async function runCron(ctx: Ctx, cron: string): Promise<void> {
   const runs: PromiseSettledResult<unknown>[] = await Promise.allSettled(
     cron === dailyCron
       ? [beginReconcile(ctx), beginAudit(ctx)]
-      : [
-          recoverStalledJobs(ctx),
-          probeForgottenProviders(ctx),
-          giveUpWaitingJobs(ctx),
-          retryDueEvents(ctx),
-          settleDueUsers(ctx),
-          startAwaitingJobs(ctx),
-          purgeJobs(ctx),
-          purgePayloads(ctx),
-        ],
+      : [probeForgottenProviders(ctx), sweepAll(ctx)],
   );
   const failed = runs.find((run) => run.status === 'rejected');
   if (failed) throw failed.reason;

@@ -116,3 +116,7 @@ export const dispatchOf = (job: JobSummary) => ({
   rows: job.rows_total - job.rows_kept - job.rows_skipped,
   processor: job.processor,
 });
+
+/** Whether rows and results were removed, or begin to be: the purge takes the header first. */
+export const areRowsGone = (job: Pick<JobRow, 'purged_at' | 'header' | 'rows_total'>): boolean =>
+  job.purged_at !== null || (job.header === null && job.rows_total > 0);

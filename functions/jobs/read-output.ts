@@ -7,7 +7,7 @@ import { csvRecord, guardText } from '../csv/write-record.pure.ts';
 import { isFinal, type StoredResult, type StoredResults } from '../processing/chunk.pure.ts';
 import { processors } from '../processing/processors.ts';
 import type { JobRow } from './job-row.ts';
-import { hasEnded } from './job.pure.ts';
+import { areRowsGone, hasEnded } from './job.pure.ts';
 import { findWholeJob } from './read-job.ts';
 
 /** Chunks and stored bytes in one read, so that memory stays flat however long the file or its rows. */
@@ -51,7 +51,7 @@ export async function readOutput(
   const { options } = input;
   if (job.status === 'running' && !options.partial)
     throw new DomainError('job_running', 'Wait until the job has ended, or add ?partial=true.');
-  if (job.purged_at !== null)
+  if (areRowsGone(job))
     throw new DomainError(
       'rows_expired',
       `This file's rows were deleted after ${ctx.config.resultRetentionDays} days.`,
@@ -94,7 +94,7 @@ const readPage = (ctx: Ctx, job: JobRow, after: number, isWhole: boolean): Promi
             sum(pg_column_size(rows) + coalesce(pg_column_size(results), 0)) over (order by index) as bytes
           from job_chunks
           where job_id = $1 and index > $2 ${isWhole ? '' : 'and results is not null'}
-            and exists (select 1 from jobs where id = $1 and run = $3)
+            and exists (select 1 from jobs where id = $1 and run = $3 and header is not null)
           order by index limit ${pageChunks}) page
       where bytes < ${pageBytes} or position = 1 order by index`,
     [job.id, after, job.run],

@@ -1,11 +1,11 @@
--- Ends jobs whose cancel was begun and never finished. → their [{job, run, user}]
-create function rowloom.jobs_cancel_overdue() returns jsonb language plpgsql as $$
+-- Ends at most p_limit jobs whose cancel was begun and never finished. → their [{job, run, user}]
+create function rowloom.jobs_cancel_overdue(p_limit integer) returns jsonb language plpgsql as $$
 declare
   j jobs%rowtype;
   v_ended jsonb := '[]';
 begin
   for j in select * from jobs where status = 'running' and cancel_at < clock_timestamp() - interval '30 seconds'
-      for update skip locked loop
+      order by cancel_at limit p_limit for update skip locked loop
     perform rowloom.job_end(j.id, 'cancelled');
     v_ended := v_ended || jsonb_build_object('job', j.id, 'run', j.run, 'user', j.user_id);
   end loop;
@@ -15,15 +15,16 @@ end $$;
 -- Running jobs whose dispatch stands still for 20 s, or that show no sign of life for 2 minutes, twice as
 -- long after each time in this run: a queue that is only slow is not flooded. A job that has not begun
 -- because another one of its user is being worked waits its turn; so do those of the processors p_waiting,
--- which need a provider that is away. Touches them, so that the next run
--- leaves them alone for as long.
--- → [{job, pending: [{index, revision}] to publish, exhausted: the same of those that lost p_fruitless_leases leases, or of
--- all when it was found for the ninth time: nobody will ever come for them}]
+-- which need a provider that is away. Touches them, so that the next run leaves them alone for as long. One whose
+-- dispatch had come to its end begins it anew: whoever goes on with it, it is never counted twice.
+-- → [{jobId, run, userId, rows, processor, chunks, from: where its dispatch goes on, watchdogRuns, hopeless: chunks
+-- that lost p_fruitless_leases leases, or all when it was found for the ninth time: nobody will ever come for them}]
 create function rowloom.jobs_stalled(p_fruitless_leases integer, p_limit integer, p_waiting text[]) returns jsonb
 language sql as $$
   with stalled as (
     update jobs set progress_at = clock_timestamp(), dispatched_at = clock_timestamp(),
-        watchdog_runs = watchdog_runs + (chunks_dispatched = chunks_total)::integer
+        watchdog_runs = watchdog_runs + (chunks_dispatched = chunks_total)::integer,
+        chunks_dispatched = case when chunks_dispatched = chunks_total then 0 else chunks_dispatched end
       where id in (
         select j.id from jobs j
           where j.status = 'running' and j.cancel_at is null and j.processor <> all(p_waiting)
@@ -38,13 +39,14 @@ language sql as $$
           order by j.progress_at limit p_limit for update skip locked)
       returning *
   )
-  select coalesce(jsonb_agg(jsonb_build_object('job', to_jsonb(s), 'pending', c.pending, 'exhausted', c.exhausted)), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('jobId', s.id, 'run', s.run, 'userId', s.user_id,
+      'rows', s.rows_total - s.rows_kept, 'processor', s.processor, 'chunks', s.chunks_total,
+      'from', s.chunks_dispatched, 'watchdogRuns', s.watchdog_runs, 'hopeless', c.hopeless)), '[]')
     from stalled s
     cross join lateral (
-      select coalesce(jsonb_agg(chunk order by index) filter (where fruitless_leases < p_fruitless_leases and s.watchdog_runs <= 8), '[]') as pending,
-             coalesce(jsonb_agg(chunk order by index) filter (where fruitless_leases >= p_fruitless_leases or s.watchdog_runs > 8), '[]') as exhausted
-        from job_chunks, lateral (select jsonb_build_object('index', index, 'revision', revision) as chunk) as described
-        where job_id = s.id and status = 'pending'
+      select count(*) as hopeless from job_chunks
+        where job_id = s.id and status = 'pending' and s.watchdog_runs > 0
+          and (fruitless_leases >= p_fruitless_leases or s.watchdog_runs > 8)
           and (lease_until is null or lease_until < clock_timestamp())
     ) c
 $$;

@@ -13,7 +13,7 @@ begin
   if j.status not in ('completed', 'cancelled', 'failed') then
     raise exception using errcode = 'RL409', detail = j.status,
       message = case j.status when 'running' then 'job_running' else 'job_not_open' end;
-  elsif j.purged_at is not null then
+  elsif j.purged_at is not null or j.header is null and j.rows_total > 0 then
     raise exception using errcode = 'RL409', message = 'rows_expired';
   elsif j.rows_total = j.rows_succeeded + j.rows_skipped then
     raise exception using errcode = 'RL409', message = 'nothing_to_retry';

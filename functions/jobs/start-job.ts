@@ -116,7 +116,8 @@ export async function dispatchStarted(ctx: Ctx, outcome: StartOutcome, advice: A
       { extra: { required, balance, jobId: job.id } },
     );
   }
-  if (job.status !== 'running') return jobView(job, ctx.now());
+  // What the watchdog has begun to publish anew, it goes on with.
+  if (job.status !== 'running' || job.watchdog_runs > 0) return jobView(job, ctx.now());
   // The hold is committed: if publishing fails now, the watchdog publishes.
   await dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched).catch(() => {
     ctx.log('dispatch_failed', { jobId: job.id });

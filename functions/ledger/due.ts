@@ -1,11 +1,14 @@
 import type { Ctx } from '../context.ts';
+import { isUnanswered, sideBySide, type SweepPage } from '../shared/side-by-side.ts';
 import type { Timeline } from './timeline.pure.ts';
 import type { Fact } from './facts.pure.ts';
 import { addMonths, monthAt } from './months.pure.ts';
 import { nowUsOf, ownTimeUs, refoldUser } from './refold.ts';
 
-/** How many users one run of the cron brings up to date; the next run takes the rest. */
-const perRun = 200;
+/** Users in one page. */
+const perPage = 200;
+/** Read and posted, with now and then a conflict. */
+const callsPerUser = 3;
 
 type Behind = {
   stale_since: string | null;
@@ -62,17 +65,25 @@ export async function settleUser(ctx: Ctx, userId: string): Promise<void> {
 
 /**
  * Brings users up to date whose books are behind, free months last: all users get one at once when these
- * are switched on. In no order beyond that, so that many who fail hold up nobody. Gives how many.
+ * are switched on. In no order beyond that, so that many who fail hold up nobody.
  */
-export async function settleDueUsers(ctx: Ctx): Promise<number> {
+export async function settleDueUsers(ctx: Ctx): Promise<SweepPage> {
   const due = await ctx.db.rows<{ id: string }>(
     `select id from users
       where stale_since is not null or next_due_at <= $1
         or ($2 and signed_up_at is not null and (allowance_due_at is null or allowance_due_at <= $1))
       order by (stale_since is not null or next_due_at <= $1) is true desc, random() limit $3`,
-    [ctx.now().toISOString(), ctx.config.freeCreditsPerMonth > 0, perRun],
+    [ctx.now().toISOString(), ctx.config.freeCreditsPerMonth > 0, perPage],
   );
-  for (const { id } of due)
-    await bringUpToDate(ctx, id).catch(() => ctx.log('user_not_settled', { userId: id }));
-  return due.length;
+  const { worked, isStopped } = await sideBySide(due, ({ id }) => bringUpToDate(ctx, id), {
+    onFailure: ({ id }, error) => {
+      ctx.log('user_not_settled', { userId: id });
+      return isUnanswered(error);
+    },
+  });
+  return {
+    worked,
+    isMore: due.length === perPage && !isStopped,
+    calls: 1 + due.length * callsPerUser,
+  };
 }

@@ -1,9 +1,10 @@
 -- Turns what is left of a job's chunks into error rows; changes nothing of those that are done or that somebody
 -- holds a lease on. p_index: only that chunk, unless some of it was committed after p_revision: its rest has a
--- message of its own. p_given_up: they have waited for a provider in vain.
+-- message of its own. p_given_up: they have waited for a provider in vain. p_fruitless: only those that lost so
+-- many leases.
 create function rowloom.chunks_fail(
   p_job uuid, p_run integer, p_reason text, p_index integer default null, p_revision integer default null,
-  p_given_up boolean default false
+  p_given_up boolean default false, p_fruitless integer default null
 ) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
@@ -24,6 +25,7 @@ begin
               order by index for update) before
       where c.job_id = p_job and c.index = before.index and c.status = 'pending'
         and (p_revision is null or c.revision = p_revision)
+        and (p_fruitless is null or c.fruitless_leases >= p_fruitless)
         and (c.lease_until is null or c.lease_until < clock_timestamp())
       returning c.rows_failed - before.rows_failed as rows)
   select sum(rows) into v_failed from failed;

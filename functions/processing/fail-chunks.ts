@@ -8,11 +8,15 @@ const failed = chunkOutcome.extend({ userId: z.string().optional() });
 
 /**
  * Turns what is left of a job into error rows, so that it ends; with a `chunk` only that chunk's, unless some of
- * it was committed after the revision that its message was about. `givenUp`: it waited for a provider in vain.
+ * it was committed after the revision that its message was about; with `fruitlessLeases` only chunks that lost so
+ * many. `givenUp`: it waited for a provider in vain.
  */
 export async function failChunks(
   ctx: Ctx,
-  of: Pick<ChunkMessage, 'jobId' | 'run'> & { chunk?: { index: number; revision: number } },
+  of: Pick<ChunkMessage, 'jobId' | 'run'> & {
+    chunk?: { index: number; revision: number };
+    fruitlessLeases?: number;
+  },
   reason: string,
   { givenUp = false }: { givenUp?: boolean } = {},
 ): Promise<ChunkOutcome> {
@@ -23,6 +27,7 @@ export async function failChunks(
       p_run: of.run,
       p_index: of.chunk?.index ?? null,
       p_revision: of.chunk?.revision ?? null,
+      p_fruitless: of.fruitlessLeases ?? null,
       p_reason: reason,
       p_given_up: givenUp,
     },

@@ -9,6 +9,7 @@ import { auditStep } from '../ledger/audit-books.ts';
 import { failChunk } from '../processing/fail-chunks.ts';
 import { probeUntilBack } from '../processing/probe-providers.ts';
 import { processChunk } from '../processing/process-chunk.ts';
+import { sweepNames, sweepOn } from '../sweeps/sweeps.ts';
 import { describe } from './openapi-route.ts';
 
 /** A callback carries the answer and the source of the message it is about. */
@@ -41,6 +42,8 @@ const reconcileMessage = z.object({
 });
 
 const probeMessage = z.object({ provider: z.string().max(40) });
+
+const sweepMessage = z.object({ name: z.enum(sweepNames) });
 
 const auditMessage = z.object({ run: z.string().max(40), cursor: z.uuid().nullable() });
 
@@ -113,6 +116,11 @@ export const queueRoutes = (ctx: Ctx) =>
       const message = parse(probeMessage, await verified(ctx, c));
       if (!message) return unreadable(c);
       return c.json(await probeUntilBack(ctx, message));
+    })
+    .post('/sweeps', described('Go on with work that is due'), async (c) => {
+      const message = parse(sweepMessage, await verified(ctx, c));
+      if (!message) return unreadable(c);
+      return c.json(await sweepOn(ctx, message));
     })
     .post(
       '/chunk-failures',

@@ -1,7 +1,7 @@
 import type { Ctx } from '../context.ts';
 
-/** Events in one run of the cron, which comes every minute: more than anybody receives. */
-const perRun = 2000;
+/** Events in one run of the cron, which comes every minute: seven million a day. */
+const perRun = 5000;
 
 /** Removes what only Stripe needs, WEBHOOK_RETENTION_DAYS after receipt; the rows stay, for late duplicates. */
 export async function purgePayloads(ctx: Ctx): Promise<{ purged: number }> {

@@ -3,6 +3,7 @@ import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { applyEvent, type Received } from './apply-event.ts';
 import { readListedEvent } from './list-events.ts';
+import type { SweepPage } from '../shared/side-by-side.ts';
 import { asObject } from './normalise/json.pure.ts';
 import { storedPayload } from './payload.pure.ts';
 import { readAnew } from './read-anew.ts';
@@ -12,8 +13,10 @@ import type { StripeEvent } from './reading.pure.ts';
 /** Leased and read so many at a time: payloads may be large. */
 const perLease = 10;
 
-/** How many due events one run of the cron takes at once; the next takes the rest. */
+/** Due events in one page. */
 const mostDue = 50;
+/** Its object and what that names, read from Stripe, and posted. */
+const callsPerEvent = 10;
 
 /** An event that succeeds may wake others; so many times one run goes back for them. */
 const mostRounds = 4;
@@ -100,27 +103,42 @@ async function run(
   return outcome;
 }
 
+type Page = SweepPage & { completed: number; isWoken: boolean };
+
 /**
- * Applies the failed events whose time has come, each as Stripe has its object by now, then those that they
- * woke. One that fails again is put off further and holds up none behind it; a database or a Stripe that is
- * away stops the run and loses nothing.
+ * Applies failed events whose time has come, each as Stripe has its object by now. One that fails again is put
+ * off further and holds up none behind it; a database or a Stripe that is away stops the run and loses nothing.
+ * More is due, if only what was woken.
  */
+export async function retryDuePage(ctx: Ctx, untilMs: number): Promise<Page> {
+  const due = await ctx.db.rows<{ event_id: string }>(
+    `select event_id from stripe_events
+      where next_attempt_at <= clock_timestamp()
+      order by next_attempt_at, stripe_created_at, event_id limit $1`,
+    [mostDue],
+  );
+  const ids = due.map((row) => row.event_id);
+  const { completed, failed, isWoken, stopped } = await run(ctx, ids, { isDue: true, untilMs });
+  const worked = completed + failed;
+  return {
+    worked,
+    completed,
+    isWoken,
+    isMore: stopped === undefined && (isWoken || ids.length === mostDue),
+    calls: 2 + Math.ceil(ids.length / perLease) + worked * callsPerEvent,
+  };
+}
+
+/** The same for what is due now, and what that wakes. */
 export async function retryDueEvents(ctx: Ctx): Promise<{ tried: number; completed: number }> {
   const untilMs = ctx.now().getTime() + longestRunMs;
   let tried = 0;
   let completed = 0;
-  for (let round = 0, isWoken = true; isWoken && round < mostRounds; round += 1) {
-    const due = await ctx.db.rows<{ event_id: string }>(
-      `select event_id from stripe_events
-        where next_attempt_at <= clock_timestamp()
-        order by next_attempt_at, stripe_created_at, event_id limit $1`,
-      [mostDue],
-    );
-    const ids = due.map((row) => row.event_id);
-    const outcome = await run(ctx, ids, { isDue: true, untilMs });
-    tried += outcome.completed + outcome.failed;
-    completed += outcome.completed;
-    isWoken = outcome.isWoken && outcome.stopped === undefined;
+  for (let round = 0, isMore = true; isMore && round < mostRounds; round += 1) {
+    const page = await retryDuePage(ctx, untilMs);
+    tried += page.worked;
+    completed += page.completed;
+    isMore = page.isMore && page.isWoken;
   }
   return { tried, completed };
 }

@@ -9,7 +9,7 @@ import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
-import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
+import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
 import { startRedis } from '../../local/redis/index.ts';
 import { type Qstash, startQstash } from '../../local/qstash/index.ts';
 import { csvOf, JobFixture, providerFetch, providers, streamOf } from '../support/job-fixture.ts';
@@ -76,12 +76,12 @@ test('nothing is begun once a cancel is under way, and the watchdog ends what it
   expect(await processChunk(ctx, messages[1] as ChunkMessage, providers())).toEqual({
     outcome: 'gone',
   });
-  await recoverStalledJobs(ctx);
+  await endOverdueCancels(ctx);
   expect(await readJob(ctx, { userId, jobId })).toMatchObject({ status: 'running' });
   await fixture.query("update jobs set cancel_at = now() - interval '31 seconds' where id = $1", [
     jobId,
   ]);
-  await recoverStalledJobs(ctx);
+  await endOverdueCancels(ctx);
   expect(await readJob(ctx, { userId, jobId })).toMatchObject({
     status: 'cancelled',
     rows: { succeeded: 6 },

@@ -242,8 +242,8 @@ describe('delete and retention', () => {
          where id = any($1)`,
       [old],
     );
-    expect(await purgeJobs(ctx)).toEqual({ purged: 2 });
-    expect(await purgeJobs(ctx)).toEqual({ purged: 0 });
+    expect(await purgeJobs(ctx)).toMatchObject({ purged: 2 });
+    expect(await purgeJobs(ctx)).toMatchObject({ purged: 0 });
     for (const jobId of [ended.jobId, waiting.job.id])
       expect(await chunks(jobId)).toEqual([{ n: 0 }]);
     await expect(fixture.output(ended.userId, ended.jobId)).rejects.toMatchObject({
@@ -279,7 +279,7 @@ test('a job under way for longer than the retention is left alone', async () => 
     [job.id],
   );
   await fixture.upload(userId, job.id, csvOf(9)).catch(() => undefined);
-  expect(await purgeJobs(ctx)).toEqual({ purged: 0 });
+  expect(await purgeJobs(ctx)).toMatchObject({ purged: 0 });
   expect(await readJob(ctx, { userId, jobId: job.id })).toMatchObject({
     status: 'awaiting_credits',
     rows: { total: 9 },
@@ -427,9 +427,9 @@ describe('the watchdog', () => {
     await fixture.upload(first.userId, job.id, csvOf(6));
     await work(first.messages.slice(0, 1));
     await quiet(job.id, 10);
-    expect(await recoverStalledJobs(ctx)).toEqual({ stalled: 0 });
+    expect(await recoverStalledJobs(ctx)).toMatchObject({ stalled: 0 });
     await work(first.messages.slice(1));
-    expect(await recoverStalledJobs(ctx)).toEqual({ stalled: 1 });
+    expect(await recoverStalledJobs(ctx)).toMatchObject({ stalled: 1 });
   });
 
   test('a retry whose dispatch died publishes only what is to be worked', async () => {

@@ -10,7 +10,7 @@ import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
-import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
+import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
@@ -85,7 +85,7 @@ describe('after a job ends whose credits were paid back meanwhile', () => {
     await fixture.query("update jobs set cancel_at = now() - interval '31 seconds' where id = $1", [
       jobId,
     ]);
-    await recoverStalledJobs(ctx);
+    await endOverdueCancels(ctx);
   };
 
   const failing = [0, 1, 2, 3].map((i) => `lead ${i}`);

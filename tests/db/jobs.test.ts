@@ -310,7 +310,7 @@ describe('the watchdog', () => {
       { userId, jobId: job.id, body: streamOf(text), contentLength: text.length },
     );
     fixture.published = [];
-    expect(await recoverStalledJobs(ctx)).toEqual({ stalled: 0 });
+    expect(await recoverStalledJobs(ctx)).toMatchObject({ stalled: 0 });
     await database.pool.query(
       "update jobs set dispatched_at = now() - interval '30 seconds' where id = $1",
       [job.id],

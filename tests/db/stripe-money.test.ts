@@ -52,7 +52,7 @@ describe('an annual plan that grants monthly', () => {
     for (let days = 0; days <= 400; days += 5) {
       fixture.nowMs = (start + days * day) * 1000;
       const due = await Promise.all([1, 2].map(() => settleDueUsers(fixture.ctx)));
-      if (due.every((count) => count === 0)) continue;
+      if (due.every(({ worked }) => worked === 0)) continue;
       settled += 1;
       await spend(30, `day ${days}`);
     }

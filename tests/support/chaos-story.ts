@@ -9,6 +9,7 @@ import {
   probeForgottenProviders,
   probeUntilBack,
 } from '../../functions/processing/probe-providers.ts';
+import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
 import { giveUpWaitingJobs } from '../../functions/jobs/give-up-waiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
@@ -407,6 +408,7 @@ export class Story {
     await clock.advance(ms);
     return this.#user('minutes pass', by, async (ctx, { slots }) => {
       const runs = await Promise.allSettled([
+        endOverdueCancels(ctx),
         recoverStalledJobs(ctx),
         probeForgottenProviders(ctx, {
           fetch: slots.fetch,

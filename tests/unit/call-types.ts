@@ -4,7 +4,7 @@ import type { Call } from '../../db/call.ts';
 /** Never run: `npm run check` fails when one of these compiles, or the first does not. */
 export async function typedCalls(call: Call): Promise<void> {
   const of = { p_job: 'j', p_run: 1 };
-  const count: number = await call('jobs_purge', { p_days: 1, p_limit: 1 });
+  const count: number = await call('payloads_purge', { p_days: 1, p_limit: 1 });
   await call('job_dispatch', { ...of, p_from: count, p_limit: 1 }, z.unknown());
   const terms = { p_user: 'u', p_per_row: 1, p_unlimited: false, p_standing: 1, p_bounds: {} };
   await call('job_start', { p_job: 'j', ...terms, p_upload: null }, z.unknown());
@@ -21,9 +21,9 @@ export async function typedCalls(call: Call): Promise<void> {
   // @ts-expect-error null is no value of it
   await call('job_dispatch', { p_job: null, p_run: 1, p_from: 0, p_limit: 1 });
   // @ts-expect-error nor of a function whose answer is plain
-  await call('jobs_purge', { p_days: null, p_limit: 1 });
+  await call('payloads_purge', { p_days: null, p_limit: 1 });
   // @ts-expect-error the answer is a number
-  const text: string = await call('jobs_purge', { p_days: 1, p_limit: 1 });
+  const text: string = await call('payloads_purge', { p_days: 1, p_limit: 1 });
   // @ts-expect-error what JSON holds, nobody has said
   const { chunks } = await call('job_dispatch', { ...of, p_from: 0, p_limit: 1 });
   void [text, chunks];

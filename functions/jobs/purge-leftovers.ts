@@ -1,0 +1,30 @@
+import type { Ctx } from '../context.ts';
+import type { SweepPage } from '../shared/side-by-side.ts';
+
+const perPage = 2000;
+
+/** Days by which bounds are reckoned look back one day. */
+const expiredDays = `
+  with gone as (
+    delete from user_days where (user_id, day) in (
+      select user_id, day from user_days where day < (now() at time zone 'utc')::date - 60
+        order by day limit $1 for update skip locked) returning 1)
+  select count(*)::int as count from gone`;
+
+const deadStreams = `
+  with gone as (
+    delete from event_streams where id in (
+      select id from event_streams where lease_until < now() - interval '1 hour'
+        order by lease_until limit $1 for update skip locked) returning 1)
+  select count(*)::int as count from gone`;
+
+/** Removes what was counted of days more than 60 days ago, and streams whose Worker died an hour ago. */
+export async function purgeLeftovers(ctx: Ctx): Promise<SweepPage> {
+  let [worked, isMore] = [0, false];
+  for (const removal of [expiredDays, deadStreams]) {
+    const [gone] = await ctx.db.rows<{ count: number }>(removal, [perPage]);
+    worked += gone?.count ?? 0;
+    isMore ||= gone?.count === perPage;
+  }
+  return { worked, isMore, calls: 2 };
+}
