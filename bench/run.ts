@@ -12,6 +12,7 @@ import { outages } from './benchmarks/outages.ts';
 import { output } from './benchmarks/output.ts';
 import { reads } from './benchmarks/reads.ts';
 import { reconcile } from './benchmarks/reconcile.ts';
+import { sweeps } from './benchmarks/sweeps.ts';
 import { upload } from './benchmarks/upload.ts';
 import { uploadMemory } from './benchmarks/upload-memory.ts';
 import { webhooks } from './benchmarks/webhooks.ts';
@@ -31,6 +32,7 @@ const benchmarks: Benchmark[] = [
   outages,
   output,
   reconcile,
+  sweeps,
   bundle,
 ];
 

@@ -9,6 +9,7 @@ import type { StripeEvent } from '../../functions/stripe/reading.pure.ts';
 import { retryDueEvents, retryEvent, retryEvents } from '../../functions/stripe/retry-events.ts';
 import { ensureUser } from '../../functions/users/ensure.ts';
 import { eachInbox } from '../support/each-inbox.ts';
+import { sweepOn } from '../../functions/sweeps/sweeps.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
 import type { TestDatabase } from '../support/database.ts';
@@ -110,6 +111,31 @@ describe('a wait', () => {
     expect(await retryDueEvents(ctx)).toEqual({ tried: 1, completed: 1 });
     expect(await purchased()).toBe(500);
   });
+});
+
+test('a sweep goes on until nothing is due, also behind events that fail each time', async () => {
+  for (let i = 0; i < 70; i += 1) await send(sale(`${i}`));
+  await signUp();
+  // Received long before the others, as the first page has them.
+  const broken = Array.from({ length: 20 }, (_, i) => `evt_${i}`);
+  await sql(
+    "update stripe_events set next_attempt_at = now() - interval '1 day' where event_id = any($1)",
+    [broken],
+  );
+  const db = aroundCalls(ctx.db, ({ name, args }, next) => {
+    const { event: told } = (args['p'] ?? {}) as { event?: { id: string } };
+    if (name === 'stripe_event_post' && broken.includes(told?.id ?? '')) throw new Error('broken');
+    return next();
+  });
+  const swept = await sweepOn({ ...ctx, db }, { name: 'stripe_events' });
+  expect(swept).toEqual({ name: 'stripe_events', worked: 70, isHandedOver: false });
+  const { rows } = await sql(
+    'select status, count(*)::int as n from stripe_events group by 1 order by 1',
+  );
+  expect(rows).toEqual([
+    { status: 'completed', n: 50 },
+    { status: 'failed', n: 20 },
+  ]);
 });
 
 describe('two runs side by side', () => {

@@ -11,6 +11,7 @@ import { readJob } from '../../functions/jobs/read-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
+import { sweepOn } from '../../functions/sweeps/sweeps.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { testCtx } from '../support/ctx.ts';
@@ -188,6 +189,31 @@ describe('jobs that await credits', () => {
     expect(await startAwaitingJobs(ctx)).toBe(1);
     expect(await statusOf(userId, jobId)).toBe('running');
     await fixture.query('delete from subscriptions where user_id = any($1)', [waiting]);
+  });
+
+  test('start behind a whole page of others that do not', async () => {
+    const broken = new Set<unknown>();
+    for (let nth = 0; nth < 55; nth += 1) {
+      const waits = await fixture.newUser(0);
+      await uploaded(waits, 1);
+      await fixture.topUp(waits, 1);
+      broken.add(waits);
+    }
+    const userId = await fixture.newUser(0);
+    const jobId = await uploaded(userId, 20);
+    await fixture.topUp(userId, 20);
+    const db = aroundCalls(ctx.db, ({ name, args }, next) => {
+      if (name === 'job_start' && broken.has(args['p_user'])) throw new TypeError('a bug');
+      return next();
+    });
+    await sweepOn({ ...ctx, db }, { name: 'awaiting_jobs' });
+    expect(await statusOf(userId, jobId)).toBe('running');
+    await sweepOn(ctx, { name: 'awaiting_jobs' });
+    const left = await fixture.query(
+      "select 1 from jobs where status = 'awaiting_credits' and user_id = any($1)",
+      [[...broken]],
+    );
+    expect(left).toEqual([]);
   });
 
   test('two runs side by side start each once', async () => {

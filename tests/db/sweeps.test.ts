@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { QstashError } from '@upstash/qstash';
 import type { Ctx } from '../../functions/context.ts';
 import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
+import { createQstash } from '../../functions/clients/qstash.ts';
+import { startQstash } from '../../local/qstash/index.ts';
 import { sweep, type Sweep } from '../../functions/sweeps/sweep.ts';
 import { sweepAll, sweepOn } from '../../functions/sweeps/sweeps.ts';
 import { aroundCalls } from '../support/around-calls.ts';
@@ -30,18 +32,19 @@ beforeEach(async () => {
     fixture.published.push(...messages);
     return accepted(messages);
   };
-  const qstash = {
-    ...fixture.ctx.qstash,
-    batchJSON: (messages: Published[]) => publish(messages),
-    publishJSON: async (message: Sent) => void sent.push(message),
-  };
-  ctx = {
-    ...fixture.ctx,
-    qstash: qstash as never,
-    now: () => new Date(nowMs),
-    log: () => undefined,
-  };
+  ctx = by(async (message) => void sent.push(message));
 });
+
+/** What a sweep is given, whose messages `publishJSON` takes. */
+function by(publishJSON: (message: Sent) => Promise<unknown>): Ctx {
+  const qstash = {
+    flowControl: fixture.ctx.qstash.flowControl,
+    batchJSON: (messages: Published[]) => publish(messages),
+    publishJSON,
+  };
+  const now = () => new Date(nowMs);
+  return { ...fixture.ctx, qstash: qstash as never, now, log: () => undefined };
+}
 
 const stuck = (count: number, chunks?: (n: number) => number) =>
   insertStuckJobs(fixture.query, count, chunks);
@@ -185,6 +188,26 @@ describe('the watchdog', () => {
   });
 });
 
+test('all jobs that have waited too long are given up, but for chunks that are being worked', async () => {
+  const [leased] = await stuck(45);
+  await fixture.query("update jobs set started_at = now() - interval '3 hours'");
+  await fixture.query(
+    "update job_chunks set lease_until = now() + interval '1 minute' where job_id = $1",
+    [leased],
+  );
+  await fixture.query(
+    "insert into providers (name, opened_at, reason, detail, probe_at) values ('search', now() - interval '2 hours', 'unavailable', '503', now())",
+  );
+  await sweepOn({ ...ctx, now: () => new Date() }, { name: 'waiting_jobs' });
+  await fixture.query('delete from providers');
+  expect(await fixture.query("select id::text from jobs where status = 'running'")).toEqual([
+    { id: leased },
+  ]);
+  expect(await fixture.query("select distinct error from jobs where status = 'failed'")).toEqual([
+    { error: 'The search engine did not answer for 60 minutes' },
+  ]);
+});
+
 describe('the cron', () => {
   test('runs the other sweeps when one fails, and says which', async () => {
     await stuck(3);
@@ -232,10 +255,30 @@ describe('the cron', () => {
   });
 });
 
+test('the queue takes the same message of two sweeps once', async () => {
+  await stuck(30);
+  const keys = { currentSigningKey: 'sig_current', nextSigningKey: 'sig_next' };
+  const qstash = await startQstash({ token: 'sweeps', ...keys });
+  try {
+    const client = createQstash({ url: qstash.url, token: 'sweeps' });
+    const real = { ...by((message) => client.publishJSON(message)), now: () => new Date() };
+    const slot = () => Math.floor(Date.now() / 20_000);
+    const began = slot();
+    const runs = [1, 2, 3].map(() => sweep(real, watchdog(5), { mostCalls: 1 }));
+    for (const run of await Promise.all(runs)) expect(run.isHandedOver).toBe(true);
+    const waiting = Object.values(qstash.state().messages).reduce((sum, n) => sum + n, 0);
+    // Never three: the slot may end meanwhile.
+    expect(waiting).toBeLessThanOrEqual(1 + slot() - began);
+    expect(waiting).toBeGreaterThan(0);
+  } finally {
+    await qstash.close();
+  }
+});
+
 test('a sweep whose message is not taken ends, and the cron goes on', async () => {
   await stuck(30);
-  const qstash = { ...ctx.qstash, publishJSON: () => Promise.reject(new Error('away')) };
-  const run = await sweep({ ...ctx, qstash: qstash as never }, watchdog(5), { mostCalls: 1 });
+  const away = by(() => Promise.reject(new Error('away')));
+  const run = await sweep(away, watchdog(5), { mostCalls: 1 });
   expect(run.isHandedOver).toBe(false);
   await sweep(ctx, watchdog(5), anyCalls);
   expect(chunksOf(fixture.published)).toEqual(await allChunks());

@@ -137,7 +137,15 @@ describe.each(pathsOf('qstash'))('POST %s', (path) => {
   const nobody = { jobId: '00000000-0000-4000-8000-000000000000', run: 1, chunk: 0 };
   const sourceBody = Buffer.from(JSON.stringify(nobody)).toString('base64');
   const run = path.startsWith('/queue/chunk') ? nobody.run : 'today';
-  const step = { run, cursor: null, startedAt: 0, since: null, tries: 0, provider: 'search' };
+  const step = {
+    run,
+    cursor: null,
+    startedAt: 0,
+    since: null,
+    tries: 0,
+    provider: 'search',
+    name: 'leftovers',
+  };
   const body = JSON.stringify({ ...nobody, ...step, status: 500, sourceBody });
   const sign = (options: Parameters<typeof rig.queueSignature>[2] = {}, of = body, to = path) =>
     rig.queueSignature(to, of, options);
@@ -178,6 +186,7 @@ describe.each(pathsOf('qstash'))('POST %s', (path) => {
         '/queue/audit': { done: true },
         '/queue/reconcile': { done: false },
         '/queue/probes': { works: true },
+        '/queue/sweeps': { name: 'leftovers', worked: 0, isHandedOver: false },
       };
       expect(await answer.json()).toMatchObject(
         Object.entries(worked).find(([of]) => of === path)?.[1] ?? { outcome: 'gone' },
