@@ -98,11 +98,13 @@ async function insertExpired({ pool }: Setting, chunks: number): Promise<void> {
     [chunks / 200, JSON.stringify(leadHeader)],
   );
   await pool.query(
-    `insert into job_chunks (job_id, index, status, first_row, row_count, rows, results, rows_succeeded)
-      select id, index, 'done', index * 10, 10, sample -> 'rows', sample -> 'results', 10
-        from jobs, generate_series(0, 199) index,
-          lateral (select $1::json -> (index % 50) as sample) chosen
-        where filename = 'leads.csv'`,
+    `with samples as materialized (
+        select n - 1 as n, sample -> 'rows' as rows, sample -> 'results' as results
+          from json_array_elements($1::json) with ordinality as list (sample, n))
+      insert into job_chunks (job_id, index, status, first_row, row_count, rows, results, rows_succeeded)
+        select id, index, 'done', index * 10, 10, rows, results, 10
+          from jobs, generate_series(0, 199) index join samples on n = index % 50
+          where filename = 'leads.csv'`,
     [JSON.stringify(samples)],
   );
   await pool.query('checkpoint');
