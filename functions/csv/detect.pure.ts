@@ -123,7 +123,8 @@ function read({ label, writing, prior }: Candidate, bytes: Uint8Array, count: nu
   } catch {
     return [];
   }
-  const words = text.split('\n');
+  // KOI8 has a no-break space where others have letters; hardly anybody ever wrote it.
+  const words = (label.startsWith('koi8') ? text.replaceAll('\u00a0', '\u0080') : text).split('\n');
   if (words.length !== count) return [];
   const cost = new Cost();
   cost.add(prior);

@@ -23,7 +23,7 @@ export function addSign(
   if (isEastAsian && wide.test(char) && !/[a-z]/.test(before + after)) return cost.add(5);
   const [left, right] = [edgeOf(before), edgeOf(after)];
   const natural =
-    (char === '\u00a0' && (left !== 'letter' || right !== 'letter' || startsWord(after))) ||
+    char === '\u00a0' ||
     (char === '\u00ad' && left === 'letter' && right === 'letter') ||
     (char === '’' && isElision(textBefore, textAfter)) ||
     (opening.test(char) && left === 'edge') ||
