@@ -1,10 +1,10 @@
-import { confirm, detect } from './detect.pure.ts';
-import { encodingName, encodingOf, isUnicode } from './encoding.pure.ts';
+import { confirm, detect } from './encoding/detect.pure.ts';
+import { encodingName, encodingOf, isUnicode } from './encoding/labels.pure.ts';
 import { markOf, otherThanCsv, type Unicode, unicodeOf } from './first-bytes.pure.ts';
 import { countOf, csvInvalid, exportAsCsv } from './limits.pure.ts';
 import { type Newline, sniffNewline } from './dialect.pure.ts';
 import { surveyUtf8, wholeLength } from './utf.pure.ts';
-import { WordSample } from './word-sample.pure.ts';
+import { WordSample } from './encoding/word-sample.pure.ts';
 
 /** Bytes to look at before the encoding is known. */
 const sniffBytes = 4096;

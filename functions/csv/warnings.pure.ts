@@ -1,3 +1,4 @@
+import { encodingName, isUnicode } from './encoding/labels.pure.ts';
 /** Lines that are named one by one; with the other warnings there are at most 20. */
 const maxNamedLines = 14;
 
@@ -33,19 +34,7 @@ function warnRepairs(lines: readonly number[]): string[] {
 }
 
 /** Unicode needs no word: a file that is read wrongly in it shows. */
-const unicode = /^utf-(?:8|16le|16be)$/;
-
 function warnEncoding(label: string | undefined): string[] {
-  if (label === undefined || unicode.test(label)) return [];
+  if (label === undefined || isUnicode(label)) return [];
   return [`The file was read as ${encodingName(label)}.`];
 }
-
-/** A WHATWG label as people know it: `Windows-1251`, `Shift-JIS`. */
-const encodingName = (label: string): string =>
-  label
-    .replace(/^windows-/, 'Windows-')
-    .replace(/^x-mac-cyrillic$/, 'Mac Cyrillic')
-    .replace(/^macintosh$/, 'Mac Roman')
-    .replace(/^shift_jis$/, 'Shift-JIS')
-    .replace(/^big5$/, 'Big5')
-    .replace(/^(?:gb|iso-|euc-|koi8-|ibm).*/, (name) => name.toUpperCase());

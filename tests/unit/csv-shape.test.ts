@@ -159,7 +159,7 @@ describe('warnings', () => {
 
   test.each([
     ['windows-1251', 'Windows-1251'],
-    ['shift_jis', 'Shift-JIS'],
+    ['shift_jis', 'Shift_JIS'],
     ['gb18030', 'GB18030'],
     ['iso-8859-2', 'ISO-8859-2'],
     ['macintosh', 'Mac Roman'],

@@ -1,4 +1,4 @@
-import { encodingUnknown } from './encoding.pure.ts';
+import { encodingUnknown } from './labels.pure.ts';
 import type { Characters } from './characters.pure.ts';
 import { Cost } from './cost.pure.ts';
 import type { Alphabet } from './letters.pure.ts';

@@ -1,4 +1,4 @@
-import { DomainError } from '../errors.ts';
+import { DomainError } from '../../errors.ts';
 
 /** All that an `encoding_unknown` names. */
 const maxCandidates = 6;
