@@ -31,6 +31,8 @@ import {
 const mostFruitlessDeliveries = 2;
 /** The longest that a provider's own word puts a chunk off. */
 const longestPauseSeconds = 900;
+/** After so many rows that failed by their own fault, two thirds of all, the lease is asked for again: it may be the last. */
+const manyFaulty = 10;
 /** So long a chunk stays away whose lane could not be held back. */
 const unheldSeconds = 15;
 
@@ -46,6 +48,7 @@ export class ChunkCommits {
   #messages = 1;
   /** Rows since the last commit that failed by their own or their prompt's fault. */
   #faulty = 0;
+  readonly #ended = { ok: 0, faulty: 0 };
   #toolbox: RowToolbox | undefined;
   #startProgress: (() => ProgressWriter) | undefined;
   #progress: ProgressWriter | undefined;
@@ -73,9 +76,16 @@ export class ChunkCommits {
 
   row = (rowIndex: number, outcome: RowOutcome): void => {
     this.#outcomes.set(rowIndex, outcome);
-    if (outcome.status === 'error' && outcome.isFaulty) this.#faulty += 1;
+    if (outcome.status === 'ok') this.#ended.ok += 1;
+    if (outcome.status === 'error' && outcome.isFaulty) {
+      this.#faulty += 1;
+      this.#ended.faulty += 1;
+    }
     if (outcome.status !== 'postponed') this.#progress?.row(outcome.status === 'ok');
   };
+
+  /** So many rows fail by their own fault that no more are begun before the budget of the day is looked at. */
+  isMostlyFaulty = (): boolean => this.#ended.faulty >= Math.max(manyFaulty, 2 * this.#ended.ok);
 
   /**
    * Commits the rows that have ended and keeps the lease. False: it is lost, or the job is over. A database that is

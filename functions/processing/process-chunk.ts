@@ -76,6 +76,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
       processor,
       toolsOf: rowTools.toolsOf,
       deadline,
+      isHalted: commits.isMostlyFaulty,
       onRow: commits.row,
     });
     while (await deadline.isToCommit(working)) if (!(await commits.checkpoint())) deadline.stop();

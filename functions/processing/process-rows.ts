@@ -27,13 +27,15 @@ export type RowWork = {
   /** The tools of one row; its searches are kept in `searches`. */
   toolsOf: (searches: Map<string, string>) => RowTools;
   deadline: Deadline;
+  /** Whether no more rows are begun. */
+  isHalted: () => boolean;
   /** Hears of every row as it ends. */
   onRow: (rowIndex: number, outcome: RowOutcome) => void;
 };
 
 /**
- * Works rows, at most `parallelRowsPerInvocation` at once, until all have an outcome, the deadline is there or a
- * provider is away; those that never began have none.
+ * Works rows, at most `parallelRowsPerInvocation` at once, until all have an outcome, the deadline is there, a
+ * provider is away or it is halted; those that never began have none.
  */
 export async function processRows(ctx: Ctx, work: RowWork): Promise<void> {
   const queue = work.rows.values();
@@ -42,7 +44,7 @@ export async function processRows(ctx: Ctx, work: RowWork): Promise<void> {
     for (const pending of queue) {
       const isLate = ctx.now().getTime() >= work.deadline.startUntil;
       // A row that begins now would pay for a search and then wait for the model.
-      if (work.deadline.signal.aborted || isLate || isAway) return;
+      if (work.deadline.signal.aborted || isLate || isAway || work.isHalted()) return;
       const outcome = await processRow(ctx, work, pending);
       isAway ||= outcome.status === 'postponed' && outcome.away !== undefined;
       work.onRow(pending.rowIndex, outcome);

@@ -4,6 +4,7 @@ import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { retryJob } from '../../functions/jobs/retry-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
+import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { failChunks } from '../../functions/processing/fail-chunks.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
@@ -123,6 +124,33 @@ const rowsOf = async ({ jobId, chunk }: ChunkMessage): Promise<{ rowCount: numbe
   const [row] = await fixture.query<{ rowCount: number }>(text, [jobId, chunk]);
   return row ?? { rowCount: 3 };
 };
+
+test('a chunk whose rows mostly fail begins no more of them before the budget is looked at', async () => {
+  const userId = await fixture.newUser();
+  const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
+  fixture.published = [];
+  const text = csvOf(60);
+  const oneLane = { ...ctx, config: { ...ctx.config, parallelInvocations: 1 } };
+  await uploadInput(oneLane, {
+    userId,
+    jobId: job.id,
+    body: new Response(text).body,
+    contentLength: text.length,
+  });
+  const messages = fixture.messages();
+  expect(messages).toHaveLength(1);
+  const model = everyRow('refused');
+  await work(messages, model);
+  const begun = model.calls.length;
+  expect(begun).toBeLessThanOrEqual(ctx.config.parallelRowsPerInvocation + 10);
+  await work(fixture.messages().slice(1), model);
+  expect(model.calls).toHaveLength(begun);
+  const [ended] = await fixture.query('select status, rows_failed from jobs where id = $1', [
+    job.id,
+  ]);
+  expect(ended).toEqual({ status: 'failed', rows_failed: 60 });
+  expect(await today(userId)).toEqual({ ok: 0, faulty: begun });
+});
 
 describe('the budget of a day', () => {
   test('a running job stops calling when it is spent; what it does not call counts nothing', async () => {
