@@ -1,3 +1,4 @@
+import type { DomainError } from '../errors.ts';
 import type { Dialect } from './dialect.pure.ts';
 import { csvInvalid, csvLimits } from './limits.pure.ts';
 import { keepQuotedCr, type ParsedText, parseText, withoutKeepers } from './parse-text.pure.ts';
@@ -20,8 +21,7 @@ export type RecordBatch = Pick<ParsedText, 'rows' | 'startsWithQuote'> & {
  * that enclose no whole cell as text, if that gives one of `widths` cells. Throws `csv_invalid`.
  */
 export class RecordReader {
-  /** Lines whose quotes were read as text. */
-  readonly repairedLines: number[] = [];
+  readonly #repairs: { line: number; fault: DomainError }[] = [];
   readonly #dialect: Dialect;
   readonly #widths: readonly number[];
   #rest = '';
@@ -39,6 +39,11 @@ export class RecordReader {
     this.#line = firstLine;
   }
 
+  /** Lines whose quotes were read as text. */
+  get repairedLines(): number[] {
+    return this.#repairs.map(({ line }) => line);
+  }
+
   get consumed(): number {
     return this.#consumed;
   }
@@ -46,6 +51,13 @@ export class RecordReader {
   /** Characters that are not read yet. */
   get waiting(): number {
     return this.#rest.length;
+  }
+
+  /** Throws `csv_invalid` for the first line of a table that was repaired, if of its `rows` too many were. */
+  end(headerLine: number, rows: number): void {
+    const repairs = this.#repairs.filter(({ line }) => line >= headerLine);
+    const [first] = repairs;
+    if (first && repairs.length * csvLimits.rowsPerRepairedLine > rows) throw first.fault;
   }
 
   push(text: string): void {
@@ -87,7 +99,7 @@ export class RecordReader {
   /** Reads the first line of `#rest` alone. */
   #repair(parts: RecordBatch[], reason?: string): void {
     const { delimiter, newline } = this.#dialect;
-    const { rowCharacters, repairedLines } = csvLimits;
+    const { rowCharacters, repairedLines: mostRepaired } = csvLimits;
     const found = this.#rest.indexOf(newline);
     const end = found < 0 ? this.#rest.length : found;
     if (end + newline.length > rowCharacters) throw csvInvalid(this.#line, tooLong);
@@ -95,12 +107,12 @@ export class RecordReader {
     const text = newline === '\n' && raw.endsWith('\r') ? raw.slice(0, -1) : raw;
     const readings = quotings.map((quoting) => cellsOfLine(text, delimiter, quoting));
     const fitting = readings.find(({ cells: { length } }) => this.#isWidth(length));
-    if (!fitting || this.repairedLines.length === repairedLines)
-      throw csvInvalid(
-        this.#line,
-        reason ?? (readings.some(({ isOpen }) => isOpen) ? openQuote : quoteInside),
-      );
-    this.repairedLines.push(this.#line);
+    const fault = csvInvalid(
+      this.#line,
+      reason ?? (readings.some(({ isOpen }) => isOpen) ? openQuote : quoteInside),
+    );
+    if (!fitting || this.#repairs.length === mostRepaired) throw fault;
+    this.#repairs.push({ line: this.#line, fault });
     const line = {
       rows: [fitting.cells],
       linesBefore: () => 0,

@@ -51,6 +51,7 @@ class RowReader {
   #records: RecordReader | undefined;
   #table = new Table(0);
   #bytes = 0;
+  #rows = 0;
   #encoding: string | undefined;
 
   /** Whole rows, once there are enough of them. */
@@ -78,10 +79,13 @@ class RowReader {
     if (!header) return undefined;
     const share = records.consumed / Math.max(1, records.consumed + records.waiting);
     const { repairedLines } = records;
+    const taken = this.#table.take();
+    this.#rows += taken.rows.length;
+    if (isLast) records.end(headerLine, this.#rows);
     return {
       header,
       headerLine,
-      ...this.#table.take(),
+      ...taken,
       warnings: warningsOf({ encoding: this.#encoding, linesAbove, repairedLines, linesBelow }),
       characters: records.consumed - before,
       bytesSoFar: this.#bytes * share,

@@ -67,21 +67,10 @@ describe("PapaParse's cases", () => {
     cases: Case[];
   };
   const otherwise = new Map<string, string[][] | 'refused'>([
-    // A quote that is never closed is text, and the lines below it are theirs.
-    [
-      'Quoted field has no closing quote',
-      [
-        ['a', '"b', 'c'],
-        ['d', 'e', 'f'],
-      ],
-    ],
-    [
-      'Quoted field has invalid trailing quote before delimiter',
-      [
-        ['a', '"b"c', 'd'],
-        ['e', 'f', 'g'],
-      ],
-    ],
+    // Malformed quotes in a file so short are for its owner to mend.
+    ['Quoted field has no closing quote', 'refused'],
+    ['Quoted field has invalid trailing quote before delimiter', 'refused'],
+    ['Quoted field has invalid trailing quote after delimiter with a valid closer', 'refused'],
     ['Quoted field has invalid trailing quote after delimiter', 'refused'],
     ['Quoted field has invalid trailing quote after new line', 'refused'],
     ['Empty input string', 'refused'],

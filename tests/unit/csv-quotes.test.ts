@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { csvRefusal, cutBytes, readFile, utf8 } from '../support/csv.ts';
 
-const read = (text: string) => readFile([utf8(text)]);
+/** Rows that a file has besides: of so many a few may be malformed. */
+const others = 300;
+
+const readCut = async (text: string, size: number, end = '\n') => {
+  const file = await readFile(cutBytes(utf8(`${text}${end}${`8,9${end}`.repeat(others)}`), size));
+  return { ...file, rows: file.rows.slice(0, -others) };
+};
+const read = (text: string, end?: string) => readCut(text, 65_536, end);
 
 const warning = (line: number): string => `Line ${line}: a quote inside a cell was read as text.`;
 
@@ -18,10 +25,10 @@ describe('a malformed quote refuses no file that a spreadsheet reads', () => {
   ])('%s', async (_, line, cells) => {
     for (const end of ['\n', '\r\n', '\r']) {
       const text = ['a,b', '1,2', '', line, '"3","x, y"', '4,5'].join(end);
-      const file = await read(text);
+      const file = await read(text, end);
       expect(file.rows).toEqual([['1', '2'], cells, ['3', 'x, y'], ['4', '5']]);
       expect(file.warnings).toEqual([warning(4)]);
-      expect(await readFile(cutBytes(utf8(text), 1))).toEqual(file);
+      expect(await readCut(text, 1, end)).toEqual(file);
     }
   });
 
@@ -48,9 +55,10 @@ describe('a malformed quote refuses no file that a spreadsheet reads', () => {
   });
 
   test('1,000 lines are read so, not more, and 14 are named', async () => {
-    const lines = (count: number) => `a,b\n${'"1" x,2\n3,4\n'.repeat(count)}`;
-    const { rows, warnings } = await read(lines(1000));
-    expect(rows).toHaveLength(2000);
+    const lines = (count: number) =>
+      `a,b\n${'"1" x,2\n3,4\n'.repeat(count)}${'5,6\n'.repeat(100_000)}`;
+    const { rows, warnings } = await readFile([utf8(lines(1000))]);
+    expect(rows).toHaveLength(102_000);
     expect(warnings).toHaveLength(15);
     expect(warnings[13]).toBe(warning(28));
     expect(warnings[14]).toMatch(/and 986 more lines/);
@@ -59,6 +67,19 @@ describe('a malformed quote refuses no file that a spreadsheet reads', () => {
       reason: expect.stringMatching(/Double the quotes/),
     });
   });
+
+  test.each([99, 100])(
+    'one in a file of %i rows: refused below a hundred, by its line',
+    async (count) => {
+      const text = `a,b\n1,2\n"3" x,4\n${'5,6\n'.repeat(count - 2)}`;
+      if (count >= 100) expect((await readFile([utf8(text)])).rows).toHaveLength(count);
+      else
+        expect(await csvRefusal([utf8(text)])).toEqual({
+          line: 3,
+          reason: expect.stringMatching(/Double the quotes inside a quoted cell/),
+        });
+    },
+  );
 
   test('a line that has another number of cells then is refused, in words people use', async () => {
     expect(await csvRefusal([utf8('a,b\n1,2\n"3" x,"4" y,5\n')])).toEqual({

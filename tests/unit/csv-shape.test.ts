@@ -19,7 +19,7 @@ describe('the delimiter is decided over several lines', () => {
       ['Firma', 'Preis'],
     ],
     ['ragged rows', 'a,b\n1\n1,2\n1;2;3\n4;5;6\n', ['a', 'b']],
-    ['an open quote', 'Leads\nname,city\n"A,B\nC,D\nE,F\n', ['name', 'city']],
+    ['an open quote', `Leads\nname,city\n"A,B\n${'C,D\n'.repeat(200)}`, ['name', 'city']],
     ['an open quote with a long text', `a,b\n"${'x;y;z\n'.repeat(20_000)}",2\n`, ['a', 'b']],
   ])('%s', async (_, text, header) => {
     expect((await read(text)).header).toEqual(header);
@@ -172,7 +172,7 @@ describe('warnings', () => {
   });
 
   test('all at once are at most 20', async () => {
-    const text = `All leads\na,b,c\n1,2,3\n4,5,6\n${'"1" x,2,3\n'.repeat(900)}\nEnd\n`;
+    const text = `All leads\na,b,c\n1,2,3\n4,5,6\n${'"1" x,2,3\n'.repeat(20)}${'7,8,9\n'.repeat(2000)}\nEnd\n`;
     const { warnings } = await read(text);
     expect(warnings).toHaveLength(17);
     expect([warnings[0], warnings.at(-1)]).toEqual([
