@@ -4,7 +4,7 @@ import { markOf, otherThanCsv, type Unicode, unicodeOf } from './first-bytes.pur
 import { countOf, csvInvalid, exportAsCsv } from './limits.pure.ts';
 import { type Newline, sniffNewline } from './dialect.pure.ts';
 import { surveyUtf8, wholeLength } from './utf.pure.ts';
-import { WordSample } from './encoding/word-sample.pure.ts';
+import { wordAtEnd, WordSample } from './encoding/word-sample.pure.ts';
 
 /** Bytes to look at before the encoding is known. */
 const sniffBytes = 4096;
@@ -47,6 +47,8 @@ class Decoder {
   #heldCr = '';
   /** A character of several bytes, or a mark, has shown that the file is UTF-8. */
   #isProvenUtf8 = false;
+  /** The word in which the text so far ends, as long as that is all ASCII. */
+  #wordBefore: Uint8Array = new Uint8Array();
   /** Words of a file whose legacy encoding was found by them. */
   #sample: WordSample | undefined;
   #newline: Newline | undefined;
@@ -129,6 +131,8 @@ class Decoder {
       // Half of a sequence that may switch to Japanese waits; all before it is ASCII.
       if (!isLast && !this.#isProvenUtf8 && escape >= 0 && escape >= whole - 2) whole = escape;
     }
+    if (!this.#isProvenUtf8)
+      this.#wordBefore = wordAtEnd(this.#wordBefore, bytes.subarray(0, whole));
     if (whole < bytes.length) this.#heldBytes = bytes.slice(whole);
     return this.#checked(text.length > whole ? text.slice(0, whole) : text);
   }
@@ -160,6 +164,7 @@ class Decoder {
     if (encoding !== undefined) this.#use(encoding);
     else {
       const sample = new WordSample();
+      sample.add(this.#wordBefore, false);
       sample.add(bytes, isLast);
       this.#use(detect(sample.words));
       if (!isLast) this.#sample = sample;

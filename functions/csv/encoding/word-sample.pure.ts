@@ -83,6 +83,15 @@ export class WordSample {
   }
 }
 
+/** The word that ends these bytes, whose beginning may stand in those before. */
+export function wordAtEnd(before: Uint8Array, bytes: Uint8Array): Uint8Array {
+  let start = bytes.length;
+  const first = Math.max(0, bytes.length - maxWordBytes - 1);
+  while (start > first && !isSeparator(bytes[start - 1] ?? 0)) start -= 1;
+  const end = bytes.slice(start);
+  return start > 0 || before.length > maxWordBytes ? end : concat(before, end);
+}
+
 function concat(one: Uint8Array, two: Uint8Array): Uint8Array {
   const both = new Uint8Array(one.length + two.length);
   both.set(one);
