@@ -29,11 +29,11 @@ const raised: Record<string, Meaning> = {
   },
   nothing_to_retry: {
     code: 'nothing_to_retry',
-    sentence: () => 'Every row of the job has succeeded.',
+    sentence: () => 'No row of the job has failed.',
   },
   upload_superseded: {
     code: 'upload_superseded',
-    sentence: () => 'Another upload for this job has taken over; nothing of this one is kept.',
+    sentence: () => 'Another upload for this job has started; nothing of this one is kept.',
   },
   fact_of_another_user: {
     code: 'idempotency_key_reused',

@@ -35,4 +35,8 @@ ALTER TABLE "job_chunks" ADD CONSTRAINT "job_chunks_done_has_results" CHECK (("j
 ALTER TABLE "jobs" ADD CONSTRAINT "jobs_rows_add_up" CHECK ("jobs"."rows_done" = "jobs"."rows_succeeded" + "jobs"."rows_failed" + "jobs"."rows_skipped" and "jobs"."rows_done" <= "jobs"."rows_total" and least("jobs"."rows_succeeded", "jobs"."rows_failed", "jobs"."rows_skipped", "jobs"."rows_kept") >= 0 and "jobs"."rows_kept" <= "jobs"."rows_succeeded");--> statement-breakpoint
 UPDATE "jobs" SET "bytes_stored" = "stored"."bytes"
   FROM (SELECT "job_id", sum(pg_column_size("rows") + coalesce(pg_column_size("results"), 0)) AS "bytes"
-    FROM "job_chunks" GROUP BY 1) "stored" WHERE "jobs"."id" = "stored"."job_id";
+    FROM "job_chunks" GROUP BY 1) "stored" WHERE "jobs"."id" = "stored"."job_id";--> statement-breakpoint
+-- Runs that are under way count where they will be given back.
+INSERT INTO "user_days" ("user_id", "day", "rows_unlimited")
+  SELECT "user_id", ("started_at" AT TIME ZONE 'utc')::date, sum("rows_total" - "rows_kept")
+    FROM "jobs" WHERE "status" = 'running' AND NOT "metered" GROUP BY 1, 2;

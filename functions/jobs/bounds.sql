@@ -14,7 +14,7 @@ create function rowloom.user_day_add(
 begin
   if p_succeeded = 0 and p_faulty = 0 and p_unlimited = 0 then return; end if;
   if p_unlimited < 0 then
-    update user_days set rows_unlimited = rows_unlimited + p_unlimited where user_id = p_user and day = p_day;
+    update user_days set rows_unlimited = greatest(0, rows_unlimited + p_unlimited) where user_id = p_user and day = p_day;
     return;
   end if;
   insert into user_days as d (user_id, day, rows_succeeded, rows_faulty, rows_unlimited)

@@ -1,6 +1,5 @@
 -- Ends a running job, once: rows that were to be worked and have not succeeded give their credits back, or their
--- part of an unlimited plan's day. Its row is locked. p_error: why
--- nothing of it could be worked.
+-- part of an unlimited plan's day. Its row is locked. p_error: why nothing of it could be worked.
 create function rowloom.job_end(p_job uuid, p_status text, p_error text default null) returns void
 language plpgsql as $$
 declare

@@ -4,8 +4,10 @@ declare
   j jobs%rowtype;
   v_ended jsonb := '[]';
 begin
-  for j in select * from jobs where status = 'running' and cancel_at < clock_timestamp() - interval '30 seconds'
-      order by cancel_at limit p_limit for update skip locked loop
+  -- By their users: who else ends overdue ones locks users in the same order.
+  for j in select * from (
+      select * from jobs where status = 'running' and cancel_at < clock_timestamp() - interval '30 seconds'
+        order by cancel_at limit p_limit for update skip locked) overdue order by user_id loop
     perform rowloom.job_end(j.id, 'cancelled');
     v_ended := v_ended || jsonb_build_object('job', j.id, 'run', j.run, 'user', j.user_id);
   end loop;
@@ -40,7 +42,7 @@ language sql as $$
       returning *
   )
   select coalesce(jsonb_agg(jsonb_build_object('jobId', s.id, 'run', s.run, 'userId', s.user_id,
-      'rows', s.rows_total - s.rows_kept, 'processor', s.processor, 'chunks', s.chunks_total,
+      'rows', s.rows_total - s.rows_kept - s.rows_skipped, 'processor', s.processor, 'chunks', s.chunks_total,
       'from', s.chunks_dispatched, 'watchdogRuns', s.watchdog_runs, 'hopeless', c.hopeless)), '[]')
     from stalled s
     cross join lateral (

@@ -30,7 +30,7 @@ export function checkPrompt(template: string, columns: readonly string[] | undef
   if (missing.length > 0)
     throw new DomainError(
       'invalid_request',
-      'The prompt names columns that the file does not have.',
+      'The prompt names columns that are not among `columns`, which are all that the model is to see.',
       {
         extra: {
           errors: missing.map((name) => ({ field: 'prompt', message: `no column "${name}"` })),

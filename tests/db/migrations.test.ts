@@ -64,6 +64,56 @@ describe('migrations', () => {
   });
 });
 
+test('down 0003 keeps rows that were skipped: to be worked, or failed', async () => {
+  const other = await createDatabase();
+  const client = new pg.Client({ connectionString: other.url });
+  await client.connect();
+  const { rows: users } = await client.query('insert into users default values returning id');
+  const add = async (status: string, done: string) => {
+    const { rows } = await client.query(
+      `insert into jobs (user_id, filename, processor, prompt, status, run, rows_total, rows_skipped, rows_done, rows_succeeded)
+        values ($1, 'f.csv', 'classify', '', $2, 1, 3, 2, 2 + $3, $3) returning id`,
+      [users[0].id, status, done],
+    );
+    const skipped = '{"status":"skipped","note":"empty row"}';
+    await client.query(
+      `insert into job_chunks (job_id, index, status, first_row, row_count, rows, results, rows_skipped, rows_succeeded)
+        values ($1, 0, 'done', 0, 2, '[[],[]]', '[${skipped},${skipped}]', 2, 0),
+          ($1, 1, $3, 2, 1, '[["a"]]', $4, 0, $2)`,
+      [
+        rows[0].id,
+        done,
+        done === '1' ? 'done' : 'pending',
+        done === '1' ? '[{"status":"ok","cells":[]}]' : null,
+      ],
+    );
+    return rows[0].id as string;
+  };
+  const [awaiting, completed] = [await add('awaiting_credits', '0'), await add('completed', '1')];
+  expect(await migrateDown(other.url, 1)).toContain('down 0003_add_bounds_skipped_rows');
+  const chunks = async (job: string) =>
+    (
+      await client.query(
+        'select status, rows_failed as failed, results from job_chunks where job_id = $1 order by index',
+        [job],
+      )
+    ).rows;
+  expect((await chunks(awaiting))[0]).toEqual({ status: 'pending', failed: 0, results: null });
+  expect((await chunks(completed))[0]).toMatchObject({
+    status: 'done',
+    failed: 2,
+    results: [{ status: 'error', error: 'Skipped' }, { status: 'error' }],
+  });
+  await migrate(other.url);
+  await client.query(
+    "update jobs set status = 'running', rows_skipped = 1, rows_done = 1 where id = $1",
+    [awaiting],
+  );
+  await expect(migrateDown(other.url, 1)).rejects.toThrow(/cancel them/);
+  await client.end();
+  await other.drop();
+});
+
 describe('indexes', () => {
   /** Every way in which the code looks a row up, and the index that must answer it. */
   const lookups: [index: string, query: string][] = [

@@ -1,8 +1,17 @@
+-- Credits are held without skipped rows: who is older would give back more than was taken.
+DO $$ BEGIN
+  IF EXISTS (SELECT 1 FROM jobs WHERE status = 'running' AND rows_skipped > 0) THEN
+    RAISE EXCEPTION 'Jobs with skipped rows are running: cancel them, or wait for their end, first.';
+  END IF;
+END $$;
 DROP TABLE event_streams, user_days;
 DROP INDEX jobs_open_idx, jobs_stored_idx;
 ALTER TABLE jobs DROP CONSTRAINT jobs_rows_add_up;
 ALTER TABLE job_chunks DROP CONSTRAINT job_chunks_rows_add_up, DROP CONSTRAINT job_chunks_done_has_results;
--- Who is older knows no skipped rows: they count as failed.
+-- Who is older knows no skipped rows: they are to be worked still, or count as failed.
+UPDATE job_chunks c SET rows_skipped = 0, results = NULL, status = 'pending'
+  FROM jobs j WHERE j.id = c.job_id AND c.rows_skipped > 0 AND j.status IN ('created','uploading','awaiting_credits');
+UPDATE jobs SET rows_done = 0, rows_skipped = 0 WHERE status IN ('created','uploading','awaiting_credits');
 UPDATE job_chunks SET rows_failed = rows_failed + rows_skipped,
     results = replace(results::text, '{"status":"skipped"', '{"status":"error","error":"Skipped"')::json
   WHERE rows_skipped > 0;
