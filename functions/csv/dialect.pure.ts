@@ -33,17 +33,22 @@ const maxOpenQuotes = 5;
 /** Delimiters of one record outside quotes. */
 type Line = {
   counts: Record<Delimiter, number>;
-  /** Commas with a blank behind them, as in prose. */
-  spacedCommas: number;
+  /** Commas with a blank behind them, as in prose, or before three digits of a number. */
+  textCommas: number;
   /** A blank line, or one of delimiters alone, stands before it. */
   isAfterGap: boolean;
 };
 
 const emptyLine = (isAfterGap: boolean): Line => ({
   counts: { ',': 0, ';': 0, '\t': 0, '|': 0 },
-  spacedCommas: 0,
+  textCommas: 0,
   isAfterGap,
 });
+
+const thousands = /^\d,\d{3}(?!\d)/;
+
+const isTextComma = (text: string, at: number): boolean =>
+  text[at + 1] === ' ' || thousands.test(text.slice(Math.max(0, at - 1), at + 5));
 
 /** The lines of a text that are not blank, and its first line end. A line that is cut off does not count. */
 function survey(
@@ -82,7 +87,7 @@ function survey(
       isCellStart = isDelimiter(char);
       isEmptied &&= isCellStart || char === ' ' || char === '\r';
       if (isDelimiter(char)) line.counts[char] += 1;
-      if (char === ',' && text[i + 1] === ' ') line.spacedCommas += 1;
+      if (char === ',' && isTextComma(text, i)) line.textCommas += 1;
     }
   }
   if (!isBlank && lines.length < maxLines && (isWhole || lines.length === 0)) lines.push(line);
@@ -147,7 +152,10 @@ function voteOf(delimiter: Delimiter, lines: Line[]): Vote | undefined {
 function isTable({ delimiter, count, agreeing }: Vote, lines: Line[], counts: number[]): boolean {
   const start = counts.indexOf(count);
   if (agreeing * 2 <= counts.length - start) return false;
+  const sum = (ofLine: (line: Line) => number): number =>
+    lines.reduce((total, line) => total + ofLine(line), 0);
+  const isProse = sum((line) => line.textCommas) * 2 >= sum((line) => line.counts[',']);
+  if (delimiter === ',' && isProse) return false;
   if (lines.slice(0, start + 1).some(({ isAfterGap }) => isAfterGap)) return true;
-  const isProse = lines.every((line) => line.spacedCommas === line.counts[',']);
-  return (agreeing > start || start === 1) && !(delimiter === ',' && isProse);
+  return agreeing > start || start === 1;
 }

@@ -1,25 +1,25 @@
 import { contentOf, isFilled } from './cells.pure.ts';
+import { isColumnName, isData, namesOf } from './column-words.pure.ts';
 import { foldName } from './columns.pure.ts';
 
 /** Lines of a title, and records that are looked at. */
 const [maxTitles, sampleRecords] = [12, 50];
 
-const [email, url, year] = [/\S@\S+\.\S/, /^(?:https?:\/\/|www\.)/i, /^(?:19|20)\d\d$/];
-const yearWithin = /\b(?:19|20)\d\d\b/;
-
-/** What stands in rows and not in a header; years do, in reports. */
-function isData(cell: string): boolean {
-  const text = cell.trim();
-  if (year.test(text) || text.length > 200) return text.length > 200;
-  return email.test(text) || url.test(text) || (/\d/.test(text) && !/\p{L}/u.test(text));
-}
-
 const filledOf = (cells: readonly string[]): number => cells.filter(isFilled).length;
+
+/** A line that may be the header, the ones above and the rows below it. */
+type Candidate = {
+  header: readonly string[];
+  above: readonly (readonly string[])[];
+  rows: readonly (readonly string[])[];
+  /** A blank line, or one of delimiters alone, stands right above it. */
+  isBelowGap: boolean;
+};
 
 /**
  * Where the header is among a file's first records, blank lines included; -1 if none has content. Above
  * it may stand lines of a title: records of one cell, or clearly fewer than the table's, over lines that
- * agree on a larger width, the first of which reads as a header.
+ * agree on a larger width. In doubt it is the first line: then no lead is taken for the header.
  */
 export function headerIndex(records: readonly string[][]): number {
   const lines = [...records.entries()]
@@ -29,41 +29,70 @@ export function headerIndex(records: readonly string[][]): number {
   const first = lines[0]?.at ?? -1;
   for (let titles = 1; titles <= maxTitles; titles += 1) {
     const header = lines[titles];
-    const rows = lines.slice(titles + 1).map(({ cells }) => cells);
-    if (!header || rows.length === 0) return first;
-    const above = lines.slice(0, titles).map(({ cells }) => cells);
-    const isBelowGap = header.at > (lines[titles - 1]?.at ?? 0) + 1;
-    if (
-      above.every((_, i) => isTitle(above.slice(0, i + 1), header.cells.length)) &&
-      isTableBelow(header.cells, rows, above, isBelowGap) &&
-      !isOddHeader(above, header.cells, isBelowGap)
-    )
-      return header.at;
+    if (!header) return first;
+    const candidate = {
+      header: header.cells,
+      above: lines.slice(0, titles).map(({ cells }) => cells),
+      rows: lines.slice(titles + 1).map(({ cells }) => cells),
+      isBelowGap: header.at > (lines[titles - 1]?.at ?? 0) + 1,
+    };
+    if (isTable(candidate) && areTitles(candidate)) return header.at;
   }
   return first;
 }
 
-/** Whether the last of these can stand above a table of this width; the ones before it do. */
-function isTitle(above: readonly string[][], width: number): boolean {
-  const cells = above.at(-1) ?? [];
-  const [first = ''] = cells;
-  const filled = filledOf(cells);
-  // A few columns may have a header of one name: pandas leaves the index without.
-  if (filled === 1) return width > 3 || (width > 1 && isFilled(first));
-  if (!isFilled(first) || filled >= width) return false;
-  // A report's line names what it states, or is dated.
-  const isStated = (cell: string): boolean => isData(cell) || yearWithin.test(cell);
-  if (first.trim().endsWith(':') || cells.some(isStated)) return true;
-  return above.length > 1 && filled * 2 <= width;
+const readsAsNames = (cells: readonly string[]): boolean => {
+  const names = namesOf(cells);
+  return names >= 2 && names * 2 >= filledOf(cells);
+};
+
+/** Whether all lines above can be a title. */
+function areTitles(candidate: Candidate): boolean {
+  const { header, above, rows } = candidate;
+  // Of rows that read as names too none can be told from the header.
+  const isNamed = readsAsNames(header) && !rows.some(readsAsNames);
+  const areNames = isNamed && namesOf(header) === filledOf(header);
+  // Without rows a line is the header only if it reads as nothing else.
+  if (rows.length === 0)
+    return isNamed && header.length > 2 && above.every((cells) => filledOf(cells) === 1);
+  return above.every((cells) => {
+    const filled = filledOf(cells);
+    if (filled >= header.length) return false;
+    if (areNames) return true;
+    if (filled === 1) return isNamed || isLoneTitle(cells, candidate);
+    if (namesOf(cells) > 0) return false;
+    return isNamed || (candidate.isBelowGap && isReportLine(cells, header.length));
+  });
 }
 
-/** Whether `header` names columns in which the rows below, most as wide, have their cells. */
-function isTableBelow(
-  header: readonly string[],
-  rows: readonly string[][],
-  above: readonly string[][],
-  isBelowGap: boolean,
-): boolean {
+/** Whether the only cell of a line is a title, and not the only name in a header. */
+function isLoneTitle(cells: readonly string[], candidate: Candidate): boolean {
+  const text = cells.find(isFilled)?.trim() ?? '';
+  if (isColumnName(text)) return false;
+  if (candidate.isBelowGap) return true;
+  return candidate.header.length > 2 && /\s/.test(text) && isOverData(candidate);
+}
+
+/** Whether a column below has numbers, addresses or sites throughout and the header a word. */
+function isOverData({ header, rows }: Candidate): boolean {
+  if (rows.length < 3) return false;
+  return header.some((name, i) => {
+    const isWord = /\p{L}/u.test(name) && !/^(?:n\/?a|none|null|unknown|tbd)$/i.test(name.trim());
+    return isWord && rows.every((cells) => isData(cells[i] ?? ''));
+  });
+}
+
+/** What a report says of itself over two or more cells: `Date:,2026-11-01`, or clearly fewer than the table's. */
+function isReportLine(cells: readonly string[], width: number): boolean {
+  const [first = '', second = ''] = cells.filter(isFilled).map((cell) => cell.trim());
+  const filled = filledOf(cells);
+  if (cells.some(isData)) return true;
+  if (filled === 2 && first.endsWith(':') && !second.endsWith(':')) return true;
+  return filled * 2 <= width && width - filled > 2;
+}
+
+/** Whether `header` can name columns in which the rows below, most as wide, have their cells. */
+function isTable({ header, above, rows, isBelowGap }: Candidate): boolean {
   const filled = filledOf(header);
   const isNarrowAbove = above.every((cells) => filledOf(cells) === 1);
   if (filled < 2 || (!isNarrowAbove && filled < header.length)) return false;
@@ -77,15 +106,4 @@ function isTableBelow(
     isBelowGap ||
     !rows.some((cells) => names.some((name, i) => name !== '' && name === foldName(cells[i] ?? '')))
   );
-}
-
-/** A header of few columns of which only the first has a name: one word, and rows right below it. */
-function isOddHeader(
-  above: readonly string[][],
-  { length: width }: readonly string[],
-  isBelowGap: boolean,
-): boolean {
-  const [first = [], ...more] = above;
-  const isWord = !/[\s\d]/.test(first[0]?.trim() ?? '');
-  return more.length === 0 && first.length === width && width < 4 && isWord && !isBelowGap;
 }

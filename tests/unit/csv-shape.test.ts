@@ -29,6 +29,8 @@ describe('the delimiter is decided over several lines', () => {
     ['0 to 3 commas', ['a, b', 'plain', 'a,b,c,d', 'a, b, c', 'plain too', 'x,y']],
     ['a comma in each', ['Hello, Ann', 'Hello, Bob', 'Dear, Cy']],
     ['addresses', ['1 Main St, Rome, Italy', '2 Low St, Bonn, Germany']],
+    ['names, one without a blank', ['Roe, Jane', 'Smith, Ann', 'Poe, Al', 'Doe,John']],
+    ['companies', ['Acme, Inc.', 'Beta, LLC', '1,000 Islands Tours', 'Gamma, Ltd.']],
     ['commas far below', ['plain', 'plain too', 'third', 'x,y']],
     ['no delimiter at all, then all', [...Array.from({ length: 99 }, (_, i) => `${i}`), 'a;b\t|,']],
   ])('a file of one column with %s has one column', async (_, notes) => {
@@ -38,6 +40,11 @@ describe('the delimiter is decided over several lines', () => {
       rows: notes.map((note) => [note]),
     });
   });
+});
+
+test('a list of one column below a gap has one column', async () => {
+  const { header, rows } = await readText('Name\n\nRoe, Jane\nSmith, Ann\nPoe,Al\n');
+  expect([header, rows]).toEqual([['Name'], [['Roe, Jane'], ['Smith, Ann'], ['Poe,Al']]]);
 });
 
 describe('lines above the header', () => {
@@ -72,6 +79,11 @@ describe('lines above the header', () => {
 
   test.each([
     ['a title in another column', ',,,Spend of July\n', 'No,Name,Name,Sum\n1,A,B,£2\n2,C,D,£3\n'],
+    ['a word over two columns', 'Leads\n', 'Name,City\nA,Rome\nB,Bonn\n'],
+    ['a title over numbers', 'Sales by region\n', 'x,y,z\nA,B,1\nC,D,2\nE,F,3\n'],
+    ['a title over a table alone', 'Our list\n\n', 'x,y,z\nA,B,C\nC,D,E\n'],
+    ['a header of two lines', 'Person,,Company,\n', 'First,Last,Name,City\nA,B,C,D\nE,F,G,H\n'],
+    ['a title over a header alone', 'Lead list 2024\n', 'Company,City,Country\n'],
     ['a header on each page', 'Spend\n\n', 'Name,Sum\nA,£2\nName,Sum\nB,£3\n'],
   ])('%s', async (_, above, text) => {
     const file = await read(above + text);
@@ -103,6 +115,28 @@ describe('lines above the header', () => {
     ['a header alone', 'a,b\n', ['a', 'b']],
   ])('a header is no title: %s', async (_, text, header) => {
     expect(await read(text)).toMatchObject({ header, headerLine: 1, warnings: [] });
+  });
+
+  test.each<[string, string[]]>([
+    ['Company', ['Company', 'column_2', 'column_3', 'column_4']],
+    ['Company,,,', ['Company', '', '', '']],
+    ['Company name', ['Company name', 'column_2', 'column_3', 'column_4']],
+    ['Kontakt der Messe', ['Kontakt der Messe', 'column_2', 'column_3', 'column_4']],
+    ['Firma:,,,', ['Firma:', '', '', '']],
+    ['Company,Contact,Event 2024,', ['Company', 'Contact', 'Event 2024', '']],
+    ['Company,Contact,Event 2024', ['Company', 'Contact', 'Event 2024', 'column_4']],
+    ['Company:,Contact:,City:,', ['Company:', 'Contact:', 'City:', '']],
+    ['Company\n', ['Company', 'column_2', 'column_3', 'column_4']],
+    ['Company,Contact\n', ['Company', 'Contact', 'column_3', 'column_4']],
+    ['Alpha,Beta,Event 2024\n', ['Alpha', 'Beta', 'Event 2024', 'column_4']],
+  ])('no lead below %j is taken for the header', async (above, header) => {
+    const rows = [
+      ['Acme', 'Jane', 'Bonn', 'warm'],
+      ['Beta', 'John', 'Rome', 'cold'],
+      ['Firm', 'Al', 'Pisa', 'met at the booth'],
+    ];
+    const text = [above, ...rows.map((row) => row.join(','))].join('\n');
+    expect(await read(text)).toMatchObject({ header, rows, headerLine: 1, warnings: [] });
   });
 
   test('a title is seen however the text comes, above 64 KB too', async () => {
@@ -172,7 +206,7 @@ describe('warnings', () => {
   });
 
   test('all at once are at most 20', async () => {
-    const text = `All leads\na,b,c\n1,2,3\n4,5,6\n${'"1" x,2,3\n'.repeat(20)}${'7,8,9\n'.repeat(2000)}\nEnd\n`;
+    const text = `All leads\na,b,c\n1,2,3\n4,5,6\n${'"1" x,2,3\n'.repeat(20)}${'7,8,9\n'.repeat(2000)}\nPage 1 of 1\n`;
     const { warnings } = await read(text);
     expect(warnings).toHaveLength(17);
     expect([warnings[0], warnings.at(-1)]).toEqual([
