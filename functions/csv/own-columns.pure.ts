@@ -1,25 +1,24 @@
+import { oneLine } from '../shared/text.pure.ts';
 import { contentOf } from './cells.pure.ts';
 import { foldName } from './columns.pure.ts';
 import type { RowBatch } from './read-rows.pure.ts';
-import { belowTable, emptyRow } from './table.pure.ts';
+import { emptyRow } from './table.pure.ts';
 
-/** Both stand in every result: a file that has only one of the names has them from its user. */
-const marks = ['row_status', 'row_error'];
+/** What a result of `research_email` has before its marks, in this order. */
+const researchColumns = ['research_summary', 'research_sources', 'email_subject', 'email_body'];
 
-/** Columns of any result, whatever worked it. */
-const resultColumns = new Set([
-  'research_summary',
-  'research_sources',
-  'email_subject',
-  'email_body',
-  ...marks,
-  'row_note',
-]);
+/** Why a row of an earlier result is not worked, if that does not say it. */
+const skippedBefore = 'skipped before';
+const maxNote = 80;
+
+/** Where the columns of an earlier result begin and end, and two of those at its end. */
+type OwnBlock = { start: number; end: number; status: number; note: number | undefined };
 
 /**
- * Takes the columns of an earlier result out of a file that is sent again: `row_status`, `row_error` and
- * those that come with them; of `outputColumns`, names of this job's processor, the last of each. A row
- * that was below the table stays it, and one of which nothing is left has no content.
+ * Takes the columns of an earlier result out of a file that is sent again: `row_status`, `row_error`,
+ * `row_note` if it is there, and before them those of research or of `outputColumns`, names of this job's
+ * processor. A column of these names that stands elsewhere is the user's. A row that was skipped stays it,
+ * and one of which nothing is left has no content.
  */
 export async function* dropOwnColumns(
   batches: AsyncIterable<RowBatch>,
@@ -32,31 +31,58 @@ export async function* dropOwnColumns(
   }
 }
 
+function ownBlock(
+  header: readonly string[],
+  outputColumns: readonly string[],
+): OwnBlock | undefined {
+  const names = header.map(foldName);
+  const status = names.findLastIndex(
+    (name, i) => name === 'row_status' && names[i + 1] === 'row_error',
+  );
+  if (status < 0) return undefined;
+  const starts = [outputColumns.map(foldName), researchColumns].map((columns) =>
+    startBefore(names, status, columns),
+  );
+  const note = names[status + 2] === 'row_note' ? status + 2 : undefined;
+  return { start: Math.min(...starts), end: (note ?? status + 1) + 1, status, note };
+}
+
+/** Where the names that end at `end` begin; some of `columns` may be missing, none stands out of order. */
+function startBefore(names: readonly string[], end: number, columns: readonly string[]): number {
+  let [start, place] = [end, columns.length];
+  while (start > 0) {
+    place = columns.slice(0, place).lastIndexOf(names[start - 1] ?? '');
+    if (place < 0) break;
+    start -= 1;
+  }
+  return start;
+}
+
 function dropper(
   header: readonly string[],
   outputColumns: readonly string[],
 ): (batch: RowBatch) => RowBatch {
-  const names = header.map(foldName);
-  if (!marks.every((mark) => names.includes(mark))) return (batch) => batch;
-  const outputs = new Set(outputColumns.map(foldName));
-  const isOwn = names.map(
-    (name, i) => resultColumns.has(name) || (outputs.has(name) && names.lastIndexOf(name) === i),
-  );
-  const dropped = [...new Set(header.filter((_, i) => isOwn[i]).map((name) => name.trim()))];
+  const own = ownBlock(header, outputColumns);
+  if (!own) return (batch) => batch;
+  const { start, end, status, note } = own;
+  const dropped = header.slice(start, end).map((name) => name.trim());
   const warning = `The columns of an earlier result (${dropped.join(', ')}) are replaced.`;
-  const note = names.lastIndexOf('row_note');
   return (batch) => {
     const skips = new Map(batch.skips);
-    const rows = batch.rows.map((row, index) => {
-      const cells = row.filter((_, i) => !isOwn[i]);
+    // The batch, which is referred to while all wait, keeps nothing.
+    batch.skips.clear();
+    const rows = batch.rows.splice(0).map((row, index) => {
+      const cells = [...row.slice(0, start), ...row.slice(end)];
       if (contentOf(cells) !== 'none') {
-        if (row[note] === belowTable) skips.set(index, belowTable);
+        const why = note === undefined ? '' : oneLine(row[note] ?? '', maxNote);
+        if (foldName(row[status] ?? '') === 'skipped') skips.set(index, why || skippedBefore);
         return cells;
       }
       skips.set(index, emptyRow);
       return cells.every((cell) => cell === '') ? [] : cells;
     });
     const warnings = [...batch.warnings, warning];
-    return { ...batch, header: batch.header.filter((_, i) => !isOwn[i]), rows, skips, warnings };
+    const left = [...batch.header.slice(0, start), ...batch.header.slice(end)];
+    return { ...batch, header: left, rows, skips, warnings };
   };
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decode } from '../../functions/csv/decode.pure.ts';
 import { dropOwnColumns } from '../../functions/csv/own-columns.pure.ts';
 import { readRows } from '../../functions/csv/read-rows.pure.ts';
@@ -23,8 +23,8 @@ async function dropped(text: string, outputColumns: string[] = []) {
 
 test('a result that is sent again has its own columns taken out', async () => {
   const text =
-    'name,research_summary,Email_Body,city, row_status ,row_error,row_note\n' +
-    'Jane,"found, much",Dear,Rome,ok,,\nBob,,,Bonn,error,away\nCy\n';
+    'name,city,research_summary,Email_Body, row_status ,row_error,row_note\n' +
+    'Jane,Rome,"found, much",Dear,ok,,\nBob,Bonn,,,error,away\nCy\n';
   expect(await dropped(text, ['research_summary', 'email_body'])).toEqual({
     header: ['name', 'city'],
     rows: [['Jane', 'Rome'], ['Bob', 'Bonn'], ['Cy']],
@@ -42,6 +42,32 @@ test('columns of the job are ours only behind the name of the user', async () =>
     rows: [['why', 'Jane']],
   });
   expect(await dropped(text)).toMatchObject({ header: ['reason', 'name', 'category', 'reason'] });
+});
+
+describe('columns of the user stay, whatever their names', () => {
+  const research = ['research_summary', 'email_body'];
+  const result = [...research, 'row_status', 'row_error'];
+  test.each<[string, string[], string[]]>([
+    ['of another processor', ['company', 'category'], ['category', 'reason']],
+    ['that a later result will have', ['company', 'email_subject'], research],
+    ['that this result has too', ['company', 'email_body'], research],
+    ['that this result has first', ['company', 'research_summary'], research],
+    ['that stand apart', ['email_body', 'company', 'row_note'], research],
+  ])('%s', async (_, header, outputs) => {
+    const text = `${[...header, ...result].join(',')}\n${header.join(',')},x,y,ok,\n`;
+    expect(await dropped(text, outputs)).toMatchObject({ header, rows: [header] });
+  });
+
+  test('between the marks', async () => {
+    const header = ['name', 'row_status', 'city', 'row_error'];
+    expect(await dropped(`${header.join(',')}\nJane,ok,Rome,x\n`)).toMatchObject({ header });
+  });
+
+  test('and those of a longer result of ours go', async () => {
+    const text =
+      'name,research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note\nJane,a,b,c,d,ok,,\n';
+    expect(await dropped(text, research)).toMatchObject({ header: ['name'], rows: [['Jane']] });
+  });
 });
 
 test('with one of the two names alone the columns are the user’s', async () => {
@@ -62,8 +88,10 @@ test('rows that were skipped are skipped again', async () => {
     'Bob,Bonn,skipped,,same as row 1\nExample Ltd,,skipped,,below the table\n';
   expect(await dropped(text)).toMatchObject({
     rows: [['Jane', 'Rome'], [], ['Bob', 'Bonn'], ['Example Ltd', '']],
-    skips: { 1: 'empty row', 3: 'below the table' },
+    skips: { 1: 'empty row', 2: 'same as row 1', 3: 'below the table' },
   });
+  const bare = 'name,city,row_status,row_error\nJane,Rome,ok,\nExample Ltd,,Skipped,\n';
+  expect((await dropped(bare)).skips).toEqual({ 1: 'skipped before' });
 });
 
 test('columns that long rows add keep their names, whenever they come', async () => {
