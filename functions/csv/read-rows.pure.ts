@@ -17,7 +17,7 @@ export type RowBatch = {
   headerLine: number;
   rows: string[][];
   /** Why a row is not worked, by its place in `rows`: it has no content, or stands below the table. */
-  skips: ReadonlyMap<number, string>;
+  skips: Map<number, string>;
   /** What was noticed so far, in sentences for the user. */
   warnings: readonly string[];
   /** The length of these rows in the file. */
@@ -32,17 +32,13 @@ type Piece = TextPiece & { encoding?: string };
 /**
  * Cuts text into rows. The first line that is no title is the header; shorter rows stay as they are.
  * Blank lines are no rows; in a file of one column a quoted empty cell is one. Rows without content, and
- * those of a footer below the table, come with a skip. Throws `csv_invalid`.
+ * those of a footer below the table, come with a skip; of those without content that end the file only the
+ * first thousand come. Throws `csv_invalid`.
  */
 export async function* readRows(pieces: AsyncIterable<Piece>): AsyncGenerator<RowBatch> {
   const reader = new RowReader();
-  for await (const piece of pieces) {
-    const batch = reader.add(piece);
-    if (batch) yield batch;
-  }
-  const last = reader.finish();
-  if (!last) throw csvInvalid(1, 'The file is empty.');
-  yield last;
+  for await (const piece of pieces) yield* reader.add(piece);
+  yield* reader.finish();
 }
 
 class RowReader {
@@ -51,45 +47,52 @@ class RowReader {
   #records: RecordReader | undefined;
   #table = new Table(0);
   #bytes = 0;
-  #rows = 0;
   #encoding: string | undefined;
 
   /** Whole rows, once there are enough of them. */
-  add({ text, bytes, encoding }: Piece): RowBatch | undefined {
+  *add({ text, bytes, encoding }: Piece): Generator<RowBatch> {
     this.#bytes += bytes;
     this.#encoding = encoding ?? this.#encoding;
     if (this.#records) this.#records.push(text);
     else this.#text += text;
     const waiting = this.#records?.waiting ?? this.#text.length;
-    return waiting < batchCharacters ? undefined : this.#take(false);
+    if (waiting >= batchCharacters) yield* this.#take(false);
   }
 
-  /** All that is left; undefined if there is not even a header. */
-  finish(): RowBatch | undefined {
-    return this.#take(true);
+  /** All that is left. */
+  *finish(): Generator<RowBatch> {
+    yield* this.#take(true);
+    if (!this.#table.header) throw csvInvalid(1, 'The file is empty.');
   }
 
-  #take(isLast: boolean): RowBatch | undefined {
+  *#take(isLast: boolean): Generator<RowBatch> {
     const records = (this.#records ??= this.#begin(isLast));
-    if (!records) return undefined;
+    if (!records) return;
     const before = records.consumed;
     this.#table.add(records.read(isLast));
     if (isLast) this.#table.finish();
-    const { header, headerLine, linesAbove, linesBelow } = this.#table;
-    if (!header) return undefined;
-    const share = records.consumed / Math.max(1, records.consumed + records.waiting);
+    const { header, headerLine, linesAbove, linesBelow, rowsLeftOut } = this.#table;
+    if (!header) return;
+    if (isLast) records.end(headerLine, this.#table.rowCount);
     const { repairedLines } = records;
-    const taken = this.#table.take();
-    this.#rows += taken.rows.length;
-    if (isLast) records.end(headerLine, this.#rows);
-    return {
+    const common = {
       header,
       headerLine,
-      ...taken,
-      warnings: warningsOf({ encoding: this.#encoding, linesAbove, repairedLines, linesBelow }),
-      characters: records.consumed - before,
-      bytesSoFar: this.#bytes * share,
+      warnings: warningsOf({
+        encoding: this.#encoding,
+        linesAbove,
+        repairedLines,
+        linesBelow,
+        rowsLeftOut: isLast ? rowsLeftOut : 0,
+      }),
+      bytesSoFar:
+        (this.#bytes * records.consumed) / Math.max(1, records.consumed + records.waiting),
     };
+    let characters = records.consumed - before;
+    for (const taken of this.#table.take()) {
+      yield { ...common, ...taken, characters };
+      characters = 0;
+    }
   }
 
   /** Looks at the first characters, as many however they came; undefined if more are needed. */

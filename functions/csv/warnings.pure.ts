@@ -9,19 +9,27 @@ export type Noticed = {
   linesAbove: number;
   repairedLines: readonly number[];
   linesBelow: number;
+  rowsLeftOut: number;
 };
 
-/** What was noticed, in sentences for the user, at most 18. */
+/** What was noticed, in sentences for the user, at most 19. */
 export const warningsOf = (noticed: Noticed): string[] => [
   ...warnEncoding(noticed.encoding),
   ...warnLines(noticed.linesAbove, 'above the header', 'left out'),
   ...warnRepairs(noticed.repairedLines),
   ...warnLines(noticed.linesBelow, 'below the table', 'not worked'),
+  ...warnLeftOut(noticed.rowsLeftOut),
 ];
 
 const warnLines = (count: number, where: string, what: string): string[] => {
   if (count === 0) return [];
   return [count === 1 ? `1 line ${where} was ${what}.` : `${count} lines ${where} were ${what}.`];
+};
+
+const warnLeftOut = (count: number): string[] => {
+  if (count === 0) return [];
+  const rows = count === 1 ? '1 empty row at the end was' : `${count} empty rows at the end were`;
+  return [`${rows} left out.`];
 };
 
 function warnRepairs(lines: readonly number[]): string[] {

@@ -8,6 +8,7 @@ import { dropOwnColumns } from '../csv/own-columns.pure.ts';
 import { readBody } from '../csv/read-body.ts';
 import { readRows, type RowBatch } from '../csv/read-rows.pure.ts';
 import { type JobRow, jobRow } from './job-row.ts';
+import { limitRows } from './limit-rows.pure.ts';
 import { processors } from '../processing/processors.ts';
 import { missingColumns } from '../processing/prompt.pure.ts';
 import { startJob, type StoredUpload } from './start-job.ts';
@@ -80,11 +81,6 @@ const tooManyBytes = (limitBytes: number) =>
     extra: { limitBytes },
   });
 
-const tooManyRows = (limitRows: number) =>
-  new DomainError('too_large', `The file has more than ${limitRows} rows.`, {
-    extra: { limitRows },
-  });
-
 /** What the file's reader can say at its end: the longest row may have widened the header. */
 type Noticed = Pick<RowBatch, 'header' | 'warnings'>;
 
@@ -128,24 +124,6 @@ async function* limitBytes(
     if (bytes > limit) throw tooManyBytes(limit);
     yield piece;
   }
-}
-
-/** Counts rows that are to be worked: those without content cost nobody anything. */
-async function* limitRows(
-  batches: AsyncIterable<RowBatch>,
-  limit: number,
-  onBatch: (batch: RowBatch) => void,
-): AsyncGenerator<RowBatch> {
-  let count = 0;
-  let line = 1;
-  for await (const batch of batches) {
-    onBatch(batch);
-    count += batch.rows.length - batch.skips.size;
-    line = batch.headerLine + 1;
-    if (count > limit) throw tooManyRows(limit);
-    yield batch;
-  }
-  if (count === 0) throw csvInvalid(line, 'There are no rows below the header.');
 }
 
 /** Checks the header as soon as it is there, and again once the longest row has widened it. */

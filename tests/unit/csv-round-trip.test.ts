@@ -177,14 +177,15 @@ test('a report comes back as it is meant: title, header, rows, emptied rows, foo
     fc.asyncProperty(
       fc.array(cell, { maxLength: 3 }),
       fc.array(row, { minLength: 4, maxLength: 12 }),
-      fc.array(cell, { maxLength: 4 }),
+      fc.array(cell, { maxLength: 2 }),
       fc.constantFrom(...gaps),
       shape,
       fc.integer({ min: 1, max: 40 }),
       async (titles, rows, footer, gap, dialect, size) => {
         const header = ['name', 'who', 'what', 'Ort'];
         const full = Array.from({ length: 4 }, (_, i) => header.map((name) => `${name} of ${i}`));
-        const below = footer.length === 0 ? [] : [...footer, 'All rights reserved.'];
+        const known = ['All rights reserved.', 'Page 1 of 2', '(12 rows)'];
+        const below = footer.length === 0 ? [] : [...footer, ...known];
         const table = [
           ...titles.map((title) => [title]),
           ...gap,
