@@ -63,14 +63,17 @@ export const isTotalLine = ([first = '', ...others]: readonly string[]): boolean
   isTotalText(textOf(first)) && others.every((cell) => !isFilled(cell) || isNumber(cell));
 
 /**
- * Which of the lines that stand together below a table are no rows: those with words of a footer, and
- * the others (a report's name, an organisation's) if they are fewer. None if one of those can be reached.
+ * Which of the lines that stand together below a table are no rows: those with words of a footer; above
+ * and below them one other each (a report's name, an organisation's), if it is a lone cell, as reports
+ * write it. None if somebody among them can be reached.
  */
-export function footerLines(lines: readonly string[]): boolean[] {
-  const texts = lines.map(textOf);
+export function footerLines(lines: readonly (readonly string[])[]): boolean[] {
+  const texts = lines.map(([first = '']) => textOf(first));
   const isKnown = texts.map((text) => isTotalText(text) || matches(text, phrases));
-  const others = texts.filter((_, i) => !isKnown[i]);
-  if (others.some((text) => matches(text, contact))) return texts.map(() => false);
-  const areFew = others.length * 2 < texts.length;
-  return isKnown.map((known) => known || areFew);
+  const others = texts.flatMap((text, i) => (isKnown[i] ? [] : [{ text, i }]));
+  if (others.some(({ text }) => matches(text, contact))) return texts.map(() => false);
+  const areNames =
+    others.length * 2 < texts.length &&
+    others.every(({ i }) => (i === 0 || i === lines.length - 1) && lines[i]?.length === 1);
+  return isKnown.map((known) => known || areNames);
 }

@@ -177,7 +177,7 @@ export class Table {
       if (block) block.push(held);
       else blocks.push([held]);
     }
-    return blocks.flatMap((block) => footerLines(block.map(({ cells: [first = ''] }) => first)));
+    return blocks.flatMap((block) => footerLines(block.map(({ cells }) => cells)));
   }
 
   /** Lets go of the rows that wait; of a table that goes on none is below it. */

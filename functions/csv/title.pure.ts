@@ -61,7 +61,7 @@ function areTitles(candidate: Candidate): boolean {
     if (areNames) return true;
     if (filled === 1) return isNamed || isLoneTitle(cells, candidate);
     if (namesOf(cells) > 0) return false;
-    return isNamed || (candidate.isBelowGap && isReportLine(cells, header.length));
+    return isNamed || (candidate.isBelowGap && isReportLine(cells));
   });
 }
 
@@ -69,8 +69,9 @@ function areTitles(candidate: Candidate): boolean {
 function isLoneTitle(cells: readonly string[], candidate: Candidate): boolean {
   const text = cells.find(isFilled)?.trim() ?? '';
   if (isColumnName(text)) return false;
-  if (candidate.isBelowGap) return true;
-  return candidate.header.length > 2 && /\s/.test(text) && isOverData(candidate);
+  const isText = /\s/.test(text);
+  if (candidate.isBelowGap) return isText || namesOf(candidate.header) > 0 || isOverData(candidate);
+  return isText && candidate.header.length > 2 && isOverData(candidate);
 }
 
 /** Whether a column below has numbers, addresses or sites throughout and the header a word. */
@@ -82,13 +83,10 @@ function isOverData({ header, rows }: Candidate): boolean {
   });
 }
 
-/** What a report says of itself over two or more cells: `Date:,2026-11-01`, or clearly fewer than the table's. */
-function isReportLine(cells: readonly string[], width: number): boolean {
-  const [first = '', second = ''] = cells.filter(isFilled).map((cell) => cell.trim());
-  const filled = filledOf(cells);
-  if (cells.some(isData)) return true;
-  if (filled === 2 && first.endsWith(':') && !second.endsWith(':')) return true;
-  return filled * 2 <= width && width - filled > 2;
+/** What a report says of itself over two or more cells: `Date:,2026-11-01`. */
+function isReportLine(cells: readonly string[]): boolean {
+  const [first = '', second = '', ...more] = cells.filter(isFilled).map((cell) => cell.trim());
+  return cells.some(isData) || (more.length === 0 && first.endsWith(':') && !second.endsWith(':'));
 }
 
 /** Whether `header` can name columns in which the rows below, most as wide, have their cells. */

@@ -92,6 +92,17 @@ describe('lines below the table are not worked', () => {
       below,
     ]);
     expect(await notesBelow(['', 'Ann', copyright])).toEqual([undefined, below]);
+    const page = 'Page 1 of 1';
+    const known = [copyright, page, '(2 rows)'];
+    const worked = [undefined, undefined];
+    expect(await notesBelow(['', 'Ann', 'Bob', ...known])).toEqual([
+      ...worked,
+      below,
+      below,
+      below,
+    ]);
+    expect(await notesBelow(['', 'Ann,,', ...known])).toEqual([undefined, below, below, below]);
+    expect(await notesBelow(['', copyright, 'Ann', page])).toEqual([below, undefined, below]);
   });
 
   test('a footer has rows above it', async () => {

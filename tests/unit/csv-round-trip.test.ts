@@ -185,7 +185,8 @@ test('a report comes back as it is meant: title, header, rows, emptied rows, foo
         const header = ['name', 'who', 'what', 'Ort'];
         const full = Array.from({ length: 4 }, (_, i) => header.map((name) => `${name} of ${i}`));
         const known = ['All rights reserved.', 'Page 1 of 2', '(12 rows)'];
-        const below = footer.length === 0 ? [] : [...footer, ...known];
+        const below =
+          footer.length === 0 ? [] : [...footer.slice(1), ...known, ...footer.slice(0, 1)];
         const table = [
           ...titles.map((title) => [title]),
           ...gap,

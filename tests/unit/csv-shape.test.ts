@@ -128,6 +128,8 @@ describe('lines above the header', () => {
     ['Company:,Contact:,City:,', ['Company:', 'Contact:', 'City:', '']],
     ['Company\n', ['Company', 'column_2', 'column_3', 'column_4']],
     ['Company,Contact\n', ['Company', 'Contact', 'column_3', 'column_4']],
+    ['Alpha,Beta\n', ['Alpha', 'Beta', 'column_3', 'column_4']],
+    ['Lieferant\n', ['Lieferant', 'column_2', 'column_3', 'column_4']],
     ['Alpha,Beta,Event 2024\n', ['Alpha', 'Beta', 'Event 2024', 'column_4']],
   ])('no lead below %j is taken for the header', async (above, header) => {
     const rows = [
