@@ -45,7 +45,7 @@ export type Job = {
   id: string;
   status: string;
   filename: string;
-  rows: { total: number; done: number; succeeded: number; failed: number };
+  rows: { total: number; done: number; succeeded: number; failed: number; skipped: number };
   credits: { held: number; charged: number; released: number };
   progress: number;
   etaSeconds: number | null;
@@ -53,6 +53,7 @@ export type Job = {
   startedAt: string | null;
   finishedAt: string | null;
   waiting: { provider: string; reason: string; until: string | null } | null;
+  warnings: string[];
   usage: {
     tokensIn: number;
     tokensOut: number;
