@@ -17,15 +17,40 @@ export function markOf(bytes: Uint8Array): { encoding: Unicode; mark: number } |
   return found && { encoding: found[0], mark: found[1].length };
 }
 
-/** A file without a mark is UTF-16 if every other byte, and only of those, is mostly NUL; else UTF-8 at first. */
+/**
+ * A file without a mark is UTF-16 if every other byte, and only of those, is mostly NUL, or if it is text in
+ * one order of bytes; else UTF-8 at first.
+ */
 export function unicodeOf(bytes: Uint8Array): Unicode {
   const nuls = [0, 0];
   for (let found = bytes.indexOf(0); found >= 0; found = bytes.indexOf(0, found + 1))
     nuls[found % 2] = (nuls[found % 2] ?? 0) + 1;
   const [even = 0, odd = 0] = nuls;
+  if (even + odd === 0) return 'utf-8';
   const enough = bytes.length / 4;
   if (even === 0 && odd > enough) return 'utf-16le';
-  return odd === 0 && even > enough ? 'utf-16be' : 'utf-8';
+  if (odd === 0 && even > enough) return 'utf-16be';
+  return (['utf-16le', 'utf-16be'] as const).find((order) => isTextIn(order, bytes)) ?? 'utf-8';
+}
+
+/** What no text holds, or only that in the wrong order: unassigned characters, controls, a turned line end. */
+const noText = /[\p{Cn}\p{Co}\p{Cs}]|(?![\t\r\n])\p{Cc}/u;
+
+/** So many bytes of UTF-16 at most, apart from NULs, are what ASCII text has; of other text nearly all are. */
+const asciiShare = 0.8;
+
+function isTextIn(order: 'utf-16le' | 'utf-16be', bytes: Uint8Array): boolean {
+  const others = bytes.filter((byte) => byte !== 0);
+  const ascii = others.filter((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a);
+  if (ascii.length > others.length * asciiShare) return false;
+  try {
+    const text = new TextDecoder(order, { fatal: true, ignoreBOM: true }).decode(bytes, {
+      stream: true,
+    });
+    return text.includes('\n') && !noText.test(text);
+  } catch {
+    return false;
+  }
 }
 
 /** First bytes of files that are often sent in place of a CSV. */

@@ -3,6 +3,7 @@ import {
   charactersOf1252,
   csvRefusal,
   cutBytes,
+  decoded,
   encodings,
   readCsv,
   utf8,
@@ -72,6 +73,34 @@ describe('UTF-16', () => {
         header: ['company', 'city'],
         rows: [['Acme', 'Łódź']],
       });
+  });
+
+  test.each([
+    ['Japanese', '会社,都市\n株式会社日立,東京都\n一条工務店,一宮市\n'],
+    ['Chinese', '公司,城市\r\n华为技术有限公司,北京市\r\n'],
+    ['Korean', '회사,도시\r\n삼성전자 주식회사,서울\r\n'],
+    ['Japanese of one column', '会社\n株式会社日立\n'],
+    ['Russian', 'Имя,Город\r\nИван,Москва\r\n'],
+    ['Greek', 'Όνομα;Πόλη\nΓιώργος;Αθήνα\n'],
+    ['Arabic', 'الاسم,المدينة\nمحمد,الرياض\n'],
+    ['much of it', `会社,都市\n${'株式会社日立,東京都\n'.repeat(9000)}`],
+  ])('without a mark, %s', async (_, text) => {
+    for (const encoding of ['UTF-16LE', 'UTF-16BE'] as const)
+      for (const size of [1, 4095, 1_000_000]) {
+        const file = encodings[`${encoding} without a mark`](text);
+        const read = await decoded(
+          size === 1 && file.length > 9999 ? [file] : cutBytes(file, size),
+        );
+        expect(read).toEqual({ text, encoding: encoding.toLowerCase() });
+      }
+  });
+
+  test('is not what text with NULs in it is', async () => {
+    for (const text of ['name\n\0Ada\n\0Bob\n', 'M\xfcller,K\xf6ln\n\0Bj\xf6rn,x\n\0'])
+      for (const start of ['', 'x']) {
+        const file = Uint8Array.from(start + text, (char) => char.charCodeAt(0));
+        expect(await csvRefusal([file])).toMatchObject({ reason: expect.stringMatching(/binary/) });
+      }
   });
 
   test.each([
