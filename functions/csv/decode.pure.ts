@@ -1,10 +1,18 @@
+import { badLine } from './encoding/bad-line.pure.ts';
 import { confirm, detect } from './encoding/detect.pure.ts';
-import { encodingName, encodingOf, isUnicode } from './encoding/labels.pure.ts';
+import {
+  encodingDoubted,
+  encodingName,
+  encodingOf,
+  isSingleByte,
+  isUnicode,
+} from './encoding/labels.pure.ts';
+import { isUtf8Instead } from './encoding/sent-utf8.pure.ts';
 import { markOf, otherThanCsv, type Unicode, unicodeOf } from './first-bytes.pure.ts';
 import { countOf, csvInvalid, exportAsCsv } from './limits.pure.ts';
 import { type Newline, sniffNewline } from './dialect.pure.ts';
-import { surveyUtf8, wholeLength } from './utf.pure.ts';
-import { wordAtEnd, WordSample } from './encoding/word-sample.pure.ts';
+import { beyondAscii, surveyUtf8, wholeLength } from './utf.pure.ts';
+import { concat, wordAtEnd, WordSample } from './encoding/word-sample.pure.ts';
 
 /** Bytes to look at before the encoding is known. */
 const sniffBytes = 4096;
@@ -15,13 +23,20 @@ const sampleBytes = 65_536;
 /**
  * Text of whole characters, never cut between a CR and what follows it. `bytes`: what came of the file
  * since the piece before; `line`: the one in which the text ends, counted from 1 as an editor does;
- * `encoding`: what it is read as, by its WHATWG name.
+ * `encoding`: what it is read as, by its WHATWG name; `sentAs`: the charset that was not believed.
  */
-export type TextPiece = { text: string; bytes: number; line: number; encoding: string };
+export type TextPiece = {
+  text: string;
+  bytes: number;
+  line: number;
+  encoding: string;
+  sentAs?: string;
+};
 
 /**
  * Turns an upload's bytes, which come in pieces cut anywhere, into text; a byte order mark is dropped.
- * `charset` is what the sender says: believed, unless a mark says otherwise. A file that turns out not to
+ * `charset` is what the sender says: believed, unless a mark says otherwise, or its bytes are UTF-8 and any
+ * bytes are text in that charset. A file that turns out not to
  * be UTF-8 is read in the legacy encoding that its words are in, or is `encoding_unknown`. Bytes that the
  * encoding does not allow, NULs, and what is no CSV are `csv_invalid`. A piece's memory may be used again
  * once the next is asked for.
@@ -36,7 +51,11 @@ export async function* decode(
 }
 
 class Decoder {
+  readonly #charset: string | undefined;
   readonly #declared: string | undefined;
+  /** Declared, and to be believed unless the file is UTF-8; so far it is ASCII. */
+  #doubted: string | undefined;
+  #sentAs: string | undefined;
   #encoding: string | undefined;
   #decoder: TextDecoder | undefined;
   /** Bytes that wait for more: the beginning, the first bytes of a character, or a sample. */
@@ -56,6 +75,7 @@ class Decoder {
   #line = 1;
 
   constructor(charset: string | undefined) {
+    this.#charset = charset;
     this.#declared = charset === undefined ? undefined : encodingOf(charset);
   }
 
@@ -63,7 +83,8 @@ class Decoder {
     const text = this.#textOf(piece, isLast);
     this.#line = this.#lineAfter(text);
     const encoding = this.#encoding ?? 'utf-8';
-    return { text, bytes: piece.byteLength, line: this.#line, encoding };
+    const read = { text, bytes: piece.byteLength, line: this.#line, encoding };
+    return this.#sentAs === undefined ? read : { ...read, sentAs: this.#sentAs };
   }
 
   #textOf(piece: Uint8Array, isLast: boolean): string {
@@ -81,9 +102,7 @@ class Decoder {
 
   #joined(piece: Uint8Array): Uint8Array {
     if (this.#heldBytes.length === 0) return piece;
-    const joined = new Uint8Array(this.#heldBytes.length + piece.length);
-    joined.set(this.#heldBytes);
-    joined.set(piece, this.#heldBytes.length);
+    const joined = concat(this.#heldBytes, piece);
     this.#heldBytes = new Uint8Array();
     return joined;
   }
@@ -97,8 +116,12 @@ class Decoder {
     const beginning = new TextDecoder(encoding).decode(first.subarray(mark)).trimStart();
     const refused = otherThanCsv(first, beginning);
     if (refused !== undefined) throw csvInvalid(1, refused);
-    this.#use(encoding);
-    this.#isProvenUtf8 = mark > 0 || this.#declared !== undefined;
+    if (marked || !isSingleByte(encoding)) this.#use(encoding);
+    else {
+      this.#doubted = encoding;
+      this.#use('utf-8');
+    }
+    this.#isProvenUtf8 = mark > 0 || (this.#declared !== undefined && this.#doubted === undefined);
     return mark;
   }
 
@@ -109,10 +132,14 @@ class Decoder {
   }
 
   #decode(bytes: Uint8Array, isLast: boolean): string {
+    if (this.#doubted !== undefined) {
+      const first = beyondAscii(bytes);
+      if (first >= 0) return this.#settle(this.#doubted, bytes, first, isLast);
+    }
     const encoding = this.#encoding ?? 'utf-8';
     if (!isUnicode(encoding)) {
       this.#sample?.add(bytes, isLast);
-      if (isLast && this.#sample) confirm(this.#sample.words, encoding);
+      if (isLast && this.#sample) this.#confirm(this.#sample.words, encoding);
       return this.#decodeLegacy(bytes, isLast);
     }
     let whole = isLast ? bytes.length : wholeLength(bytes, encoding);
@@ -124,9 +151,11 @@ class Decoder {
       return this.#recover(bytes, isLast, encoding);
     }
     if (encoding === 'utf-8' && !this.#isProvenUtf8) {
-      const escape = text.lastIndexOf('\u001b');
-      if (escape >= 0 && toJapanese.some((each) => text.includes(each)))
-        return this.#switch('iso-2022-jp', bytes, isLast);
+      const escape = this.#declared === undefined ? text.lastIndexOf('\u001b') : -1;
+      if (escape >= 0 && toJapanese.some((each) => text.includes(each))) {
+        this.#use('iso-2022-jp');
+        return this.#decodeLegacy(bytes, isLast);
+      }
       this.#isProvenUtf8 = text.length !== whole;
       // Half of a sequence that may switch to Japanese waits; all before it is ASCII.
       if (!isLast && !this.#isProvenUtf8 && escape >= 0 && escape >= whole - 2) whole = escape;
@@ -135,6 +164,35 @@ class Decoder {
       this.#wordBefore = wordAtEnd(this.#wordBefore, bytes.subarray(0, whole));
     if (whole < bytes.length) this.#heldBytes = bytes.slice(whole);
     return this.#checked(text.length > whole ? text.slice(0, whole) : text);
+  }
+
+  /** Believes what is declared, or finds that it is UTF-8, by what follows the `first` byte beyond ASCII. */
+  #settle(declared: string, bytes: Uint8Array, first: number, isLast: boolean): string {
+    if (!isLast && bytes.length < first + sampleBytes) {
+      [this.#heldBytes, this.#wanted] = [bytes.slice(), first + sampleBytes];
+      return '';
+    }
+    this.#doubted = undefined;
+    const sample = this.#sampleOf(bytes, isLast);
+    if (isUtf8Instead(sample.words, declared)) {
+      [this.#sentAs, this.#isProvenUtf8] = [this.#charset, true];
+      return this.#decode(bytes, isLast);
+    }
+    this.#use(declared);
+    if (!isLast) this.#sample = sample;
+    return this.#decodeLegacy(bytes, isLast);
+  }
+
+  #confirm(words: readonly Uint8Array[], encoding: string): void {
+    if (this.#declared === undefined) confirm(words, encoding);
+    else if (isUtf8Instead(words, encoding)) throw encodingDoubted(encoding);
+  }
+
+  #sampleOf(bytes: Uint8Array, isLast: boolean): WordSample {
+    const sample = new WordSample();
+    sample.add(this.#wordBefore, false);
+    sample.add(bytes, isLast);
+    return sample;
   }
 
   #checked(text: string): string {
@@ -153,23 +211,16 @@ class Decoder {
       }
       const nul = bytes.indexOf(0);
       if (nul >= 0) throw this.#invalidAfter(latin1(bytes.subarray(0, nul)), binary);
-      if (good < bad) return this.#switch(undefined, bytes, isLast);
+      if (good < bad) {
+        const line = this.#lineAfter(this.#heldCr + latin1(bytes.subarray(0, firstBad)));
+        const sample = this.#sampleOf(bytes, isLast);
+        this.#use(detect(sample.words, line));
+        if (!isLast) this.#sample = sample;
+        return this.#decodeLegacy(bytes, isLast);
+      }
     }
     const text = new TextDecoder(encoding, { fatal: false, ignoreBOM: true }).decode(bytes);
     throw this.#invalidAfter(text.slice(0, text.indexOf('\ufffd')), notAs(encoding));
-  }
-
-  /** Reads on from `bytes` in a legacy encoding: the given one, or the one that their words are in. */
-  #switch(encoding: string | undefined, bytes: Uint8Array, isLast: boolean): string {
-    if (encoding !== undefined) this.#use(encoding);
-    else {
-      const sample = new WordSample();
-      sample.add(this.#wordBefore, false);
-      sample.add(bytes, isLast);
-      this.#use(detect(sample.words));
-      if (!isLast) this.#sample = sample;
-    }
-    return this.#decodeLegacy(bytes, isLast);
   }
 
   #decodeLegacy(bytes: Uint8Array, isLast: boolean): string {
@@ -205,23 +256,3 @@ const toJapanese = ['\u001b$B', '\u001b$@'];
 
 /** Only its line ends matter. */
 const latin1 = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes);
-
-/** Where the first line begins that is not in the encoding; the first of all may begin within a character. */
-function badLine(bytes: Uint8Array, encoding: string): number {
-  const isGood = (from: number, to: number): boolean => {
-    try {
-      new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes.subarray(from, to));
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  let start = 0;
-  for (const [i, byte] of bytes.entries()) {
-    if (byte !== 0x0a && byte !== 0x0d) continue;
-    if (start === 0 ? ![0, 1, 2, 3].some((from) => isGood(from, i)) : !isGood(start, i))
-      return start;
-    start = i + 1;
-  }
-  return start;
-}

@@ -48,11 +48,13 @@ class RowReader {
   #table = new Table(0);
   #bytes = 0;
   #encoding: string | undefined;
+  #sentAs: string | undefined;
 
   /** Whole rows, once there are enough of them. */
-  *add({ text, bytes, encoding }: Piece): Generator<RowBatch> {
+  *add({ text, bytes, encoding, sentAs }: Piece): Generator<RowBatch> {
     this.#bytes += bytes;
     this.#encoding = encoding ?? this.#encoding;
+    this.#sentAs = sentAs ?? this.#sentAs;
     if (this.#records) this.#records.push(text);
     else this.#text += text;
     const waiting = this.#records?.waiting ?? this.#text.length;
@@ -80,6 +82,7 @@ class RowReader {
       headerLine,
       warnings: warningsOf({
         encoding: this.#encoding,
+        sentAs: this.#sentAs,
         linesAbove,
         repairedLines,
         linesBelow,

@@ -20,6 +20,12 @@ export function wholeLength(bytes: Uint8Array, encoding: Unicode): number {
   return (high & 0xfc) === 0xd8 ? even - 2 : even;
 }
 
+/** Where the first byte stands that is no ASCII; -1: nowhere. */
+export function beyondAscii(bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i += 1) if ((bytes[i] ?? 0) > 0x7f) return i;
+  return -1;
+}
+
 /** Where the first byte stands that is no UTF-8, how many such places there are, and characters beyond ASCII. */
 export function surveyUtf8(bytes: Uint8Array): { firstBad: number; bad: number; good: number } {
   let [firstBad, bad, good] = [bytes.length, 0, 0];

@@ -6,6 +6,8 @@ const maxNamedLines = 14;
 export type Noticed = {
   /** A WHATWG label; undefined while it is not known. */
   encoding: string | undefined;
+  /** A charset that was not believed. */
+  sentAs: string | undefined;
   linesAbove: number;
   repairedLines: readonly number[];
   linesBelow: number;
@@ -14,7 +16,7 @@ export type Noticed = {
 
 /** What was noticed, in sentences for the user, at most 19. */
 export const warningsOf = (noticed: Noticed): string[] => [
-  ...warnEncoding(noticed.encoding),
+  ...warnEncoding(noticed),
   ...warnLines(noticed.linesAbove, 'above the header', 'left out'),
   ...warnRepairs(noticed.repairedLines),
   ...warnLines(noticed.linesBelow, 'below the table', 'not worked'),
@@ -42,7 +44,9 @@ function warnRepairs(lines: readonly number[]): string[] {
 }
 
 /** Unicode needs no word: a file that is read wrongly in it shows. */
-function warnEncoding(label: string | undefined): string[] {
-  if (label === undefined || isUnicode(label)) return [];
-  return [`The file was read as ${encodingName(label)}.`];
+function warnEncoding({ encoding, sentAs }: Noticed): string[] {
+  if (encoding === undefined || (isUnicode(encoding) && sentAs === undefined)) return [];
+  const but =
+    sentAs === undefined ? '' : `, although it was sent as ${encodingName(sentAs.toLowerCase())}`;
+  return [`The file was read as ${encodingName(encoding)}${but}.`];
 }

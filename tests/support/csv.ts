@@ -60,7 +60,9 @@ export async function csvRefusal(
 export async function decoded(
   pieces: Iterable<Uint8Array>,
   charset?: string,
-): Promise<{ text: string; encoding: string } | { candidates: unknown }> {
+): Promise<
+  { text: string; encoding: string } | { candidates: unknown; line: unknown; detail: unknown }
+> {
   let [all, encoding] = ['', ''];
   try {
     for await (const piece of decode(inOneMemory(pieces), charset)) {
@@ -69,7 +71,8 @@ export async function decoded(
     }
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'encoding_unknown') throw error;
-    return { candidates: error.extra['candidates'] };
+    const { candidates, line } = error.extra;
+    return { candidates, line, detail: error.detail };
   }
   return { text: all, encoding };
 }

@@ -4,6 +4,7 @@ import { type Cost, rare } from './cost.pure.ts';
 import { commonCharacters } from './languages.pure.ts';
 
 export type Characters = keyof typeof commonCharacters;
+export const languages = Object.keys(commonCharacters) as Characters[];
 
 /** Characters of the first level of each national standard: those in everyday use. */
 const firstLevels: Record<Characters, [label: string, from: number, to: number]> = {

@@ -9,6 +9,13 @@ export class Cost {
   steps = 0;
   /** What hardly anybody writes: letters of two scripts or a capital inside a word, a sign at no place of its own. */
   faults = 0;
+  /** Steps at letters that stand alone: any letter may. */
+  #loneSteps = 0;
+
+  /** There are letters, and none stands beside another. */
+  get isLone(): boolean {
+    return this.steps > 0 && this.steps === this.#loneSteps;
+  }
 
   add(nats: number): void {
     this.nats += nats;
@@ -17,6 +24,11 @@ export class Cost {
   fault(nats: number, count = 1): void {
     this.nats += nats * count;
     this.faults += count;
+  }
+
+  spellLone(nats: number, steps: number): void {
+    this.spell(nats, steps);
+    this.#loneSteps += steps;
   }
 
   spell(nats: number, steps: number): void {

@@ -1,8 +1,10 @@
-import { encodingUnknown } from './labels.pure.ts';
 import type { Characters } from './characters.pure.ts';
-import { Cost } from './cost.pure.ts';
+import { codePages, textIn } from './code-pages.pure.ts';
+import { Cost, rare } from './cost.pure.ts';
+import { encodingUnknown } from './labels.pure.ts';
 import type { Alphabet } from './letters.pure.ts';
 import { addWord, type Writing } from './plausibility.pure.ts';
+import { unopenedQuotes } from './signs.pure.ts';
 
 /** An encoding that a file may have besides UTF-8 and UTF-16; `prior`: how rare it is, in nats. */
 type Candidate = { label: string; writing: Writing; prior: number };
@@ -36,7 +38,7 @@ const legacy: readonly Candidate[] = [
   letters('windows-1253', 3, 'greek'),
   letters('windows-1255', 3, 'hebrew'),
   letters('windows-1256', 3, 'arabic', 'persian'),
-  letters('windows-1257', 5, ...baltic),
+  letters('windows-1257', 6, ...baltic),
   letters('windows-874', 4, 'thai'),
   characters('euc-jp', 4, 'japanese'),
   letters('iso-8859-2', 6, ...central),
@@ -52,6 +54,8 @@ const legacy: readonly Candidate[] = [
   letters('iso-8859-4', 8, ...baltic),
   letters('iso-8859-10', 8, 'nordic', ...baltic),
   letters('iso-8859-16', 8, ...central),
+  letters('ibm850', 4, ...western),
+  letters('ibm852', 6, ...central),
 ];
 
 /** How much likelier than any other text a reading must be: e^5 is 150 to 1. */
@@ -68,7 +72,7 @@ const spread = 3.2;
 /** Whether a reading is something that people write: the right encoding may be none of those that are known. */
 function isWritten({ cost, faulty }: Reading, words: number): boolean {
   const limit = usualStep * cost.steps + spread * Math.sqrt(cost.steps);
-  return faulty <= words * faultyShare && cost.spelling <= limit;
+  return faulty <= words * faultyShare && cost.spelling <= limit && !cost.isLone;
 }
 
 type Reading = { label: string; text: string; cost: Cost; faulty: number };
@@ -76,24 +80,45 @@ type Reading = { label: string; text: string; cost: Cost; faulty: number };
 /**
  * The encoding that these words of a file are in. Sure where one text is clearly likelier than all others
  * and its words are like those that people write, whichever encodings give that same text; otherwise
- * throws `encoding_unknown`.
+ * throws `encoding_unknown`. `line`: the first one that is not UTF-8.
  */
-export function detect(words: readonly Uint8Array[]): string {
+export function detect(words: readonly Uint8Array[], line?: number): string {
   const readings = readingsOf(words);
   const [best] = readings;
   const other = readings.find(({ text }) => text !== best?.text);
   const isClear = best && (!other || other.cost.nats - best.cost.nats >= clearlyNats);
-  if (best && isClear && isWritten(best, words.length)) return best.label;
-  throw encodingUnknown(readings.map(({ label }) => label));
+  const isLikely = best && isWritten(best, words.length);
+  if (best && isClear && isLikely && !(best.label in codePages))
+    return usualLabel(best.text, readings);
+  const labels = readings.map(({ label }) => label);
+  // Where nothing speaks for another, it is what most files are in.
+  const usual = readings.find(({ label }) => label === 'windows-1252');
+  const first = readings.find(({ label }) => !(label in codePages));
+  const isOpen =
+    !first ||
+    !usual ||
+    usual.cost.nats - first.cost.nats < clearlyNats ||
+    !isWritten(first, words.length);
+  throw encodingUnknown(isOpen ? ['windows-1252', ...labels] : labels, line);
 }
+
+/** Of the encodings in which the words are this text the one that most files are in. */
+function usualLabel(text: string, readings: readonly Reading[]): string {
+  const labels = new Set(readings.filter((each) => each.text === text).map(({ label }) => label));
+  const usual = legacy.filter(({ label }) => labels.has(label)).sort((a, b) => a.prior - b.prior);
+  return usual[0]?.label ?? 'windows-1252';
+}
+
+/** What an encoding is for; undefined if nothing is known of it. */
+export const writingOf = (encoding: string): Writing | undefined =>
+  legacy.find(({ label }) => label === encoding)?.writing;
 
 /** Throws `encoding_unknown` if these words, read as `encoding`, are not what they are read as by themselves. */
 export function confirm(words: readonly Uint8Array[], encoding: string): void {
   const found = detect(words);
   if (found === encoding) return;
   const bytes = joined(words);
-  const textIn = (label: string): string => new TextDecoder(label).decode(bytes);
-  if (textIn(found) !== textIn(encoding)) throw encodingUnknown([found, encoding]);
+  if (textIn(found, bytes) !== textIn(encoding, bytes)) throw encodingUnknown([found, encoding]);
 }
 
 /** Readings of words, the likeliest first. Of many words a few rule out most encodings. */
@@ -117,21 +142,19 @@ function readingsOf(words: readonly Uint8Array[]): Reading[] {
 }
 
 function read({ label, writing, prior }: Candidate, bytes: Uint8Array, count: number): Reading[] {
-  let text: string;
-  try {
-    text = new TextDecoder(label, { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return [];
-  }
+  const text = textIn(label, bytes);
+  if (text === undefined) return [];
   // KOI8 has a no-break space where others have letters; hardly anybody ever wrote it.
   const words = (label.startsWith('koi8') ? text.replaceAll('\u00a0', '\u0080') : text).split('\n');
   if (words.length !== count) return [];
   const cost = new Cost();
   cost.add(prior);
   let faulty = 0;
+  const unopened = unopenedQuotes(text);
   for (const word of words) {
     const before = cost.faults;
     addWord(cost, word, writing);
+    if (unopened?.test(word)) cost.fault(rare.place);
     if (cost.faults > before) faulty += 1;
   }
   return [{ label, text, cost, faulty }];

@@ -1,4 +1,5 @@
 import { DomainError } from '../../errors.ts';
+import { codePages } from './code-pages.pure.ts';
 
 /** All that an `encoding_unknown` names. */
 const maxCandidates = 6;
@@ -13,7 +14,22 @@ const names: Record<string, string> = {
   shift_jis: 'Shift_JIS',
   big5: 'Big5',
   gbk: 'GBK',
+  ibm850: 'code page 850 (CSV for MS-DOS)',
+  ibm852: 'code page 852 (CSV for MS-DOS)',
 };
+
+/** Labels of the Encoding Standard that it reads as Windows-1252, and that say no more than a sender's default. */
+const ascii = new Set(['us-ascii', 'ascii', 'ansi_x3.4-1968']);
+
+const ofManyBytes = new Set([
+  'shift_jis',
+  'euc-jp',
+  'iso-2022-jp',
+  'gbk',
+  'gb18030',
+  'big5',
+  'euc-kr',
+]);
 
 /** An encoding as people write it: `Windows-1251`. */
 export const encodingName = (encoding: string): string =>
@@ -23,8 +39,16 @@ export const encodingName = (encoding: string): string =>
 export const isUnicode = (encoding: string): encoding is 'utf-8' | 'utf-16le' | 'utf-16be' =>
   encoding.startsWith('utf-');
 
-/** The WHATWG name of a `charset`, which is a label of the Encoding Standard. Throws `encoding_unknown`. */
-export function encodingOf(charset: string): string {
+/** Whether each character takes one byte: any bytes at all are text in such an encoding. */
+export const isSingleByte = (encoding: string): boolean =>
+  !isUnicode(encoding) && !ofManyBytes.has(encoding);
+
+/**
+ * The WHATWG name of a `charset`, which is a label of the Encoding Standard; undefined for ASCII, which a
+ * file with other characters is not in. Throws `encoding_unknown`.
+ */
+export function encodingOf(charset: string): string | undefined {
+  if (ascii.has(charset.trim().toLowerCase())) return undefined;
   try {
     return new TextDecoder(charset).encoding;
   } catch {
@@ -33,13 +57,27 @@ export function encodingOf(charset: string): string {
   }
 }
 
-/** `candidates`: WHATWG names, the likeliest first. */
-export function encodingUnknown(candidates: readonly string[]): DomainError {
+/** The file is sent as `declared`, but its bytes are UTF-8 or may be. */
+export function encodingDoubted(declared: string): DomainError {
+  const detail = `The file was sent as ${encodingName(declared)}, but its text looks like UTF-8. Save the file as "CSV UTF-8", and send it as Content-Type: text/csv; charset=utf-8.`;
+  return new DomainError('encoding_unknown', detail, {
+    extra: { candidates: ['utf-8', declared] },
+  });
+}
+
+/**
+ * `candidates`: WHATWG names, the likeliest first, and encodings that nothing here reads. `line`: the first
+ * one that is not UTF-8, counted from 1.
+ */
+export function encodingUnknown(candidates: readonly string[], line?: number): DomainError {
   const likely = [...new Set(candidates)].slice(0, maxCandidates);
+  const readable = likely.filter((label) => !(label in codePages));
   const listed = new Intl.ListFormat('en', { type: 'disjunction' }).format(
     likely.map(encodingName),
   );
   const what = likely.length === 0 ? '' : ` It may be ${listed}.`;
-  const detail = `The file is not UTF-8, and its text does not tell which encoding it is in.${what} Save the file as "CSV UTF-8", or say which it is: Content-Type: text/csv; charset=${likely[0] ?? 'windows-1252'}.`;
-  return new DomainError('encoding_unknown', detail, { extra: { candidates: likely } });
+  const where = line === undefined ? 'The file is not' : `Line ${line} has a character that is not`;
+  const detail = `${where} UTF-8, and the file's text does not tell which encoding it is in.${what} Save the file as "CSV UTF-8", or say which it is: Content-Type: text/csv; charset=${readable[0] ?? 'windows-1252'}.`;
+  const extra = { candidates: readable, ...(line === undefined ? {} : { line }) };
+  return new DomainError('encoding_unknown', detail, { extra });
 }

@@ -3,6 +3,7 @@ import { type Cost, rare } from './cost.pure.ts';
 import { alphabets } from './languages.pure.ts';
 
 export type Alphabet = keyof typeof alphabets;
+export const allAlphabets = Object.keys(alphabets) as Alphabet[];
 
 /** Capitals inside a word: a reading in which it happens is most likely wrong. */
 const broken = 9;
@@ -86,14 +87,15 @@ export function addLetters(
   const foreign = chars.filter((char) => !isAscii(char)).length;
   let [best, steps] = [foreign * rare.foreignLetter, foreign];
   let known: Table | undefined;
-  for (const name of Object.keys(alphabets) as Alphabet[]) {
+  for (const name of allAlphabets) {
     const table = tableOf(name);
     if (table.kind !== kind) continue;
     const extra = home.includes(name) ? 0 : 3;
     const [nats, count] = spelling(table, chars, best);
     if (extra + nats < best) [best, steps, known] = [extra + nats, count, table];
   }
-  cost.spell(best, steps);
+  if (chars.length === 1) cost.spellLone(best, steps);
+  else cost.spell(best, steps);
   if (chars.some((char) => !isAscii(char) && !known?.index.has(small(char)))) cost.fault(0);
   if (chars.length === 1) cost.add(2);
   cost.fault(broken, capitalFaults(chars));

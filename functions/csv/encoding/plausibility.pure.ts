@@ -20,7 +20,15 @@ function runsOf(word: string): Run[] {
   return runs;
 }
 
-const alphabetic = new Set<Class>(['latin', 'cyrillic', 'greek', 'hebrew', 'arabic', 'thai']);
+const alphabetic = new Set<Class>([
+  'latin',
+  'cyrillic',
+  'greek',
+  'hebrew',
+  'arabic',
+  'thai',
+  'letter',
+]);
 
 const twoScripts = 12;
 

@@ -11,6 +11,12 @@ const wide = /[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6‘’“”…—·•・
 
 const unusual = /[¥§¡¿«»‹›‚№ª]/u;
 
+/** Quotes that nothing in a text opens, where they stand behind a letter. */
+export function unopenedQuotes(text: string): RegExp | undefined {
+  const quotes = [/[“„]|^”/m.test(text) ? '' : '”', /‹|^›/m.test(text) ? '' : '›'].join('');
+  return quotes === '' ? undefined : new RegExp(`\\p{L}[${quotes}]`, 'u');
+}
+
 /** Adds what a sign costs by what stands beside it. */
 export function addSign(
   cost: Cost,
@@ -33,6 +39,9 @@ export function addSign(
     (/[ºª]/.test(char) && /^[nN]$/.test(before)) ||
     (degrees.test(char) && (left === 'digit' || before === '') && /^[CF]?$/.test(after));
   if (!natural) return cost.fault(rare.place);
+  // In code page 850 it is the á of Cádiz and of Bogotá.
+  const mayBeLetter = char === '\u00a0' && /\p{L}$/u.test(textBefore) && /^\p{Ll}?$/u.test(after);
+  if (mayBeLetter) return cost.add(8);
   const isUnusual = unusual.test(char) || (char === '…' && /\p{Lu}/u.test(before));
   cost.add(isUnusual ? 6.5 : 4.5);
 }

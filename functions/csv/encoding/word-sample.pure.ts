@@ -92,7 +92,7 @@ export function wordAtEnd(before: Uint8Array, bytes: Uint8Array): Uint8Array {
   return start > 0 || before.length > maxWordBytes ? end : concat(before, end);
 }
 
-function concat(one: Uint8Array, two: Uint8Array): Uint8Array {
+export function concat(one: Uint8Array, two: Uint8Array): Uint8Array {
   const both = new Uint8Array(one.length + two.length);
   both.set(one);
   both.set(two, one.length);
