@@ -85,6 +85,8 @@ describe('an encoding of single bytes that is sent is believed', () => {
     ['windows-1252', 'CAFÉ™'],
     ['windows-1252', 'Müller und NESTLÉ®'],
     ['windows-1252', '“WEIß”'],
+    ['windows-1252', 'auf dem Fuß»'],
+    ['windows-1252', 'Strauß’ Werke'],
     ['macintosh', 'L’École'],
     ['macintosh', '“Über”'],
   ])('%s: %s', async (label, word) => {
@@ -97,6 +99,13 @@ describe('an encoding of single bytes that is sent is believed', () => {
     const read = await decoded([bytesOf('windows-1252', text)], 'iso-8859-2');
     expect(read).toHaveProperty('encoding', 'iso-8859-2');
   });
+});
+
+test('what most words of a damaged file are in is named first', async () => {
+  const bytes = bytesOf('macintosh', 'a\nChloë\nVélez\nSkarsgård\nRodr’guez\nCer—n\n');
+  const read = await decoded([bytes]);
+  expect(read).toHaveProperty('candidates.0', 'macintosh');
+  expect(read).toHaveProperty('line', 2);
 });
 
 describe('one byte that is not UTF-8 in a file of ASCII is asked for with its line', () => {

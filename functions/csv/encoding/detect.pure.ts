@@ -98,7 +98,7 @@ export function detect(words: readonly Uint8Array[], line?: number): string {
     !first ||
     !usual ||
     usual.cost.nats - first.cost.nats < clearlyNats ||
-    !isWritten(first, words.length);
+    first.faulty * 2 > words.length;
   throw encodingUnknown(isOpen ? ['windows-1252', ...labels] : labels, line);
 }
 

@@ -1,5 +1,5 @@
 import { languages } from './characters.pure.ts';
-import { classOf } from './character-class.pure.ts';
+import { classOf, isAscii } from './character-class.pure.ts';
 import { textIn } from './code-pages.pure.ts';
 import { Cost } from './cost.pure.ts';
 import { writingOf } from './detect.pure.ts';
@@ -18,7 +18,7 @@ export function isUtf8Instead(words: readonly Uint8Array[], declared: string): b
   let [valid, gain] = [0, 0];
   for (const word of words) {
     const [text, other] = [textIn('utf-8', word), textIn(declared, word)];
-    if (text === undefined) continue;
+    if (text === undefined || Array.from(text).some(isUnassigned)) continue;
     valid += 1;
     gain += leastCost(other ?? '', writingOf(declared)) - leastCost(text, undefined);
   }
@@ -27,6 +27,7 @@ export function isUtf8Instead(words: readonly Uint8Array[], declared: string): b
   return gain > 0;
 }
 
+const isUnassigned = (char: string): boolean => !isAscii(char) && classOf(char) === 'control';
 const isEastAsian = (char: string): boolean => /character|narrow/.test(classOf(char));
 
 const anyLetters: readonly Writing[] = [{ alphabets: allAlphabets }];
