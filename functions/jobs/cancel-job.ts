@@ -23,19 +23,28 @@ const lookMs = 150;
  */
 export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string }) {
   const of = { p_job: input.jobId, p_user: input.userId };
-  const untilMs = ctx.now().getTime() + patienceMs;
-  const running = await begin(ctx, of);
-  if (running)
-    await Promise.all([
-      stopWork(ctx, input.jobId, running.run),
-      running.atWork > 0 && untilNoneWorks(ctx, of, untilMs),
-    ]);
+  await windDown(ctx, of);
   const job = await ctx.db.call('job_cancel', of, jobRow);
   await settleQuietly(ctx, input.userId);
   return jobView(job, ctx.now());
 }
 
 type Of = { p_job: string; p_user: string };
+
+/**
+ * Begins to cancel a running job: nothing new is begun, and for 1.2 s at most what works on it may commit. False: it
+ * does not run.
+ */
+export async function windDown(ctx: Ctx, of: Of): Promise<boolean> {
+  const untilMs = ctx.now().getTime() + patienceMs;
+  const running = await begin(ctx, of);
+  if (!running) return false;
+  await Promise.all([
+    stopWork(ctx, of.p_job, running.run),
+    running.atWork > 0 && untilNoneWorks(ctx, of, untilMs),
+  ]);
+  return true;
+}
 
 async function untilNoneWorks(ctx: Ctx, of: Of, untilMs: number): Promise<void> {
   while (ctx.now().getTime() < untilMs) {

@@ -66,7 +66,8 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
       describe({
         tag: 'Jobs',
         summary: 'Delete a job with its rows and results',
-        description: 'A running one is cancelled first. Its ledger entries stay.',
+        description:
+          'A running one is cancelled first: rows that are finished are charged. Its ledger entries stay.',
         auth: 'user',
         ok: { status: 204, description: 'It is gone' },
         errors: ['not_found'],
