@@ -541,8 +541,11 @@ export const userDays = pgTable(
     userId: uuid('user_id').notNull(),
     day: date('day').notNull(),
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
-    /** Rows that failed by their own or their prompt's fault, after a model was asked: nobody pays for them. */
-    rowsFaulty: integer('rows_faulty').notNull().default(0),
+    /**
+     * Rows that a model was asked for and nobody pays for: they failed by their own or their prompt's fault, or their
+     * job was cancelled, deleted or retried meanwhile.
+     */
+    rowsUnpaid: integer('rows_unpaid').notNull().default(0),
     /** Rows that runs without a hold were begun with, less those that they did not work. */
     rowsUnlimited: integer('rows_unlimited').notNull().default(0),
   },
@@ -552,7 +555,7 @@ export const userDays = pgTable(
     index('user_days_day_idx').on(t.day),
     check(
       'user_days_not_negative',
-      sql`least(${t.rowsSucceeded}, ${t.rowsFaulty}, ${t.rowsUnlimited}) >= 0`,
+      sql`least(${t.rowsSucceeded}, ${t.rowsUnpaid}, ${t.rowsUnlimited}) >= 0`,
     ),
   ],
 );

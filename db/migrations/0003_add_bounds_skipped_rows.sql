@@ -8,10 +8,10 @@ CREATE TABLE "user_days" (
 	"user_id" uuid NOT NULL,
 	"day" date NOT NULL,
 	"rows_succeeded" integer DEFAULT 0 NOT NULL,
-	"rows_faulty" integer DEFAULT 0 NOT NULL,
+	"rows_unpaid" integer DEFAULT 0 NOT NULL,
 	"rows_unlimited" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "user_days_pkey" PRIMARY KEY("user_id","day"),
-	CONSTRAINT "user_days_not_negative" CHECK (least("user_days"."rows_succeeded", "user_days"."rows_faulty", "user_days"."rows_unlimited") >= 0)
+	CONSTRAINT "user_days_not_negative" CHECK (least("user_days"."rows_succeeded", "user_days"."rows_unpaid", "user_days"."rows_unlimited") >= 0)
 );
 --> statement-breakpoint
 ALTER TABLE "job_chunks" DROP CONSTRAINT "job_chunks_rows_add_up";--> statement-breakpoint

@@ -17,7 +17,7 @@ const boundsShape = z.object(boundSettings);
 export const boundsOf = (env: z.infer<typeof boundsShape>) => ({
   /** Runs of a job that work its failed rows again, unpaid. */
   retriesPerJob: env.RETRIES_PER_JOB,
-  /** Rows a day that may fail by their own or their prompt's fault; or twice those that succeeded. */
+  /** Rows a day that a model may be asked for and nobody pays for; or twice those that succeeded. */
   freeErrorRowsPerDay: env.FREE_ERROR_ROWS_PER_DAY,
   /** Rows a day on an unlimited plan. */
   unlimitedRowsPerDay: env.UNLIMITED_ROWS_PER_DAY,

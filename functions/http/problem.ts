@@ -34,7 +34,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   rows_expired: { status: 410, title: 'The rows were deleted' },
   nothing_to_retry: { status: 409, title: 'No row has failed' },
   too_many_retries: { status: 409, title: 'The job was retried too often' },
-  too_many_failed_rows: { status: 429, title: 'Too many rows failed today' },
+  too_many_failed_rows: { status: 429, title: 'Too many rows failed or were cancelled today' },
   fair_use: { status: 429, title: 'The fair use of a day is reached' },
   too_many_jobs: { status: 429, title: 'Too many open jobs' },
   too_many_uploads: { status: 429, title: 'Too many uploads at once' },

@@ -9,27 +9,27 @@ language sql immutable as $$ select (p_at at time zone 'utc')::date $$;
 
 -- Adds rows to a user's day; p_unlimited may be negative.
 create function rowloom.user_day_add(
-  p_user uuid, p_day date, p_succeeded integer, p_faulty integer, p_unlimited integer
+  p_user uuid, p_day date, p_succeeded integer, p_unpaid integer, p_unlimited integer
 ) returns void language plpgsql as $$
 begin
-  if p_succeeded = 0 and p_faulty = 0 and p_unlimited = 0 then return; end if;
+  if p_succeeded = 0 and p_unpaid = 0 and p_unlimited = 0 then return; end if;
   if p_unlimited < 0 then
     update user_days set rows_unlimited = greatest(0, rows_unlimited + p_unlimited) where user_id = p_user and day = p_day;
     return;
   end if;
-  insert into user_days as d (user_id, day, rows_succeeded, rows_faulty, rows_unlimited)
-    values (p_user, p_day, p_succeeded, p_faulty, p_unlimited)
+  insert into user_days as d (user_id, day, rows_succeeded, rows_unpaid, rows_unlimited)
+    values (p_user, p_day, p_succeeded, p_unpaid, p_unlimited)
     on conflict (user_id, day) do update set rows_succeeded = d.rows_succeeded + excluded.rows_succeeded,
-      rows_faulty = d.rows_faulty + excluded.rows_faulty, rows_unlimited = d.rows_unlimited + excluded.rows_unlimited;
+      rows_unpaid = d.rows_unpaid + excluded.rows_unpaid, rows_unlimited = d.rows_unlimited + excluded.rows_unlimited;
 end $$;
 
--- Whether so many rows of a user failed today by their own fault that no more are worked for nothing: p_free,
--- or twice those that succeeded. → {code, limit, used}; null: they have not
+-- Whether a model has been asked today for as many of a user's rows as nobody need pay for: p_free, or twice those
+-- that succeeded. → {code, limit, used}; null: there may be more
 create function rowloom.failed_rows_refusal(p_user uuid, p_free integer) returns jsonb
 language sql stable as $$
-  select jsonb_build_object('code', 'too_many_failed_rows', 'limit', bound, 'used', rows_faulty)
+  select jsonb_build_object('code', 'too_many_failed_rows', 'limit', bound, 'used', rows_unpaid)
     from user_days d, lateral (select greatest(p_free, 2 * rows_succeeded) as bound) as bounds
-    where user_id = p_user and day = rowloom.utc_day(clock_timestamp()) and rows_faulty >= bound
+    where user_id = p_user and day = rowloom.utc_day(clock_timestamp()) and rows_unpaid >= bound
 $$;
 
 -- Whether p_rows more are too many today for an unlimited plan. → {code, limit, used, rows}; null: they are not

@@ -31,7 +31,7 @@ export function refusal(
   if (!('rows' in extra))
     return new DomainError(
       code,
-      `${extra.used} rows have failed today, where ${extra.limit} may: their own cells or the prompt kept the model from an answer. ${advice}`,
+      `${extra.used} rows were worked for nothing today, where ${extra.limit} may: their own cells or the prompt kept the model from an answer, or their job was cancelled or deleted meanwhile. ${advice}`,
       { ...withJob, ...untilTomorrow(now) },
     );
   if (extra.rows > extra.limit)

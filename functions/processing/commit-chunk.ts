@@ -36,6 +36,12 @@ const manyFaulty = 10;
 /** So long a chunk stays away whose lane could not be held back. */
 const unheldSeconds = 15;
 
+/**
+ * Rows that a model was asked for: that failed by their own or their prompt's fault, that succeeded, and that were
+ * given up while it wrote. Who pays for them is known when they are committed.
+ */
+const noRows = { rowsFaulty: 0, rowsAnswered: 0, rowsCut: 0 };
+
 /** Collects the rows of one delivery and commits them: now and then, and at its end. */
 export class ChunkCommits {
   readonly #ctx: Ctx;
@@ -46,8 +52,8 @@ export class ChunkCommits {
   readonly #outcomes = new Map<number, RowOutcome>();
   #results: StoredResults | null;
   #messages = 1;
-  /** Rows since the last commit that failed by their own or their prompt's fault. */
-  #faulty = 0;
+  /** Rows since the last commit that nobody may pay for. */
+  #asked = { ...noRows };
   readonly #ended = { ok: 0, faulty: 0 };
   #toolbox: RowToolbox | undefined;
   #startProgress: (() => ProgressWriter) | undefined;
@@ -76,12 +82,16 @@ export class ChunkCommits {
 
   row = (rowIndex: number, outcome: RowOutcome): void => {
     this.#outcomes.set(rowIndex, outcome);
-    if (outcome.status === 'ok') this.#ended.ok += 1;
+    if (outcome.status === 'ok') {
+      this.#asked.rowsAnswered += 1;
+      this.#ended.ok += 1;
+    }
     if (outcome.status === 'error' && outcome.isFaulty) {
-      this.#faulty += 1;
+      this.#asked.rowsFaulty += 1;
       this.#ended.faulty += 1;
     }
-    if (outcome.status !== 'postponed') this.#progress?.row(outcome.status === 'ok');
+    if (outcome.status === 'postponed') this.#asked.rowsCut += Number(outcome.isAsked);
+    else this.#progress?.row(outcome.status === 'ok');
   };
 
   /** So many rows fail by their own fault that no more are begun before the budget of the day is looked at. */
@@ -167,7 +177,7 @@ export class ChunkCommits {
     const { run } = this.#message;
     const results = mergeResults(chunk.rows.length, this.#results, storable(this.#outcomes), run);
     const { succeeded, failed, left } = countResults(results, run);
-    const [queueMessages, rowsFaulty] = [this.#messages, this.#faulty];
+    const [queueMessages, asked] = [this.#messages, this.#asked];
     const usage = this.#toolbox?.takeUsage();
     const { micros } = costMicros({ queueMessages }, this.#ctx.config.prices);
     const args = {
@@ -181,13 +191,13 @@ export class ChunkCommits {
       p_failed: failed,
       p_usage: {
         ...usage,
+        ...asked,
         queueMessages,
-        rowsFaulty,
         costMicros: (usage?.costMicros ?? 0) + micros,
       },
       ...how,
     };
-    [this.#messages, this.#faulty] = [0, 0];
+    [this.#messages, this.#asked] = [0, { ...noRows }];
     const outcome = await this.#send(args);
     this.#results = results;
     if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);

@@ -27,8 +27,11 @@ export type Usage = {
 };
 
 export type RowToolbox = {
-  /** The tools of one row; what it searched for is kept in `searches`, and what is there is not paid twice. */
-  toolsOf: (searches: Map<string, string>) => RowTools;
+  /**
+   * The tools of one row; what it searched for is kept in `searches`, and what is there is not paid twice. `onAsked`
+   * hears when a model has answered, or was cut while it did.
+   */
+  toolsOf: (searches: Map<string, string>, onAsked: () => void) => RowTools;
   /** Asks the cache for everything that a chunk will search for: one Redis call. Never throws. */
   prepare: (queries: Research[]) => Promise<void>;
   /** Stores what research is not stored yet. Never throws. */
@@ -75,7 +78,7 @@ export function createRowTools(ctx: Ctx, invocation: Invocation, of: JobOfUser):
   });
 
   return {
-    toolsOf: (searches) => ({
+    toolsOf: (searches, onAsked) => ({
       search: async (query) => {
         const known = searches.get(query.text);
         if (known !== undefined) return known;
@@ -83,7 +86,7 @@ export function createRowTools(ctx: Ctx, invocation: Invocation, of: JobOfUser):
         searches.set(query.text, summary);
         return summary;
       },
-      complete,
+      complete: (messages, options = {}) => complete(messages, options, onAsked),
     }),
     prepare: research.prepare,
     finish: research.finish,

@@ -28,7 +28,7 @@ const lease = z.discriminatedUnion('outcome', [
       startedAt: z.string(),
     }),
     open: openProviders,
-    /** So many of the user's rows have failed today that no more are worked for nothing; null: they have not. */
+    /** As many of the user's rows as may be are unpaid today: no more are worked; null: there may be more. */
     spent: z.looseObject({ limit: z.int(), used: z.int() }).nullable(),
   }),
   z.strictObject({ outcome: z.literal('busy'), retryAfterSeconds: z.number() }),

@@ -1,6 +1,6 @@
--- Takes the lease on a chunk. p_free_rows: rows of a user that may fail in a day by their own fault.
+-- Takes the lease on a chunk. p_free_rows: rows of a user that nobody need pay for in a day.
 -- → {outcome: leased, chunk {rows, results, fruitlessLeases, revision}, job {…}, open: providers that nobody
--- calls for now, spent: too many of the user's rows have failed today {code, limit, used} or null}
+-- calls for now, spent: as many of the user's rows as may be are unpaid today {code, limit, used} or null}
 --   | {outcome: done | gone} | {outcome: busy, retryAfterSeconds}
 create function rowloom.chunk_lease(
   p_job uuid, p_run integer, p_index integer, p_token uuid, p_seconds integer, p_free_rows integer
@@ -41,8 +41,9 @@ end $$;
 -- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
 -- p_lease_seconds: it is still being worked, by the same holder. p_commit: names this commit and takes the
 -- token's place, so that the same one again changes nothing. p_usage: what the rows took since the last
--- commit, and how many of them have failed by their own fault (rowsFaulty); it counts whatever becomes of the
--- results. p_given_up: the rest has waited for a provider in vain. → {outcome: committed | stale | gone, status}. Only the
+-- commit, whatever becomes of the results; rowsFaulty of them have failed by their own fault, rowsAnswered have
+-- succeeded, rowsCut were given up while a model was asked: what nobody pays for counts in the user's day.
+-- p_given_up: the rest has waited for a provider in vain. → {outcome: committed | stale | gone, status}. Only the
 -- holder of the lease may commit.
 create function rowloom.chunk_commit(
   p_job uuid, p_run integer, p_index integer, p_token uuid, p_commit uuid, p_results json, p_succeeded integer,
@@ -54,7 +55,9 @@ declare
   v_runs boolean;
   v_succeeded integer;
   v_failed integer;
-  v_faulty integer := coalesce((p_usage ->> 'rowsFaulty')::integer, 0);
+  v_unpaid integer := coalesce((p_usage ->> 'rowsFaulty')::integer, 0);
+  v_answered integer := coalesce((p_usage ->> 'rowsAnswered')::integer, 0);
+  v_cut integer := coalesce((p_usage ->> 'rowsCut')::integer, 0);
   v_status text;
 begin
   select * into j from jobs where id = p_job for update;
@@ -80,14 +83,21 @@ begin
       update jobs set given_up = true where id = p_job;
     end if;
     v_status := rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage);
-    perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), v_succeeded, v_faulty, 0);
+    if j.cancel_at is not null then
+      v_unpaid := v_unpaid + v_cut;
+    end if;
+    perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), v_succeeded, v_unpaid, 0);
     return json_build_object('outcome', 'committed', 'status', v_status);
   elsif exists (select 1 from job_chunks where job_id = p_job and index = p_index and lease_token = p_commit) then
     return json_build_object('outcome', 'committed', 'status', j.status);
   end if;
-  -- Nobody takes the results; they were paid for.
+  -- Nobody takes the results; they were paid for, and not by the user who has ended the run.
+  if j.status = 'cancelled' or j.run <> p_run then
+    v_unpaid := v_unpaid + v_answered + v_cut;
+    update job_chunks set lease_token = p_commit where job_id = p_job and index = p_index and lease_token = p_token;
+  end if;
   perform rowloom.job_advance(p_job, 0, 0, p_usage);
-  perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), 0, v_faulty, 0);
+  perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), 0, v_unpaid, 0);
   return json_build_object('outcome', case when v_runs then 'stale' else 'gone' end);
 end $$;
 

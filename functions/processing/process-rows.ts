@@ -16,6 +16,8 @@ export type RowOutcome =
       inTurn: boolean;
       away: ProviderAway | undefined;
       searches: ReadonlyMap<string, string>;
+      /** A model has answered, or was cut while it did: it is asked anew. */
+      isAsked: boolean;
     };
 
 export type RowWork = {
@@ -24,8 +26,8 @@ export type RowWork = {
   columns: string[] | null;
   prompt: string;
   processor: RowProcessor | undefined;
-  /** The tools of one row; its searches are kept in `searches`. */
-  toolsOf: (searches: Map<string, string>) => RowTools;
+  /** The tools of one row; its searches are kept in `searches`, and `onAsked` hears of its models. */
+  toolsOf: (searches: Map<string, string>, onAsked: () => void) => RowTools;
   deadline: Deadline;
   /** Whether no more rows are begun. */
   isHalted: () => boolean;
@@ -60,13 +62,15 @@ async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise
   const { row } = pending;
   if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
   const searches = new Map(pending.searches);
-  const tools = work.toolsOf(searches);
+  let isAsked = false;
+  const tools = work.toolsOf(searches, () => void (isAsked = true));
   const postponed = (waitMs: number, inTurn: boolean, away?: ProviderAway): RowOutcome => ({
     status: 'postponed',
     waitMs,
     inTurn,
     away,
     searches,
+    isAsked,
   });
   try {
     const cells = await processor.process({ header, row, columns, prompt, tools });

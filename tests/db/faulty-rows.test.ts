@@ -55,7 +55,7 @@ async function work(messages: ChunkMessage[], model: ReturnType<typeof modelWith
 
 const today = async (userId: string) => {
   const text =
-    'select rows_succeeded as ok, rows_faulty as faulty from user_days where user_id = $1';
+    'select rows_succeeded as ok, rows_unpaid as faulty from user_days where user_id = $1';
   return (await fixture.query<{ ok: number; faulty: number }>(text, [userId]))[0];
 };
 
@@ -166,7 +166,9 @@ describe('the budget of a day', () => {
       jobId,
     ]);
     expect(job).toEqual({ status: 'failed', rows_failed: 60 });
-    expect((await fixture.output(userId, jobId)).at(-1)).toMatch(/Too many rows failed today: \d+/);
+    expect((await fixture.output(userId, jobId)).at(-1)).toMatch(
+      /Too many rows failed or were cancelled today: \d+/,
+    );
     expect(await fixture.credits(userId)).toEqual({ balance: 500, held: 0 });
   });
 

@@ -6,6 +6,7 @@ import { createRedis } from '../../functions/clients/redis.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
+import { deleteJob } from '../../functions/jobs/delete-job.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
@@ -69,6 +70,24 @@ test('a cancel keeps what invocations at work have finished, and ends them', asy
   expect(await fixture.credits(userId)).toEqual({ balance: 500 - job.rows.succeeded, held: 0 });
 });
 
+test('a big job that is cancelled once leaves its user all that others may', async () => {
+  const { userId, jobId, messages } = await fixture.running(500, 1000);
+  const { slots, asked } = slowSlots(20);
+  const works = messages.map((message) => processChunk(ctx, message, slots));
+  while (asked() < 100) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { rows } = await cancelJob(ctx, { userId, jobId });
+  await Promise.all(works);
+  const [day] = await fixture.query<{ rows_unpaid: number }>(
+    'select rows_unpaid from user_days where user_id = $1',
+    [userId],
+  );
+  // Rows that were in the hands of ten invocations, five each.
+  expect(day?.rows_unpaid).toBeLessThanOrEqual(50);
+  expect(rows.succeeded + (day?.rows_unpaid ?? 0)).toBeLessThan(500);
+  const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
+  expect(await fixture.upload(userId, job.id, csvOf(20))).toMatchObject({ status: 'running' });
+});
+
 test('nothing is begun once a cancel is under way, and the watchdog ends what it left', async () => {
   const { userId, jobId, messages } = await fixture.running(12);
   await processChunk(ctx, messages[0] as ChunkMessage, providers());
@@ -116,7 +135,8 @@ describe('a queue that takes its time', () => {
     const message = { jobId: job.id, run: 1, chunk: 0, revision: 0 };
     await processChunk(own, message, providers());
     const cancel = () => cancelJob(own, { userId, jobId: job.id });
-    return { userId, jobId: job.id, message, cancel };
+    const remove = () => deleteJob(own, { userId, jobId: job.id });
+    return { userId, jobId: job.id, message, cancel, remove };
   }
   const bulkActions = async () => {
     const headers = { authorization: `Bearer ${token}` };
@@ -151,6 +171,18 @@ describe('a queue that takes its time', () => {
       expect(await processChunk(ctx, { ...message, chunk }, providers())).toEqual({
         outcome: 'gone',
       });
+    expect(await fixture.credits(userId)).toEqual({ balance: 12, held: 0 });
+    await answered;
+  });
+
+  test('nor when the job is deleted, with what waits in the queue', async () => {
+    const { userId, jobId, remove } = await queued();
+    qstash.faults.add({ kind: 'latency', ms: 6000, match: 'DELETE /v2/messages' });
+    let held = true;
+    const answered = sleep(6000).then(() => (held = false));
+    await remove();
+    expect(held).toBe(true);
+    await expect(readJob(ctx, { userId, jobId })).rejects.toMatchObject({ code: 'not_found' });
     expect(await fixture.credits(userId)).toEqual({ balance: 12, held: 0 });
     await answered;
   });

@@ -34,10 +34,10 @@ const commit = (args: {
   p_usage: object;
 }) => ctx.db.call('chunk_commit', args, answer);
 
-/** A user whose chunks are committed, twice, late or never; `faulty`: what they should have come to. */
+/** A user whose chunks are committed, twice, late or never; `unpaid`: what they should have come to. */
 class Day {
   readonly userId: string;
-  faulty = 0;
+  unpaid = 0;
   #sent: Commit[] = [];
 
   constructor(userId: string) {
@@ -58,8 +58,11 @@ class Day {
     );
   }
 
-  /** Works one chunk: so many of its rows fail, by their own fault or not. */
-  async work(which: number, failing: number, isFaulty: boolean, isLate: boolean): Promise<void> {
+  /**
+   * Works one chunk: so many of its rows fail, by their own fault or not, and others were cut before. `when`: before
+   * its user cancels, while they do, or after it.
+   */
+  async work({ which, failing, isFaulty, cut, when }: Work): Promise<void> {
     const chunks = await this.#chunks();
     const chunk = chunks[which % Math.max(1, chunks.length)];
     if (!chunk) return;
@@ -87,11 +90,17 @@ class Day {
       p_results: results,
       p_succeeded: row.row_count - failed,
       p_failed: failed,
-      p_usage: { rowsFaulty },
+      p_usage: { rowsFaulty, rowsAnswered: chunk.rows - failed, rowsCut: cut },
     };
-    if (isLate) await this.#cancel(p_job);
+    const of = { p_job, p_user: this.userId };
+    if (when === 'cancelling') await ctx.db.call('job_cancel_begin', of, z.unknown());
+    if (when === 'cancelled') await this.#cancel(p_job);
     const { outcome } = await commit(args);
-    this.faulty += rowsFaulty;
+    this.unpaid += rowsFaulty;
+    if (when !== 'running') this.unpaid += cut;
+    // Somebody else may have cancelled it.
+    if (outcome === 'gone' && (await this.#isCancelled(p_job))) this.unpaid += chunk.rows - failed;
+    if (when === 'cancelling') await this.#cancel(p_job);
     this.#sent.push({ args, isTaken: outcome === 'committed' });
   }
 
@@ -111,6 +120,11 @@ class Day {
   async #jobs(statuses: string): Promise<string[]> {
     const text = `select id from jobs where user_id = $1 and status in (${statuses}) and rows_succeeded < rows_total order by id`;
     return (await fixture.query<{ id: string }>(text, [this.userId])).map(({ id }) => id);
+  }
+
+  async #isCancelled(jobId: string): Promise<boolean> {
+    const text = "select 1 from jobs where id = $1 and status = 'cancelled'";
+    return (await fixture.query(text, [jobId])).length > 0;
   }
 
   /** A job that has just ended by itself stays as it is. */
@@ -137,7 +151,7 @@ class Day {
   /** What is counted, and what the jobs themselves come to. */
   async counted() {
     const [day] = await fixture.query(
-      'select rows_succeeded, rows_faulty, rows_unlimited from user_days where user_id = $1',
+      'select rows_succeeded, rows_unpaid, rows_unlimited from user_days where user_id = $1',
       [this.userId],
     );
     const [jobs] = await fixture.query(
@@ -146,11 +160,20 @@ class Day {
         from jobs where user_id = $1`,
       [this.userId],
     );
-    return { day, jobs: { ...jobs, rows_faulty: this.faulty } };
+    return { day, jobs: { ...jobs, rows_unpaid: this.unpaid } };
   }
 }
 
+type Work = {
+  which: number;
+  failing: number;
+  isFaulty: boolean;
+  cut: number;
+  when: 'running' | 'cancelling' | 'cancelled';
+};
+
 const which = fc.nat({ max: 20 });
+const whens = ['running', 'running', 'running', 'running', 'cancelling', 'cancelled'] as const;
 const step = fc.oneof(
   fc.record({ do: fc.constant('begin' as const), rows: fc.integer({ min: 1, max: 12 }) }),
   fc.record({
@@ -158,7 +181,8 @@ const step = fc.oneof(
     which,
     failing: fc.nat({ max: 6 }),
     isFaulty: fc.boolean(),
-    isLate: fc.nat({ max: 5 }).map((n) => n === 0),
+    cut: fc.nat({ max: 3 }),
+    when: fc.constantFrom(...whens),
   }),
   fc.record({ do: fc.constantFrom('again' as const, 'cancel' as const, 'retry' as const), which }),
 );
@@ -171,8 +195,7 @@ test('rows of a day add up, whatever is committed twice, late, cancelled and ret
       await day.begin(8);
       for (const one of steps)
         if (one.do === 'begin') await day.begin(one.rows);
-        else if (one.do === 'work')
-          await day.work(one.which, one.failing, one.isFaulty, one.isLate);
+        else if (one.do === 'work') await day.work(one);
         else await day[one.do](one.which);
       const counted = await day.counted();
       expect(counted.day).toEqual(counted.jobs);
@@ -185,7 +208,15 @@ test('at once: commits of several jobs of one user, with starts and cancels betw
   const day = new Day(await fixture.newUser(0));
   await fixture.goUnlimited(day.userId);
   for (let i = 0; i < 6; i += 1) await day.begin(12);
-  const chunks = Array.from({ length: 18 }, (_, i) => day.work(i, i % 3, true, i % 9 === 8));
+  const chunks = Array.from({ length: 18 }, (_, i) =>
+    day.work({
+      which: i,
+      failing: i % 3,
+      isFaulty: true,
+      cut: 0,
+      when: i % 9 === 8 ? 'cancelled' : 'running',
+    }),
+  );
   await Promise.all([...chunks, day.begin(5), day.begin(5), day.cancel(2), day.cancel(3)]);
   const { day: counted, jobs } = await day.counted();
   expect(counted).toEqual(jobs);

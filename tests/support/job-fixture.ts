@@ -31,7 +31,13 @@ export const csvOf = (rows: number): string =>
 export const streamOf = (text: string) => new Response(text).body as ReadableStream<Uint8Array>;
 
 /** An invocation's way out to providers that are functions. */
-export const slotsOf = (fetch: SlotFetch): ConnectionLimiter => ({ fetch, run: (work) => work() });
+export const slotsOf = (fetch: SlotFetch): ConnectionLimiter => ({
+  fetch: async (url, init, timeoutMs, read, check) => {
+    await check?.();
+    return fetch(url, init, timeoutMs, read);
+  },
+  run: (work) => work(),
+});
 
 const answerOf = (text: string): Response =>
   new Response(

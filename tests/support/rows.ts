@@ -46,7 +46,7 @@ export function rowToolsIn(
   of = { userId: 'a user', jobId: 'a job' },
 ) {
   const toolbox = createRowTools(ctx, { connections, deadline, open: [] }, of);
-  return { ...toolbox, tools: toolbox.toolsOf(new Map()) };
+  return { ...toolbox, tools: toolbox.toolsOf(new Map(), () => undefined) };
 }
 
 /** A model's streamed answer. */

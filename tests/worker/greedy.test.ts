@@ -202,7 +202,7 @@ test('rows that fail: model calls for nothing end with the budget, whatever is u
   }
   const [spent] = (
     await rig.database.pool.query<{ faulty: number }>(
-      'select sum(rows_faulty)::integer as faulty from user_days',
+      'select sum(rows_unpaid)::integer as faulty from user_days',
     )
   ).rows;
   // Beyond the budget only what was leased at that moment.
