@@ -42,7 +42,8 @@ end $$;
 -- p_lease_seconds: it is still being worked, by the same holder. p_commit: names this commit and takes the
 -- token's place, so that the same one again changes nothing. p_usage: what the rows took since the last
 -- commit, whatever becomes of the results; rowsFaulty of them have failed by their own fault, rowsAnswered have
--- succeeded, rowsCut were given up while a model was asked: what nobody pays for counts in the user's day.
+-- succeeded, rowsCut were given up while a model was asked: what nobody pays for counts in the user's day, of a run that its
+-- user ended a fourth: to cancel once is no abuse.
 -- p_given_up: the rest has waited for a provider in vain. → {outcome: committed | stale | gone, status}. Only the
 -- holder of the lease may commit.
 create function rowloom.chunk_commit(
@@ -84,7 +85,7 @@ begin
     end if;
     v_status := rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage);
     if j.cancel_at is not null then
-      v_unpaid := v_unpaid + v_cut;
+      v_unpaid := v_unpaid + (v_cut + 3) / 4;
     end if;
     perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), v_succeeded, v_unpaid, 0);
     return json_build_object('outcome', 'committed', 'status', v_status);
@@ -93,7 +94,7 @@ begin
   end if;
   -- Nobody takes the results; they were paid for, and not by the user who has ended the run.
   if j.status = 'cancelled' or j.run <> p_run then
-    v_unpaid := v_unpaid + v_answered + v_cut;
+    v_unpaid := v_unpaid + (v_answered + v_cut + 3) / 4;
     update job_chunks set lease_token = p_commit where job_id = p_job and index = p_index and lease_token = p_token;
   end if;
   perform rowloom.job_advance(p_job, 0, 0, p_usage);

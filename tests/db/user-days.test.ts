@@ -97,9 +97,11 @@ class Day {
     if (when === 'cancelled') await this.#cancel(p_job);
     const { outcome } = await commit(args);
     this.unpaid += rowsFaulty;
-    if (when !== 'running') this.unpaid += cut;
     // Somebody else may have cancelled it.
-    if (outcome === 'gone' && (await this.#isCancelled(p_job))) this.unpaid += chunk.rows - failed;
+    const isTooLate = outcome === 'gone' && (await this.#isCancelled(p_job));
+    const ended = (when === 'running' ? 0 : cut) + (isTooLate ? chunk.rows - failed : 0);
+    // Of a run that its user ended, a fourth.
+    this.unpaid += Math.ceil(ended / 4);
     if (when === 'cancelling') await this.#cancel(p_job);
     this.#sent.push({ args, isTaken: outcome === 'committed' });
   }
