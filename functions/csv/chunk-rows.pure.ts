@@ -26,7 +26,10 @@ export const batchCharacters = 614_400;
 const scarceCharacters = 65_536;
 
 /** What a note takes besides the JSON of its row, about. */
-const skipCharacters = 80;
+export const skipCharacters = 80;
+
+/** What a row takes besides its JSON as long as it is a string of its own: many are shorter than that. */
+const rowCharacters = 20;
 
 /** Rows per parallel invocation that a file of unknown length is taken for. */
 const usualRows = 30;
@@ -48,17 +51,20 @@ export type ChunkOptions = {
 /**
  * Groups rows into chunks. How many there will be is settled once, by the exact count if the file is
  * short, else by an estimate from `totalBytes` and the rows so far; their size follows the estimate as it
- * gets better, so that no wave more is needed. Very long rows make smaller chunks.
+ * gets better, so that no wave more is needed. Very long rows make smaller chunks. A batch is left empty:
+ * whoever handed it on still refers to it while all wait, and cells take many times their JSON.
  */
 export async function* chunkRows(
   batches: AsyncIterable<RowBatch>,
   options: ChunkOptions,
 ): AsyncGenerator<ChunkBatch> {
   const packer = new ChunkPacker(options);
-  for await (const rows of batches) yield* packer.add(rows);
-  const rest = packer.finish();
-  if (rest) yield rest;
+  for await (const batch of batches) yield* packer.add(batch);
+  yield* packer.finish();
 }
+
+const weightOf = (json: string, note: string | undefined): number =>
+  json.length + 1 + (note === undefined ? 0 : skipCharacters);
 
 class ChunkPacker {
   readonly #options: ChunkOptions;
@@ -70,50 +76,67 @@ class ChunkPacker {
   #expected = 0;
   /** Rows that do not fill a chunk yet, each as JSON: cells would keep the text that they were cut from. */
   #pending: string[] = [];
-  /** Notes of pending rows, by their place in the file. */
-  #notes = new Map<number, string>();
+  /** Why pending rows are not worked, each at its row's place; shorter: the others are. */
+  #notes: (string | undefined)[] = [];
   #counts: number[] = [];
   #lines: string[] = [];
   #skips: ReadonlyMap<number, string>[] = [];
-  /** Of what is pending or packed. */
+  /** Of what is pending or packed; of what is packed. */
   #characters = 0;
+  #packed = 0;
 
   constructor(options: ChunkOptions) {
     this.#options = options;
   }
 
   /** Chunks that are worth a round trip, as soon as they are. */
-  *add({ header, rows, skips, bytesSoFar }: RowBatch): Generator<ChunkBatch> {
-    this.#header = header;
-    this.#expect(this.#rows + rows.length, bytesSoFar);
-    const hasSkips = skips.size > 0;
-    for (let i = 0; i < rows.length; i += 1) {
-      const json = JSON.stringify(rows[i]);
-      this.#pending.push(json);
-      this.#characters += json.length + 1;
-      if (hasSkips) this.#note(skips.get(i));
-      this.#rows += 1;
-      if (this.#characters >= batchCharacters) yield* this.#flush(batchCharacters);
+  *add(batch: RowBatch): Generator<ChunkBatch> {
+    this.#header = batch.header;
+    this.#expect(this.#rows + batch.rows.length, batch.bytesSoFar);
+    this.#empty(batch);
+    this.#tell();
+    while (this.#characters >= batchCharacters) {
+      const full = this.#flush(batchCharacters);
+      if (!full) break;
+      yield full;
     }
-    const { memory } = this.#options;
-    memory?.gathered(this.#characters);
-    if (memory?.isScarce()) yield* this.#flush(scarceCharacters);
-    else if (this.#budget !== undefined) this.#pack(this.#budget, batchCharacters, false);
+    if (this.#options.memory?.isScarce()) {
+      const some = this.#flush(scarceCharacters);
+      if (some) yield some;
+    } else if (this.#budget !== undefined) this.#pack(this.#budget, batchCharacters, false);
   }
 
   /** All that is left. */
-  finish(): ChunkBatch | undefined {
+  *finish(): Generator<ChunkBatch> {
     this.#expected = this.#rows;
     this.#budget ??= chunkBudget(this.#rows, this.#options.parallelInvocations);
-    this.#pack(this.#budget, batchCharacters, true);
-    return this.#take();
+    for (;;) {
+      this.#pack(this.#budget, batchCharacters, true);
+      const batch = this.#take();
+      if (!batch) return;
+      yield batch;
+    }
   }
 
-  /** Why the row that is being added is not worked. */
-  #note(note: string | undefined): void {
-    if (note === undefined) return;
-    this.#notes.set(this.#rows, note);
-    this.#characters += skipCharacters;
+  /** Takes the rows out of a batch. */
+  #empty({ rows, skips }: RowBatch): void {
+    for (const [index, cells] of rows.entries()) {
+      const json = cells.length === 0 ? '[]' : JSON.stringify(cells);
+      const note = skips.get(index);
+      if (note !== undefined) {
+        while (this.#notes.length < this.#pending.length) this.#notes.push(undefined);
+        this.#notes.push(note);
+      }
+      this.#pending.push(json);
+      this.#characters += weightOf(json, note);
+    }
+    this.#rows += rows.length;
+    rows.length = 0;
+    skips.clear();
+  }
+
+  #tell(): void {
+    this.#options.memory?.gathered(this.#characters + this.#pending.length * rowCharacters);
   }
 
   #expect(rows: number, bytes: number): void {
@@ -124,47 +147,49 @@ class ChunkPacker {
         : Math.round((totalBytes * rows) / Math.max(1, bytes));
   }
 
-  *#flush(most: number): Generator<ChunkBatch> {
+  #flush(most: number): ChunkBatch | undefined {
     this.#budget ??= chunkBudget(this.#expected, this.#options.parallelInvocations);
     this.#pack(this.#budget, most, false);
-    const batch = this.#take();
-    if (batch) yield batch;
+    return this.#take();
   }
 
-  /** Makes chunks of pending rows; those that would fill none wait for more, unless these are the last. */
+  /**
+   * Makes chunks of pending rows, until they are enough for a statement; rows that would fill none wait
+   * for more, unless these are the last.
+   */
   #pack(budget: number, most: number, isLast: boolean): void {
     const pending = this.#pending;
     const { length } = pending;
     const rowsLeft = Math.max(length, this.#expected - this.#rows + length);
     const size = chunkSize(rowsLeft, budget - this.#chunks - this.#counts.length);
-    const firstRow = this.#rows - length;
     let [start, end, characters] = [0, 0, 0];
     const close = (): void => {
       // JSON has no raw line end: each is `\n` in its strings.
       this.#lines.push(`[${pending.slice(start, end).join(',')}]`);
       this.#counts.push(end - start);
-      this.#skips.push(this.#takeNotes(firstRow + start, end - start));
+      this.#skips.push(this.#notesOf(start, end));
+      this.#packed += characters;
       [start, characters] = [end, 0];
     };
     for (; end < length; end += 1) {
-      const next = (pending[end]?.length ?? 0) + 1;
+      const next = weightOf(pending[end] ?? '', this.#notes[end]);
+      if (this.#packed > 0 && this.#packed + characters + next > batchCharacters) break;
       if (end > start && (end - start === size || characters + next > most)) close();
       characters += next;
     }
-    if (end > start && (isLast || end - start === size || characters >= most)) close();
-    if (start > 0) this.#pending = pending.slice(start);
+    const isFull = isLast || end - start === size || characters >= most;
+    if (end === length && end > start && isFull) close();
+    if (start === 0) return;
+    this.#pending = pending.slice(start);
+    this.#notes = this.#notes.slice(start);
   }
 
-  #takeNotes(firstRow: number, count: number): Map<number, string> {
-    const taken = new Map<number, string>();
-    if (this.#notes.size === 0) return taken;
-    for (let i = 0; i < count; i += 1) {
-      const note = this.#notes.get(firstRow + i);
-      if (note === undefined) continue;
-      taken.set(i, note);
-      this.#notes.delete(firstRow + i);
-    }
-    return taken;
+  /** By their place among the pending rows from `start` to `end`. */
+  #notesOf(start: number, end: number): Map<number, string> {
+    const notes = new Map<number, string>();
+    for (const [i, note] of this.#notes.slice(start, end).entries())
+      if (note !== undefined) notes.set(i, note);
+    return notes;
   }
 
   #take(): ChunkBatch | undefined {
@@ -181,10 +206,12 @@ class ChunkPacker {
     };
     this.#chunks += counts.length;
     [this.#counts, this.#lines, this.#skips] = [[], [], []];
-    this.#characters =
-      this.#pending.reduce((sum, row) => sum + row.length + 1, 0) +
-      this.#notes.size * skipCharacters;
-    this.#options.memory?.gathered(this.#characters);
+    this.#packed = 0;
+    this.#characters = this.#pending.reduce(
+      (sum, row, i) => sum + weightOf(row, this.#notes[i]),
+      0,
+    );
+    this.#tell();
     return batch;
   }
 }

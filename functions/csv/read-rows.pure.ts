@@ -9,7 +9,7 @@ import { warningsOf } from './warnings.pure.ts';
 /** Text that is gathered before it is parsed: parsing each network chunk alone is slow. */
 const batchCharacters = 65_536;
 
-/** Rows in the order of the file, and what is known of it so far. The first batch may have no rows. */
+/** Rows in the order of the file, and what is known of it so far. The first batch may have no rows; its taker may empty it. */
 export type RowBatch = {
   /** As wide as the widest row so far: longer rows than the file's first one add `column_N`. */
   header: string[];
