@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_7b8e79abc0';
+export const functionsSchema = 'rowloom_1d5f2f4adf';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -14,6 +14,7 @@ export type Functions = {
   credits_explain: { takes: { p_user: string; p_limit: number; p_cursor?: number | null }; gives: unknown };
   credits_explain_events: { takes: { p_user: string }; gives: unknown };
   customer_put: { takes: { p_customer: string; p_user: string; p_is_chosen: boolean }; gives: unknown };
+  dead_uploads_abort: { takes: { p_limit: number }; gives: number };
   event_next_attempt: { takes: { p_attempts: number; p_received: string; p_passing: boolean }; gives: unknown };
   events_wake: { takes: { p_refs: readonly string[] }; gives: number };
   failed_rows_refusal: { takes: { p_user: string; p_free: number }; gives: unknown };

@@ -3,6 +3,9 @@ import type { SweepPage } from '../shared/side-by-side.ts';
 
 const perPage = 2000;
 
+/** An upload may have left 100 MB: one short transaction. */
+const uploadsPerPage = 5;
+
 /** Days by which bounds are reckoned look back one day. */
 const expiredDays = `
   with gone as (
@@ -18,7 +21,10 @@ const deadStreams = `
         order by lease_until limit $1 for update skip locked) returning 1)
   select count(*)::int as count from gone`;
 
-/** Removes what was counted of days more than 60 days ago, and streams whose Worker died an hour ago. */
+/**
+ * Removes what was counted of days more than 60 days ago, streams whose Worker died an hour ago, and rows of
+ * uploads whose Worker died ten minutes ago: their jobs await a file again.
+ */
 export async function purgeLeftovers(ctx: Ctx): Promise<SweepPage> {
   let [worked, isMore] = [0, false];
   for (const removal of [expiredDays, deadStreams]) {
@@ -26,5 +32,6 @@ export async function purgeLeftovers(ctx: Ctx): Promise<SweepPage> {
     worked += gone?.count ?? 0;
     isMore ||= gone?.count === perPage;
   }
-  return { worked, isMore, calls: 2 };
+  const uploads = await ctx.db.call('dead_uploads_abort', { p_limit: uploadsPerPage });
+  return { worked: worked + uploads, isMore: isMore || uploads === uploadsPerPage, calls: 3 };
 }

@@ -1,5 +1,5 @@
 import type { Ctx } from '../context.ts';
-import type { ChunkBatch } from '../csv/chunk-rows.pure.ts';
+import { type ChunkBatch, skipCharacters } from '../csv/chunk-rows.pure.ts';
 import { skippedRow, type StoredResults } from '../processing/chunk.pure.ts';
 import type { UploadMemory } from './upload-memory.ts';
 
@@ -23,9 +23,10 @@ export async function storeChunks(
   };
   try {
     for await (const batch of batches) {
-      while (underWay.size >= maxStatements) await Promise.race(underWay);
-      throwFailure();
-      const sent = await memory.send(batch.lines.length);
+      const sent = await memory.send(charactersOf(batch), async () => {
+        while (underWay.size >= maxStatements) await Promise.race(underWay);
+        throwFailure();
+      });
       const append: Promise<void> = appendChunks(ctx, upload, batch)
         .catch((error: unknown) => {
           failure ??= { error };
@@ -41,6 +42,9 @@ export async function storeChunks(
   }
   throwFailure();
 }
+
+const charactersOf = ({ lines, skips = [] }: ChunkBatch): number =>
+  skips.reduce((sum, { size }) => sum + size * skipCharacters, lines.length);
 
 async function appendChunks(
   ctx: Ctx,

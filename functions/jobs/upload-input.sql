@@ -56,12 +56,16 @@ begin
         with ordinality as chunk(line, row_count, results, skipped, n);
 end $$;
 
--- A sign of life of the current upload.
+-- A sign of life of the current upload. RL409 when it is not the current one any more.
 create function rowloom.job_upload_alive(p_job uuid, p_upload uuid) returns void
-language sql as $$
+language plpgsql as $$
+begin
   update jobs set progress_at = clock_timestamp()
-    where id = p_job and upload_id = p_upload and status = 'uploading'
-$$;
+    where id = p_job and upload_id = p_upload and status = 'uploading';
+  if not found then
+    raise exception using errcode = 'RL409', message = 'upload_superseded';
+  end if;
+end $$;
 
 -- Gives an upload up: its rows go, the job is as before it.
 create function rowloom.job_upload_abort(p_job uuid, p_upload uuid) returns void
@@ -70,4 +74,23 @@ begin
   update jobs set status = 'created', upload_id = null
     where id = p_job and upload_id = p_upload and status = 'uploading';
   if found then delete from job_chunks where job_id = p_job; end if;
+end $$;
+
+-- Gives up at most p_limit uploads that have shown no sign of life for ten minutes: their Worker has died.
+-- → how many
+create function rowloom.dead_uploads_abort(p_limit integer) returns integer
+language plpgsql as $$
+declare
+  v_job record;
+  v_count integer := 0;
+begin
+  for v_job in
+    select id, upload_id from jobs
+      where status = 'uploading' and progress_at < clock_timestamp() - interval '10 minutes'
+      limit p_limit for update skip locked
+  loop
+    perform rowloom.job_upload_abort(v_job.id, v_job.upload_id);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
 end $$;

@@ -14,6 +14,7 @@ import { missingColumns } from '../processing/prompt.pure.ts';
 import { startJob, type StoredUpload } from './start-job.ts';
 import { storeChunks } from './store-chunks.ts';
 import { isolateUploads, type UploadMemory } from './upload-memory.ts';
+import { UploadWatch } from './upload-watch.ts';
 
 export type UploadInput = {
   userId: string;
@@ -29,13 +30,14 @@ export type UploadInput = {
  * Streams a CSV into chunks in the database, never holding the file, then starts the job. An upload
  * that is cut off, refused or superseded by another leaves no rows behind. Throws `csv_invalid`, `encoding_unknown`,
  * `too_large`, `insufficient_credits`, `too_many_failed_rows` and `fair_use` (the rows are kept), `job_not_open`,
- * `upload_superseded`, `too_many_uploads`, `storage_full`, `busy` when the isolate has too many.
+ * `upload_superseded`, also when the job was cancelled, `upload_interrupted` when too little comes,
+ * `too_many_uploads`, `storage_full`, `busy` when the isolate has too many.
  */
 export async function uploadInput(ctx: Ctx, input: UploadInput, account = isolateUploads) {
   const { maxUploadBytes } = ctx.config;
   if ((input.contentLength ?? 0) > maxUploadBytes) throw tooManyBytes(maxUploadBytes);
-  const memory = account.open(ctx.now);
-  await memory.begin();
+  const memory = account.open(input.userId, ctx.now);
+  await memory.begin(ctx.config.bounds.uploads);
   const upload = await storeUpload(ctx, input, memory).finally(memory.end);
   return startJob(ctx, { userId: input.userId, jobId: input.jobId, upload });
 }
@@ -56,9 +58,10 @@ async function storeUpload(
     },
     jobRow,
   );
-  const alive = setInterval(() => void showLife(ctx, job.id, uploadId), aliveMs);
+  const watch = new UploadWatch();
+  const alive = setInterval(() => void showLife(ctx, job.id, uploadId, watch), aliveMs);
   try {
-    return { id: uploadId, ...(await storeRows(ctx, input, { job, uploadId, memory })) };
+    return { id: uploadId, ...(await storeRows(ctx, input, { job, uploadId, memory, watch })) };
   } catch (error) {
     await ctx.db.call('job_upload_abort', { p_job: job.id, p_upload: uploadId }).catch(() => {
       ctx.log('upload_abort_failed', { jobId: job.id });
@@ -72,9 +75,11 @@ async function storeUpload(
 /** An upload that shows no life for three of these counts no more. */
 const aliveMs = 20_000;
 
-/** A sign of life that does not come through is the next one's. */
-const showLife = (ctx: Ctx, jobId: string, uploadId: string): Promise<unknown> =>
-  ctx.db.call('job_upload_alive', { p_job: jobId, p_upload: uploadId }).catch(() => undefined);
+/** A sign of life that does not come through is the next one's; an upload that is no longer its job's ends. */
+const showLife = (ctx: Ctx, jobId: string, uploadId: string, watch: UploadWatch): Promise<void> =>
+  ctx.db.call('job_upload_alive', { p_job: jobId, p_upload: uploadId }).catch((error: unknown) => {
+    if (error instanceof DomainError && error.code === 'upload_superseded') watch.end(error);
+  });
 
 const tooManyBytes = (limitBytes: number) =>
   new DomainError('too_large', `The file is larger than ${limitBytes} bytes.`, {
@@ -84,19 +89,28 @@ const tooManyBytes = (limitBytes: number) =>
 /** What the file's reader can say at its end: the longest row may have widened the header. */
 type Noticed = Pick<RowBatch, 'header' | 'warnings'>;
 
+type Upload = { job: JobRow; uploadId: string; memory: UploadMemory; watch: UploadWatch };
+
 /** Reads the body to its end. */
 async function storeRows(
   ctx: Ctx,
   input: UploadInput,
-  { job, uploadId, memory }: { job: JobRow; uploadId: string; memory: UploadMemory },
+  { job, uploadId, memory, watch }: Upload,
 ): Promise<Noticed> {
   const { maxUploadBytes, maxRows, parallelInvocations } = ctx.config;
   let noticed: Noticed = { header: [], warnings: [] };
-  const bytes = paced(limitBytes(readBody(input.body), maxUploadBytes), memory);
+  let [bytesRead, bytesCut] = [0, 0];
+  const body = limitBytes(readBody(input.body, watch.wait), maxUploadBytes);
+  const bytes = paced(body, memory, (count) => {
+    bytesRead += count;
+    memory.unread(bytesRead - bytesCut);
+  });
   const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
   const read = dropOwnColumns(readRows(decode(bytes, input.charset)), outputColumns);
   const rows = limitRows(checkColumns(read, job), maxRows, (batch) => {
     noticed = { header: batch.header, warnings: batch.warnings };
+    bytesCut = batch.bytesSoFar;
+    memory.unread(bytesRead - bytesCut);
   });
   const options = { parallelInvocations, totalBytes: input.contentLength, memory };
   await storeChunks(ctx, { jobId: job.id, uploadId }, chunkRows(rows, options), memory);
@@ -107,9 +121,11 @@ async function storeRows(
 async function* paced(
   pieces: AsyncIterable<Uint8Array>,
   memory: UploadMemory,
+  onPiece: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
   for await (const piece of pieces) {
     await memory.room();
+    onPiece(piece.byteLength);
     yield piece;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as z from 'zod';
+import { DomainError } from '../../functions/errors.ts';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
 import { deleteJob } from '../../functions/jobs/delete-job.ts';
@@ -10,6 +11,7 @@ import { retryJob } from '../../functions/jobs/retry-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
+import { UploadAccount } from '../../functions/jobs/upload-memory.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { aroundCalls } from '../support/around-calls.ts';
 import { csvOf, JobFixture, providers, streamOf } from '../support/job-fixture.ts';
@@ -146,7 +148,9 @@ describe('uploads', () => {
     await begin(userId, idle);
     await expect(begin(userId, first.id)).rejects.toMatchObject(refused);
     // The first upload of that job was taken over, and is no sign of life of the second.
-    await ctx.db.call('job_upload_alive', { p_job: first.id, p_upload: first.upload_id });
+    await expect(
+      ctx.db.call('job_upload_alive', { p_job: first.id, p_upload: first.upload_id }),
+    ).rejects.toMatchObject({ code: 'upload_superseded' });
     await ctx.db.call('job_upload_abort', { p_job: second.id, p_upload: second.upload_id });
     await begin(userId, first.id);
   });
@@ -165,6 +169,26 @@ describe('uploads', () => {
     await fixture.upload(userId, good, csvOf(3));
     await begin(userId, bad, of);
   });
+});
+
+test('whoever sends one job over and over keeps nobody else from uploading', async () => {
+  const [userId, other] = [await fixture.newUser(), await fixture.newUser()];
+  const [jobId, theirs] = [await newJob(userId), await newJob(other)];
+  const account = new UploadAccount();
+  const bodies = Array.from({ length: 66 }, () => new TransformStream<Uint8Array, Uint8Array>());
+  const codes = bodies.map(({ readable }) =>
+    uploadInput(ctx, { userId, jobId, body: readable, contentLength: undefined }, account).then(
+      () => 'stored',
+      (error: unknown) => (error instanceof DomainError ? error.code : String(error)),
+    ),
+  );
+  await vi.waitUntil(async () => (await statusOf(jobId)) === 'uploading');
+  const body = streamOf(csvOf(2));
+  await uploadInput(ctx, { userId: other, jobId: theirs, body, contentLength: undefined }, account);
+  await Promise.all(bodies.map(({ writable }) => writable.abort().catch(() => undefined)));
+  const counts = Object.groupBy(await Promise.all(codes), (code) => code);
+  expect(counts['too_many_uploads']).toHaveLength(61);
+  expect(counts['upload_interrupted']).toHaveLength(5);
 });
 
 describe('signs of life', () => {
@@ -209,6 +233,31 @@ describe('signs of life', () => {
       expect(called).toEqual(Array(3).fill('job_upload_alive'));
     }
   });
+
+  test.each(['superseded', 'cancelled', 'deleted'])(
+    'an upload that was %s ends with its next sign of life, though its client waits on',
+    async (how) => {
+      const userId = await fixture.newUser();
+      const jobId = await newJob(userId);
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const input = { userId, jobId, body: readable, contentLength: undefined };
+      const account = new UploadAccount();
+      const refused = expect(uploadInput(ctx, input, account)).rejects.toMatchObject({
+        code: 'upload_superseded',
+      });
+      const gone = expect(writable.getWriter().closed).rejects.toBeUndefined();
+      await vi.waitUntil(async () => (await statusOf(jobId)) === 'uploading');
+      if (how === 'superseded') await fixture.upload(userId, jobId, csvOf(3));
+      else await (how === 'deleted' ? deleteJob : cancelJob)(ctx, { userId, jobId });
+      const status = await statusOf(jobId);
+      vi.advanceTimersByTime(20_000);
+      await Promise.all([refused, gone]);
+      expect(account.held(Date.now()).bytes).toBe(0);
+      expect(await statusOf(jobId)).toBe(status);
+    },
+  );
 
   test('a stream renews its place, also after a time without the database', async () => {
     const userId = await fixture.newUser();

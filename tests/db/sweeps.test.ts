@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import { QstashError } from '@upstash/qstash';
 import type { Ctx } from '../../functions/context.ts';
+import { createJob } from '../../functions/jobs/create-job.ts';
 import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { createQstash } from '../../functions/clients/qstash.ts';
 import { startQstash } from '../../local/qstash/index.ts';
@@ -252,6 +255,46 @@ describe('the cron', () => {
         "select count(*)::int as n, bool_and(lease_until > now() - interval '1 hour') as young from event_streams",
       ),
     ).toEqual([{ n: 3, young: true }]);
+  });
+
+  test('rows of uploads whose Worker died go, of one that lives not a row', async () => {
+    const userId = await fixture.newUser();
+    const upload = async (life: string) => {
+      const { job } = await createJob(ctx, { userId, filename: 'leads.csv' });
+      const p_upload = randomUUID();
+      const p_bounds = { ...ctx.config.bounds, uploads: 100 };
+      const of = { p_job: job.id, p_user: userId };
+      await ctx.db.call('job_upload_begin', { ...of, p_upload, p_bounds }, z.unknown());
+      const chunk = { p_index: 0, p_first_row: 0, p_counts: [1], p_lines: '[["a"]]' };
+      await ctx.db.call('job_upload_append', { p_job: job.id, p_upload, ...chunk });
+      const age = 'update jobs set progress_at = now() - $2::interval where id = $1';
+      await fixture.query(age, [job.id, life]);
+      return { jobId: job.id, p_upload };
+    };
+    const alive = await Promise.all(['0', '9 minutes 50 seconds'].map(upload));
+    const dead = await Promise.all(Array.from({ length: 12 }, () => upload('10 minutes')));
+    const { worked } = await sweepOn(ctx, { name: 'leftovers' });
+    expect(worked).toBe(12);
+    const left = await fixture.query(
+      'select job_id from job_chunks join jobs on id = job_id where user_id = $1',
+      [userId],
+    );
+    expect(new Set(left.map(({ job_id }) => job_id))).toEqual(
+      new Set(alive.map(({ jobId }) => jobId)),
+    );
+    const statuses =
+      'select status, count(*)::int from jobs where user_id = $1 group by 1 order by 1';
+    expect(await fixture.query(statuses, [userId])).toEqual([
+      { status: 'created', count: 12 },
+      { status: 'uploading', count: 2 },
+    ]);
+    // Should it live after all, nothing of it is stored; the job takes its file again.
+    const [first] = dead;
+    if (!first) expect.unreachable();
+    await expect(
+      ctx.db.call('job_upload_alive', { p_job: first.jobId, p_upload: first.p_upload }),
+    ).rejects.toMatchObject({ code: 'upload_superseded' });
+    await fixture.upload(userId, first.jobId, 'name,city\nlead 1,Bonn\n');
   });
 });
 
