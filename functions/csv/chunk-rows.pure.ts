@@ -26,7 +26,7 @@ export const batchCharacters = 614_400;
 const scarceCharacters = 65_536;
 
 /** What a note takes besides the JSON of its row, about. */
-export const skipCharacters = 80;
+export const skipCharacters = 50;
 
 /** What a row takes besides its JSON as long as it is a string of its own: many are shorter than that. */
 const rowCharacters = 20;
@@ -173,8 +173,8 @@ class ChunkPacker {
     };
     for (; end < length; end += 1) {
       const next = weightOf(pending[end] ?? '', this.#notes[end]);
-      if (this.#packed > 0 && this.#packed + characters + next > batchCharacters) break;
       if (end > start && (end - start === size || characters + next > most)) close();
+      if (this.#packed > 0 && this.#packed + characters + next > batchCharacters) break;
       characters += next;
     }
     const isFull = isLast || end - start === size || characters >= most;

@@ -58,7 +58,7 @@ const tooManyUploads = (limit: number) =>
   new DomainError(
     'too_many_uploads',
     `${limit} uploads may be under way at once: send this file when one of them has ended.`,
-    { extra: { limit }, retryAfterSeconds: 5 },
+    { extra: { limit, used: limit }, retryAfterSeconds: 5 },
   );
 
 /** What an upload tells of its memory; it waits where others hold too much. */

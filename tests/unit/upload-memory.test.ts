@@ -121,7 +121,7 @@ test('a user has a few more here than the database allows, waiting ones too; oth
       return memory;
     }),
   );
-  const refused = { code: 'too_many_uploads', extra: { limit: 3 }, retryAfterSeconds: 5 };
+  const refused = { code: 'too_many_uploads', extra: { limit: 3, used: 3 }, retryAfterSeconds: 5 };
   await expect(account.open(greedy, clock).begin(3)).rejects.toMatchObject(refused);
   open[0]?.gathered(most);
   const waiting = account.open(other, clock).begin(3);
