@@ -11,7 +11,7 @@ export const csvLimits = {
   /** Lines whose malformed quotes are read as text; a file with more of them is refused. */
   repairedLines: 1000,
   /** So many rows a file has for each such line: a shorter one is sooner mended than doubted. */
-  rowsPerRepairedLine: 100,
+  rowsPerRepairedLine: 20,
 } as const;
 
 /** The file cannot be read: `line` counts from 1 as an editor does. */
