@@ -39,7 +39,7 @@ const backoffMs = (failures: number): number =>
 
 /**
  * Calls a provider for one row until it answers: after 5xx, timeouts and cut connections three times, after 429
- * whenever it has its turn again. `tokens`: about how many it will take.
+ * whenever it has its turn again, after a refusal of the row twice. `tokens`: about how many it will take.
  *
  * Throws `ProviderError` when it is the row's own trouble, `ProviderAway` when nobody gets an answer or the
  * provider refuses us, `RowPostponed` when the deadline came first.
@@ -53,6 +53,7 @@ export async function callProvider<T>(
   const { label, fetch, limiter, breaker, deadline, now } = provider;
   let sinceMs = now();
   let sentMs = sinceMs;
+  let isDenied = false;
   for (let failures = 0; ;) {
     breaker.assertClosed();
     const turn = await limiter.turn(tokens, longestWaitMs).catch(async (error: unknown) => {
@@ -90,9 +91,11 @@ export async function callProvider<T>(
         continue;
       }
       if (failure.refusal === 'denied') {
-        // A model may refuse one row so: whether it refuses us, a probe says.
+        // A model may refuse one row so: whether it refuses us, a probe says. One that was mended meanwhile takes the row.
         await breaker.judge(sentMs);
-        throw failure;
+        if (isDenied) throw failure;
+        isDenied = true;
+        continue;
       }
       failures += 1;
       await afterFailure(provider, { failure, failures, sinceMs, sentMs });

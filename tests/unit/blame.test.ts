@@ -51,13 +51,13 @@ function providerThat(works: (ms: number) => boolean) {
     now: Date.now,
   };
   /** A row whose calls take so long and fail while the provider does not work, or always if it is `broken`. */
-  const row = (callMs: number, broken?: ProviderError) =>
+  const row = (callMs: number, broken?: ProviderError, gone = unavailable) =>
     callProvider(provider, 0, async (call) => {
       await call.check();
       // It is settled when it is sent, as by a provider that refuses at once and takes its time to answer.
       const isWorked = works(Date.now() - from) && !broken;
       await pass(isWorked ? callMs : 1);
-      if (!isWorked) throw broken ?? unavailable();
+      if (!isWorked) throw broken ?? gone();
       return { answer: 'ok' };
     });
   return { row, probes };
@@ -115,3 +115,14 @@ test('a row that fails while the provider works before and after is its own trou
   expect(one).toMatchObject({ reason: { message: 'Model answered 503' } });
   expect(probes).toHaveLength(2);
 });
+
+test.each([5, 15])(
+  'a refusal of everybody that is mended after %i ms, as a probe asks, fails no row',
+  async (lengthMs) => {
+    const gone = () => new ProviderError('Model answered 404', 'denied');
+    const outcomes = await alone(50, () => [
+      providerThat((ms) => ms >= lengthMs).row(100, undefined, gone),
+    ]);
+    expect(outcomes).toEqual(outcomes.map(() => ({ status: 'fulfilled', value: 'ok' })));
+  },
+);

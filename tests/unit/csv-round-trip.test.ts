@@ -175,7 +175,10 @@ test('a report comes back as it is meant: title, header, rows, emptied rows, foo
   const gaps: string[][][] = [[], [['']], [['', '', '', '']]];
   await fc.assert(
     fc.asyncProperty(
-      fc.array(cell, { maxLength: 3 }),
+      fc.array(
+        cell.filter((text) => !/["\r]/.test(text)),
+        { maxLength: 3 },
+      ),
       fc.array(row, { minLength: 4, maxLength: 12 }),
       fc.array(cell, { maxLength: 2 }),
       fc.constantFrom(...gaps),
