@@ -17,6 +17,13 @@ const statuses: Record<string, string> = {
 const ofStatus = ({ jobStatus }: Told): string =>
   statuses[String(jobStatus)] ?? 'The job is not open for this.';
 
+const tooManyUploadsMeaning: Meaning = {
+  code: 'too_many_uploads',
+  sentence: ({ limit }) =>
+    `${String(limit)} uploads may be under way at once: send this file when one of them has ended.`,
+  retryAfterSeconds: 5,
+};
+
 /** What the SQL functions raise (SQLSTATE class RL, message = name) in the API's words. */
 const raised: Record<string, Meaning> = {
   job_not_found: { code: 'not_found', sentence: () => 'There is no such job.' },
@@ -49,12 +56,7 @@ const raised: Record<string, Meaning> = {
     sentence: ({ limit, used }) =>
       `${String(used)} of your jobs have not ended; ${String(limit)} may be open at once. Wait until some have ended, or cancel them.`,
   },
-  too_many_uploads: {
-    code: 'too_many_uploads',
-    sentence: ({ limit }) =>
-      `${String(limit)} uploads may be under way at once: send this file when one of them has ended.`,
-    retryAfterSeconds: 5,
-  },
+  too_many_uploads: tooManyUploadsMeaning,
   too_many_streams: {
     code: 'too_many_streams',
     sentence: ({ limit }) =>
@@ -79,6 +81,21 @@ function toldBy(name: string, detail: string | undefined): Told {
   return name === 'books_behind' ? { books: detail } : { jobStatus: detail };
 }
 
+const asDomainError = (
+  { code, sentence, retryAfterSeconds }: Meaning,
+  extra: Told,
+  cause?: unknown,
+): DomainError =>
+  new DomainError(code, sentence(extra), {
+    extra,
+    cause,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+
+/** What the database says of uploads at once, for who knows it without asking. */
+export const tooManyUploads = (limit: number): DomainError =>
+  asDomainError(tooManyUploadsMeaning, { limit, used: limit });
+
 /**
  * Turns what the driver throws into a domain error: a name raised by our SQL, or
  * `service_unavailable` when the database could not be reached. Anything else is a bug and stays.
@@ -87,15 +104,7 @@ export function fromDriver(error: unknown): unknown {
   if (error instanceof DomainError) return error;
   const { code, message = '', detail } = error as DriverError;
   const meaning = code?.startsWith('RL') ? raised[message] : undefined;
-  if (meaning) {
-    const extra = toldBy(message, detail);
-    const { retryAfterSeconds } = meaning;
-    return new DomainError(meaning.code, meaning.sentence(extra), {
-      extra,
-      cause: error,
-      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-    });
-  }
+  if (meaning) return asDomainError(meaning, toldBy(message, detail), error);
   if (!code || passing.includes(code.slice(0, 2)))
     return new DomainError(
       'service_unavailable',

@@ -22,13 +22,11 @@ const sampleBytes = 65_536;
 
 /**
  * Text of whole characters, never cut between a CR and what follows it. `bytes`: what came of the file
- * since the piece before; `line`: the one in which the text ends, counted from 1 as an editor does;
- * `encoding`: what it is read as, by its WHATWG name; `sentAs`: the charset that was not believed.
+ * since the piece before; `encoding`: what it is read as, by its WHATWG name; `sentAs`: the charset that was not believed.
  */
 export type TextPiece = {
   text: string;
   bytes: number;
-  line: number;
   encoding: string;
   sentAs?: string;
 };
@@ -83,7 +81,7 @@ class Decoder {
     const text = this.#textOf(piece, isLast);
     this.#line = this.#lineAfter(text);
     const encoding = this.#encoding ?? 'utf-8';
-    const read = { text, bytes: piece.byteLength, line: this.#line, encoding };
+    const read = { text, bytes: piece.byteLength, encoding };
     return this.#sentAs === undefined ? read : { ...read, sentAs: this.#sentAs };
   }
 

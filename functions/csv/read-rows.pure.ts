@@ -20,14 +20,9 @@ export type RowBatch = {
   skips: Map<number, string>;
   /** What was noticed so far, in sentences for the user. */
   warnings: readonly string[];
-  /** The length of these rows in the file. */
-  characters: number;
   /** Bytes of the file that all rows so far took, about. */
   bytesSoFar: number;
 };
-
-/** A label of the WHATWG's, once it is known: one that is not Unicode's becomes a warning. */
-type Piece = TextPiece & { encoding?: string };
 
 /**
  * Cuts text into rows. The first line that is no title is the header; shorter rows stay as they are.
@@ -35,7 +30,7 @@ type Piece = TextPiece & { encoding?: string };
  * those of a footer below the table, come with a skip; of those without content that end the file only the
  * first thousand come. Throws `csv_invalid`.
  */
-export async function* readRows(pieces: AsyncIterable<Piece>): AsyncGenerator<RowBatch> {
+export async function* readRows(pieces: AsyncIterable<TextPiece>): AsyncGenerator<RowBatch> {
   const reader = new RowReader();
   for await (const piece of pieces) yield* reader.add(piece);
   yield* reader.finish();
@@ -51,9 +46,9 @@ class RowReader {
   #sentAs: string | undefined;
 
   /** Whole rows, once there are enough of them. */
-  *add({ text, bytes, encoding, sentAs }: Piece): Generator<RowBatch> {
+  *add({ text, bytes, encoding, sentAs }: TextPiece): Generator<RowBatch> {
     this.#bytes += bytes;
-    this.#encoding = encoding ?? this.#encoding;
+    this.#encoding = encoding;
     this.#sentAs = sentAs ?? this.#sentAs;
     if (this.#records) this.#records.push(text);
     else this.#text += text;
@@ -70,7 +65,6 @@ class RowReader {
   *#take(isLast: boolean): Generator<RowBatch> {
     const records = (this.#records ??= this.#begin(isLast));
     if (!records) return;
-    const before = records.consumed;
     this.#table.add(records.read(isLast));
     if (isLast) this.#table.finish();
     const { header, headerLine, linesAbove, linesBelow, rowsLeftOut } = this.#table;
@@ -91,11 +85,7 @@ class RowReader {
       bytesSoFar:
         (this.#bytes * records.consumed) / Math.max(1, records.consumed + records.waiting),
     };
-    let characters = records.consumed - before;
-    for (const taken of this.#table.take()) {
-      yield { ...common, ...taken, characters };
-      characters = 0;
-    }
+    for (const taken of this.#table.take()) yield { ...common, ...taken };
   }
 
   /** Looks at the first characters, as many however they came; undefined if more are needed. */

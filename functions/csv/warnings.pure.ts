@@ -1,4 +1,5 @@
 import { encodingName, isUnicode } from './encoding/labels.pure.ts';
+
 /** Lines that are named one by one; with the other warnings there are at most 20. */
 const maxNamedLines = 14;
 

@@ -1,3 +1,4 @@
+import { tooManyUploads } from '../../db/errors.ts';
 import { DomainError } from '../errors.ts';
 
 /** What all uploads of an isolate may hold, in bytes: of 128 MB the rest is code, garbage and other requests. */
@@ -53,13 +54,6 @@ const busy = () =>
   new DomainError('busy', 'Too many files are being uploaded; try again shortly.', {
     retryAfterSeconds: 10,
   });
-
-const tooManyUploads = (limit: number) =>
-  new DomainError(
-    'too_many_uploads',
-    `${limit} uploads may be under way at once: send this file when one of them has ended.`,
-    { extra: { limit, used: limit }, retryAfterSeconds: 5 },
-  );
 
 /** What an upload tells of its memory; it waits where others hold too much. */
 export type UploadMemory = ReturnType<UploadAccount['open']>;

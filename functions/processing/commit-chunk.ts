@@ -54,7 +54,6 @@ export class ChunkCommits {
   #messages = 1;
   /** Rows since the last commit that nobody may pay for. */
   #asked = { ...noRows };
-  readonly #ended = { ok: 0, faulty: 0 };
   #toolbox: RowToolbox | undefined;
   #startProgress: (() => ProgressWriter) | undefined;
   #progress: ProgressWriter | undefined;
@@ -82,20 +81,18 @@ export class ChunkCommits {
 
   row = (rowIndex: number, outcome: RowOutcome): void => {
     this.#outcomes.set(rowIndex, outcome);
-    if (outcome.status === 'ok') {
-      this.#asked.rowsAnswered += 1;
-      this.#ended.ok += 1;
-    }
-    if (outcome.status === 'error' && outcome.isFaulty) {
-      this.#asked.rowsFaulty += 1;
-      this.#ended.faulty += 1;
-    }
+    if (outcome.status === 'ok') this.#asked.rowsAnswered += 1;
+    if (isFaulty(outcome)) this.#asked.rowsFaulty += 1;
     if (outcome.status === 'postponed') this.#asked.rowsCut += Number(outcome.isAsked);
     else this.#progress?.row(outcome.status === 'ok');
   };
 
   /** So many rows fail by their own fault that no more are begun before the budget of the day is looked at. */
-  isMostlyFaulty = (): boolean => this.#ended.faulty >= Math.max(manyFaulty, 2 * this.#ended.ok);
+  isMostlyFaulty = (): boolean => {
+    const outcomes = [...this.#outcomes.values()];
+    const answered = outcomes.filter(({ status }) => status === 'ok').length;
+    return outcomes.filter(isFaulty).length >= Math.max(manyFaulty, 2 * answered);
+  };
 
   /**
    * Commits the rows that have ended and keeps the lease. False: it is lost, or the job is over. A database that is
@@ -248,6 +245,9 @@ export class ChunkCommits {
     return outcome;
   }
 }
+
+const isFaulty = (outcome: RowOutcome): boolean =>
+  outcome.status === 'error' && outcome.isFaulty === true;
 
 /** What is stored of rows: results, and what was paid for of those that have none. */
 function storable(outcomes: ReadonlyMap<number, RowOutcome>): Map<number, RowResult | BegunRow> {

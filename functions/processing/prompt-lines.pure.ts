@@ -38,9 +38,11 @@ export function promptLines(
     const value = !wanted || wanted.has(foldName(name)) ? dataLine(row[i] ?? '') : '';
     return value === '' ? [] : [{ name: dataLine(name, longestName), value }];
   });
+  if (lengthOf(lines, longestCell) <= longest)
+    return lines.map((line) => shown(line, longestCell)).join('\n');
   const most = Math.floor((longest + 1) / (shortestPiece * 3 + 3));
   if (lines.length > most && lengthOf(lines, shortestPiece) > longest) lines = lines.slice(0, most);
-  let [fits, tooLong] = [shortestPiece, longestCell + 1];
+  let [fits, tooLong] = [shortestPiece, longestCell];
   while (tooLong - fits > 1) {
     const middle = Math.floor((fits + tooLong) / 2);
     if (lengthOf(lines, middle) <= longest) fits = middle;

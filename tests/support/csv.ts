@@ -7,7 +7,8 @@ export type Table = { header: string[]; rows: string[][] };
 /** Pieces as an upload brings them: their memory is used again. */
 async function* inOneMemory(pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for (const piece of pieces) {
-    const memory = piece.slice();
+    // Not `slice`: that of a Buffer is no copy.
+    const memory = new Uint8Array(piece);
     yield memory;
     memory.fill(0x21);
   }
@@ -39,6 +40,18 @@ export async function readCsv(pieces: Iterable<Uint8Array>, charset?: string): P
 }
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** The rows of a file that are to be worked, as wide as its header; how many are not. */
+export async function readTable(
+  file: Uint8Array | string,
+): Promise<Table & { skipped: number; warnings: readonly string[] }> {
+  const read = await readFile([typeof file === 'string' ? utf8(file) : file]);
+  const { header, skips, warnings } = read;
+  const rows = read.rows
+    .filter((_, i) => !(i in skips))
+    .map((row) => [...row, ...header.slice(row.length).map(() => '')]);
+  return { header, rows, skipped: Object.keys(skips).length, warnings };
+}
 
 export const readText = (text: string): Promise<Table> => readCsv([utf8(text)]);
 

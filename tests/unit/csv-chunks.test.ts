@@ -40,7 +40,6 @@ async function* batchesOf(
       headerLine: 1,
       rows: part,
       ...noted,
-      characters: part.length * width,
       bytesSoFar,
     };
   }
@@ -152,7 +151,6 @@ async function* toldBatches(told: Told[], batchRows: number): AsyncGenerator<Row
       rows: part.map(({ row }) => row),
       skips: new Map(notes),
       warnings: [],
-      characters: 0,
       bytesSoFar: start + part.length,
     };
   }

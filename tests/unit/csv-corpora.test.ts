@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import spectrum from 'csv-spectrum';
 import { describe, expect, test } from 'vitest';
 import { DomainError } from '../../functions/errors.ts';
-import { readTable, refusal } from '../support/read-csv.ts';
+import { csvRefusal, readTable, utf8 } from '../support/csv.ts';
 
 describe('exports as people have them', () => {
   type Export = {
@@ -23,9 +23,9 @@ describe('exports as people have them', () => {
   test.each(exports)('$file ($source)', async (expected) => {
     const bytes = readFileSync(`tests/corpora/exports/${expected.file}`);
     if (expected.refused !== undefined) {
-      const { code, extra } = await refusal(bytes);
-      expect([code, extra['line']]).toEqual(['csv_invalid', 1]);
-      expect(extra['reason']).toContain(expected.refused);
+      const { line, reason } = await csvRefusal([bytes]);
+      expect(line).toBe(1);
+      expect(reason).toContain(expected.refused);
       return;
     }
     const table = await readTable(bytes).catch((error: unknown) => {
@@ -84,7 +84,7 @@ describe("PapaParse's cases", () => {
   test.each(cases)('$description', async ({ description, input, rows }) => {
     const expected = otherwise.get(description) ?? rows;
     if (expected === 'refused') {
-      expect((await refusal(input)).code).toBe('csv_invalid');
+      expect((await csvRefusal([utf8(input)])).line).toBe(1);
       return;
     }
     const { header, rows: read } = await readTable(input);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readTable, refusal } from '../support/read-csv.ts';
+import { csvRefusal, readTable, utf8 } from '../support/csv.ts';
 
 /**
  * Files that went wrong in one way each. The kinds are those of Pollock (Vitagliano et al., "Pollock: A Data
@@ -98,7 +98,7 @@ describe('one row is wrong, the others are read', () => {
         expect(table.rows[3]).toHaveLength(7);
         expect(table.rows[3]?.[0]).toBe(rows[3]?.[0]);
         expect(table.warnings.join()).toContain('Line 5');
-      } else expect((await refusal(text)).extra['line']).toBe(5);
+      } else expect((await csvRefusal([utf8(text)])).line).toBe(5);
     },
   );
 });
@@ -108,8 +108,6 @@ describe('refused clearly', () => {
     ['an empty file', '', 1],
     ['line ends alone', '\r\n\r\n', 1],
   ])('%s', async (_what, text, line) => {
-    const { code, extra } = await refusal(text);
-    expect([code, extra['line']]).toEqual(['csv_invalid', line]);
-    expect(extra['reason']).toMatch(/^The file is empty\.$/);
+    expect(await csvRefusal([utf8(text)])).toEqual({ line, reason: 'The file is empty.' });
   });
 });
