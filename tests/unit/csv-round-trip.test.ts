@@ -175,10 +175,7 @@ test('a report comes back as it is meant: title, header, rows, emptied rows, foo
   const gaps: string[][][] = [[], [['']], [['', '', '', '']]];
   await fc.assert(
     fc.asyncProperty(
-      fc.array(
-        cell.filter((text) => !/["\r]/.test(text)),
-        { maxLength: 3 },
-      ),
+      fc.array(cell, { maxLength: 3 }),
       fc.array(row, { minLength: 4, maxLength: 12 }),
       fc.array(cell, { maxLength: 2 }),
       fc.constantFrom(...gaps),
@@ -186,7 +183,8 @@ test('a report comes back as it is meant: title, header, rows, emptied rows, foo
       fc.integer({ min: 1, max: 40 }),
       async (titles, rows, footer, gap, dialect, size) => {
         const header = ['name', 'who', 'what', 'Ort'];
-        const full = Array.from({ length: 4 }, (_, i) => header.map((name) => `${name} of ${i}`));
+        // More than lines below them, or they are no table to have a title.
+        const full = Array.from({ length: 6 }, (_, i) => header.map((name) => `${name} of ${i}`));
         const known = ['All rights reserved.', 'Page 1 of 2', '(12 rows)'];
         const below =
           footer.length === 0 ? [] : [...footer.slice(1), ...known, ...footer.slice(0, 1)];
