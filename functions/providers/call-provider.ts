@@ -2,7 +2,7 @@ import type { SlotFetch } from './connection-limiter.ts';
 import { type Deadline, pause } from './deadline.ts';
 import type { Breaker } from './breaker.ts';
 import { ProviderAway, type ProviderError, RowPostponed, TurnLost } from './errors.pure.ts';
-import { acceptAnswer, asProviderError, retryAfterMs } from './http.ts';
+import { acceptAnswer, asProviderError } from './http.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 
 const tries = 3;
@@ -61,16 +61,17 @@ export async function callProvider<T>(
       throw error instanceof ProviderAway ? await breaker.open(error) : error;
     });
     if (failures === 0) sinceMs = now();
-    const accept = (response: Response): Promise<void> => {
-      const { headers, status, ok } = response;
-      // Before the slot goes to the next one, which should know.
-      if (status === 429)
-        limiter.refused(turn, {
-          retryAfterMs: retryAfterMs(headers.get('retry-after'), now()),
-          headers,
-        });
-      else if (ok) limiter.succeeded(turn, { headers });
-      return acceptAnswer(label, response, now());
+    const accept = async (response: Response): Promise<void> => {
+      const { headers } = response;
+      try {
+        await acceptAnswer(label, response, now());
+        limiter.succeeded(turn, { headers });
+      } catch (error) {
+        // Before the slot goes to the next one, which should know. Not every 429 is about the pace.
+        const { refusal, retryAfterMs } = asProviderError(label, error);
+        if (refusal === 'limited') limiter.refused(turn, { retryAfterMs, headers });
+        throw error;
+      }
     };
     const check = async (): Promise<void> => {
       breaker.assertClosed();

@@ -64,8 +64,8 @@ export function createConnectionLimiter(
 }
 
 /**
- * The slot is free at the headers, once `read` has begun: whoever has it next knows of what `read` saw
- * in them, such as a 429.
+ * The slot is free at the headers, once `read` has begun, and for a refusal once it was read: whoever has it next
+ * knows of what `read` saw, such as a 429.
  */
 async function started<T>(
   request: Promise<Response>,
@@ -76,6 +76,7 @@ async function started<T>(
   try {
     const response = await request;
     reading = read(response);
+    if (!response.ok) await reading;
   } finally {
     give();
   }

@@ -233,6 +233,18 @@ describe('a provider that is away', () => {
     expect((await outcomeOf(search(acme))).error).toMatchObject({ reason: 'refused' });
   });
 
+  test('a 429 for want of money says nothing of the pace: once it is mended rows go on at once', async () => {
+    const spent = () => new Response('{"error":{"code":"insufficient_quota"}}', { status: 429 });
+    const { complete } = rig(async (call) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return call <= 12 ? spent() : streamed('Hello');
+    });
+    const rows = Array.from({ length: 12 }, () => complete(asked));
+    const { value, afterMs } = await outcomeOf(Promise.allSettled(rows));
+    expect(value?.filter(({ status }) => status === 'fulfilled')).toHaveLength(12);
+    expect(afterMs).toBeLessThan(1000);
+  });
+
   test('no word of a provider puts it off for more than a day', () => {
     expect(retryAfterMs('1795219216', 0)).toBe(86_400_000);
     expect(retryAfterMs('Fri, 31 Dec 9999 23:59:59 GMT', 0)).toBe(86_400_000);
