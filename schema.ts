@@ -19,7 +19,9 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { JobOptions } from './functions/processing/job-options.ts';
 import type { PlanTerms } from './functions/ledger/facts.pure.ts';
+import type { Sender } from './functions/processing/sender.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true });
 const credits = (name: string) => bigint(name, { mode: 'number' });
@@ -430,23 +432,47 @@ export const jobs = pgTable(
     userId: uuid('user_id').notNull(),
     filename: text('filename').notNull(),
     processor: text('processor').notNull(),
+    /** Whether its rows are searched for: such wait for the search engine when it is away. */
+    needsSearch: boolean('needs_search').notNull().default(true),
     prompt: text('prompt').notNull(),
-    /** Columns that the caller says the file has; the upload is held to them. */
+    /** The columns that the model sees; the upload is held to them. */
     columns: jsonb('columns').$type<string[] | null>(),
+    /** What else was asked for: `JobOptions` in functions/processing/job-options.ts. */
+    options: jsonb('options').$type<JobOptions>().notNull().default({}),
+    /** Counts changes of file, prompt and options: results say for which they are. */
+    settingsVersion: integer('settings_version').notNull().default(1),
+    /** The sender's profile as this run began; null: none. */
+    sender: jsonb('sender').$type<Sender | null>(),
     /** The file's header as it came. */
     header: jsonb('header').$type<string[] | null>(),
+    /** How the file was read; null before the upload. */
+    input: jsonb('input').$type<{ encoding: string; delimiter: string } | null>(),
     status: text('status').notNull().default('created'),
     /** The upload that may write chunks; a newer one takes its place. */
     uploadId: uuid('upload_id'),
     run: integer('run').notNull().default(0),
+    /** A hold is open for the present run: while it runs, or is paused and chunks under way may still commit. */
+    runOpen: boolean('run_open').notNull().default(false),
+    /** The run whose errors are final: a start or retry begins a generation, a resume goes on with it. */
+    generation: integer('generation').notNull().default(0),
+    /** Only rows of chunks with a `todo` are worked; the status that a job with other rows left returns to. */
+    returnsTo: text('returns_to'),
     creditsPerRow: integer('credits_per_row').notNull().default(1),
     /** False on an unlimited plan: the job runs without a hold. */
     metered: boolean('metered').notNull().default(true),
     rowsTotal: integer('rows_total').notNull().default(0),
     /** Rows that are neither worked nor charged: without content, or below the table. */
     rowsSkipped: integer('rows_skipped').notNull().default(0),
-    /** Rows that had succeeded before this run: a retry works the others. */
+    /** Of them: rows without content, or below the table. */
+    rowsEmpty: integer('rows_empty').notNull().default(0),
+    /** Rows that are the same as one above them; skipped if `skipsDuplicates`. */
+    rowsDuplicate: integer('rows_duplicate').notNull().default(0),
+    skipsDuplicates: boolean('skips_duplicates').notNull().default(false),
+    /** Rows that this run leaves as they are, without those that are skipped: the others are held for. */
     rowsKept: integer('rows_kept').notNull().default(0),
+    /** Rows that were worked in this run: those that are charged, and the others. */
+    runSucceeded: integer('run_succeeded').notNull().default(0),
+    runFailed: integer('run_failed').notNull().default(0),
     rowsDone: integer('rows_done').notNull().default(0),
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
@@ -489,6 +515,8 @@ export const jobs = pgTable(
     dispatchedAt: instant('dispatched_at'),
     /** Since when a cancel waits for invocations at work to commit what is finished; nobody begins anew. */
     cancelAt: instant('cancel_at'),
+    /** The same of a pause. */
+    pauseAt: instant('pause_at'),
     /** Times that the watchdog came in this run: each makes it wait longer. */
     watchdogRuns: integer('watchdog_runs').notNull().default(0),
     /** When rows and results were removed, by retention or with the job. */
@@ -505,7 +533,12 @@ export const jobs = pgTable(
       .where(sql`${t.status} = 'running'`),
     index('jobs_open_idx')
       .on(t.userId)
-      .where(sql`${t.status} in ('created','uploading','awaiting_credits','running')`),
+      .where(
+        sql`${t.status} in ('created','uploading','awaiting_credits','ready','running','paused')`,
+      ),
+    index('jobs_draining_idx')
+      .on(t.pauseAt)
+      .where(sql`${t.status} = 'paused' and ${t.runOpen}`),
     index('jobs_stored_idx')
       .on(t.userId)
       .where(sql`${t.bytesStored} > 0`),
@@ -517,11 +550,11 @@ export const jobs = pgTable(
       .where(sql`${t.purgedAt} is null and ${t.status} <> 'running'`),
     check(
       'jobs_status_known',
-      sql`${t.status} in ('created','uploading','awaiting_credits','running','completed','cancelled','failed')`,
+      sql`${t.status} in ('created','uploading','awaiting_credits','ready','running','paused','completed','cancelled','failed')`,
     ),
     check(
       'jobs_rows_add_up',
-      sql`${t.rowsDone} = ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} and ${t.rowsDone} <= ${t.rowsTotal} and least(${t.rowsSucceeded}, ${t.rowsFailed}, ${t.rowsSkipped}, ${t.rowsKept}) >= 0 and ${t.rowsKept} <= ${t.rowsSucceeded}`,
+      sql`${t.rowsDone} = ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} and ${t.rowsDone} <= ${t.rowsTotal} and least(${t.rowsSucceeded}, ${t.rowsFailed}, ${t.rowsSkipped}, ${t.rowsKept}, ${t.rowsEmpty}, ${t.rowsDuplicate}, ${t.runSucceeded}, ${t.runFailed}) >= 0`,
     ),
     check(
       'jobs_credits_add_up',
@@ -623,6 +656,57 @@ export const pausedLanes = pgTable(
   ],
 );
 
+/** What a user has written of themselves, and what their notifications are signed with. */
+export const userProfiles = pgTable(
+  'user_profiles',
+  {
+    userId: uuid('user_id').primaryKey(),
+    sender: jsonb('sender').$type<Sender | null>(),
+    /** As Standard Webhooks have it: `whsec_` and base64. */
+    notifySecret: text('notify_secret'),
+  },
+  (t) => [
+    foreignKey({
+      name: 'user_profiles_user_fk',
+      columns: [t.userId],
+      foreignColumns: [users.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** What is told to a job's `notifyUrl` when it ends: one for each run that ended it. */
+export const notifications = pgTable(
+  'notifications',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    jobId: uuid('job_id').notNull(),
+    run: integer('run').notNull(),
+    url: text('url').notNull(),
+    status: text('status').notNull().default('pending'),
+    attempts: integer('attempts').notNull().default(0),
+    /** What the receiver answered last, or why there was no answer. */
+    statusCode: integer('status_code'),
+    error: text('error'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    /** When it was handed to the queue; null: not yet. */
+    publishedAt: instant('published_at'),
+    attemptedAt: instant('attempted_at'),
+  },
+  (t) => [
+    foreignKey({
+      name: 'notifications_job_fk',
+      columns: [t.jobId],
+      foreignColumns: [jobs.id],
+    }).onDelete('cascade'),
+    unique('notifications_job_run_key').on(t.jobId, t.run),
+    index('notifications_unpublished_idx')
+      .on(t.createdAt)
+      .where(sql`${t.publishedAt} is null and ${t.status} = 'pending'`),
+    check('notifications_status_known', sql`${t.status} in ('pending','delivered','failed')`),
+    check('notifications_attempts_not_negative', sql`${t.attempts} >= 0`),
+  ],
+);
+
 /** Consecutive rows of a job: the unit of fan-out, of the lease and of the commit. */
 export const jobChunks = pgTable(
   'job_chunks',
@@ -640,7 +724,11 @@ export const jobChunks = pgTable(
      * null before the first commit.
      */
     results: json('results').$type<unknown[] | null>(),
-    /** Of the results, without errors that a retry is to work again. */
+    /** Positions of the rows that a run of chosen rows has left to work; null: it leaves this chunk alone. */
+    todo: integer('todo').array(),
+    /** `[position, number of the row that it is the same as]`; rows are numbered from 1. */
+    duplicates: json('duplicates').$type<[number, number][] | null>(),
+    /** Of the results, without those of rows that are to be worked again. */
     rowsSucceeded: integer('rows_succeeded').notNull().default(0),
     rowsFailed: integer('rows_failed').notNull().default(0),
     /** Rows whose result says from the upload on that they are not worked. */
@@ -667,7 +755,7 @@ export const jobChunks = pgTable(
     ),
     check(
       'job_chunks_done_has_results',
-      sql`(${t.status} = 'done') = (${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} = ${t.rowCount}) and (${t.results} is not null or ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} = 0)`,
+      sql`(${t.status} = 'done') = (${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} = ${t.rowCount}) and (${t.results} is not null or ${t.duplicates} is not null or ${t.rowsSucceeded} + ${t.rowsFailed} + ${t.rowsSkipped} = 0)`,
     ),
   ],
 );

@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_1d5f2f4adf';
+export const functionsSchema = 'rowloom_65ec7701d8';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['events_wake.p_refs', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -22,7 +22,7 @@ export type Functions = {
   job_bytes: { takes: { p_job: string }; gives: unknown };
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_cancel_begin: { takes: { p_job: string; p_user: string }; gives: unknown };
-  job_create: { takes: { p_user: string; p_filename: string; p_prompt: string; p_processor: string; p_hash: string; p_limit: number; p_columns?: object | null; p_key?: string | null }; gives: unknown };
+  job_create: { takes: { p_user: string; p_filename: string; p_prompt: string; p_processor: string; p_hash: string; p_limit: number; p_columns?: object | null; p_key?: string | null; p_options?: object; p_needs_search?: boolean }; gives: unknown };
   job_delete: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_dispatch: { takes: { p_job: string; p_run: number; p_from: number; p_limit: number }; gives: unknown };
   job_end: { takes: { p_job: string; p_status: string; p_error?: string | null }; gives: void };
@@ -37,7 +37,7 @@ export type Functions = {
   jobs_await: { takes: { p_user: string }; gives: boolean };
   jobs_cancel_overdue: { takes: { p_limit: number }; gives: unknown };
   jobs_purge: { takes: { p_days: number; p_chunks: number; p_bytes: number }; gives: unknown };
-  jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number; p_waiting: readonly string[] }; gives: unknown };
+  jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number; p_waiting: readonly boolean[] }; gives: unknown };
   lane_pause: { takes: { p_lane: string; p_providers: readonly string[] }; gives: boolean };
   lane_resumed: { takes: { p_lane: string }; gives: void };
   lanes_to_resume: { takes: {}; gives: unknown };

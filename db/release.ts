@@ -18,6 +18,7 @@ const takes: Record<string, string> = {
   'uuid[]': 'readonly string[]',
   'integer[]': 'readonly number[]',
   'bigint[]': 'readonly number[]',
+  'boolean[]': 'readonly boolean[]',
 };
 
 /** What a function gives; JSON and rows are `unknown` until the caller has said what they are. */

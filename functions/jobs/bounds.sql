@@ -48,7 +48,7 @@ begin
   perform 1 from users where id = p_user for no key update;
   select count(*) into v_open from jobs
     where user_id = p_user and deleted_at is null
-      and status in ('created', 'uploading', 'awaiting_credits', 'running');
+      and status in ('created', 'uploading', 'awaiting_credits', 'ready', 'running', 'paused');
   if v_open >= p_limit then
     raise exception using errcode = 'RL429', message = 'too_many_jobs',
       detail = jsonb_build_object('limit', p_limit, 'used', v_open);

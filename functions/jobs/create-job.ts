@@ -2,10 +2,11 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { accountSuspended } from './account-suspended.ts';
+import type { JobOptions } from '../processing/job-options.ts';
 import { jobRow } from './job-row.ts';
 import { jobView } from './job.pure.ts';
-import { checkPrompt } from '../processing/prompt.pure.ts';
 import { defaultProcessor, processors } from '../processing/processors.ts';
+import { type SettingError, settingsErrors } from './settings.ts';
 import { sha256 } from '../shared/hash.ts';
 
 export type CreateJobInput = {
@@ -14,6 +15,7 @@ export type CreateJobInput = {
   prompt?: string | undefined;
   columns?: string[] | undefined;
   processor?: string | undefined;
+  options?: JobOptions | undefined;
   idempotencyKey?: string | undefined;
 };
 
@@ -25,19 +27,14 @@ const created = z.strictObject({ job: jobRow.nullable(), made: z.boolean() });
  * `too_many_jobs`.
  */
 export async function createJob(ctx: Ctx, input: CreateJobInput) {
-  const processor = input.processor ?? defaultProcessor;
-  const offered = processors.get(processor);
-  if (!offered)
-    throw new DomainError('invalid_request', 'There is no such processor.', {
-      extra: {
-        errors: [{ field: 'processor', message: `one of ${[...processors.keys()].join(', ')}` }],
-      },
-    });
-  const prompt = input.prompt ?? offered.defaultPrompt;
-  checkPrompt(prompt, input.columns);
-
-  const columns = input.columns ?? null;
-  const requestHash = await sha256(JSON.stringify([input.filename, prompt, columns, processor]));
+  const name = input.processor ?? defaultProcessor;
+  const { options = {}, columns = null } = input;
+  const processor = processors.get(name);
+  const prompt = input.prompt ?? processor?.defaultPrompt ?? '';
+  const settings = { processor: name, prompt, columns, options };
+  const errors = settingsErrors(settings);
+  if (errors.length > 0 || !processor) throw unfitSettings(errors);
+  const requestHash = await sha256(JSON.stringify([input.filename, settings]));
   const { job, made } = await ctx.db.call(
     'job_create',
     {
@@ -45,7 +42,9 @@ export async function createJob(ctx: Ctx, input: CreateJobInput) {
       p_filename: input.filename,
       p_prompt: prompt,
       p_columns: columns,
-      p_processor: processor,
+      p_processor: name,
+      p_options: options,
+      p_needs_search: processor.searches(options),
       p_key: input.idempotencyKey ?? null,
       p_hash: requestHash,
       p_limit: ctx.config.bounds.openJobs,
@@ -60,3 +59,13 @@ export async function createJob(ctx: Ctx, input: CreateJobInput) {
     );
   return { job: jobView(job, ctx.now()), replayed: !made };
 }
+
+/** Settings that contradict each other, or the file. */
+export const unfitSettings = (errors: readonly SettingError[]): DomainError =>
+  new DomainError(
+    'invalid_request',
+    errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
+    {
+      extra: { errors },
+    },
+  );

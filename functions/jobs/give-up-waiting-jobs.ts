@@ -1,11 +1,10 @@
 import type { Ctx } from '../context.ts';
 import { failChunks } from '../processing/fail-chunks.ts';
 import { readOpenProviders, waitingOf } from '../processing/open-providers.ts';
-import { processors } from '../processing/processors.ts';
 import { gaveUpSentence, isGivenUp, type Waiting } from '../processing/waiting.pure.ts';
 import { isUnanswered, sideBySide, type SweepPage } from '../shared/side-by-side.ts';
 
-/** So many of one processor in one page. */
+/** So many of one kind in one page. */
 const perPage = 20;
 /** The rows, and the fold of its user with a conflict. */
 const callsPerJob = 5;
@@ -17,10 +16,10 @@ export async function giveUpWaitingJobs(ctx: Ctx): Promise<SweepPage> {
   const open = await readOpenProviders(ctx);
   const page = { worked: 0, isMore: false, calls: 1 };
   if (open.length === 0) return page;
-  for (const processor of processors.keys()) {
-    const waiting = waitingOf(ctx.config, processor, open);
+  for (const needsSearch of [true, false]) {
+    const waiting = waitingOf(ctx.config, needsSearch, open);
     if (!waiting) continue;
-    const { worked, isMore } = await giveUp(ctx, processor, waiting);
+    const { worked, isMore } = await giveUp(ctx, needsSearch, waiting);
     page.worked += worked;
     page.isMore ||= isMore;
     page.calls += 1 + perPage * callsPerJob;
@@ -29,11 +28,11 @@ export async function giveUpWaitingJobs(ctx: Ctx): Promise<SweepPage> {
 }
 
 /** Who runs for longest has waited for longest: behind the first that is not given up nobody is. */
-async function giveUp(ctx: Ctx, processor: string, waiting: Waiting) {
+async function giveUp(ctx: Ctx, needsSearch: boolean, waiting: Waiting) {
   const jobs = await ctx.db.rows<Running>(
     `select id, run, started_at from jobs
-      where status = 'running' and cancel_at is null and processor = $1 order by started_at limit ${perPage}`,
-    [processor],
+      where status = 'running' and cancel_at is null and needs_search = $1 order by started_at limit ${perPage}`,
+    [needsSearch],
   );
   const patienceMs = ctx.config.providerPatienceMs;
   const nowMs = ctx.now().getTime();

@@ -6,7 +6,9 @@ export type JobStatus =
   | 'created'
   | 'uploading'
   | 'awaiting_credits'
+  | 'ready'
   | 'running'
+  | 'paused'
   | 'completed'
   | 'cancelled'
   | 'failed';

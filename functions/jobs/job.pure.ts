@@ -8,6 +8,7 @@ export const summaryColumns = [
   'user_id',
   'filename',
   'processor',
+  'needs_search',
   'status',
   'run',
   'rows_kept',
@@ -114,7 +115,7 @@ export const dispatchOf = (job: JobSummary) => ({
   run: job.run,
   userId: job.user_id,
   rows: job.rows_total - job.rows_kept - job.rows_skipped,
-  processor: job.processor,
+  needsSearch: job.needs_search,
 });
 
 /** Whether rows and results were removed, or begin to be: the purge takes the header first. */

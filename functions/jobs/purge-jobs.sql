@@ -36,9 +36,9 @@ begin
     v_bytes := v_bytes + v_gone.bytes;
     -- Not finished_at before the end: by it the rest is found first by the next page.
     update jobs set header = null, columns = null, upload_id = null,
-        status = case when status in ('created', 'uploading', 'awaiting_credits') then 'cancelled' else status end
+        status = case when status in ('created', 'uploading', 'awaiting_credits', 'ready', 'paused') then 'cancelled' else status end
       where id = v_job.id and (header is not null or columns is not null or upload_id is not null
-        or status in ('created', 'uploading', 'awaiting_credits'));
+        or status in ('created', 'uploading', 'awaiting_credits', 'ready', 'paused'));
     if not exists (select 1 from job_chunks where job_id = v_job.id) then
       update jobs set purged_at = clock_timestamp(), finished_at = coalesce(finished_at, clock_timestamp()), bytes_stored = 0
         where id = v_job.id;

@@ -106,7 +106,7 @@ async function* writeOutput(
   job: JobRow,
   { bom, raw }: OutputOptions,
 ): AsyncGenerator<string> {
-  const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
+  const outputColumns = processors.get(job.processor)?.outputColumns(job.options) ?? [];
   const header = job.header ?? [];
   const format: RecordFormat = {
     inputColumns: header.length,

@@ -16,12 +16,12 @@ end $$;
 
 -- Running jobs whose dispatch stands still for 20 s, or that show no sign of life for 2 minutes, twice as
 -- long after each time in this run: a queue that is only slow is not flooded. A job that has not begun
--- because another one of its user is being worked waits its turn; so do those of the processors p_waiting,
--- which need a provider that is away. Touches them, so that the next run leaves them alone for as long. One whose
+-- because another one of its user is being worked waits its turn; so do those that
+-- need a provider that is away (p_waiting: whether a search is needed, of each kind). Touches them, so that the next run leaves them alone for as long. One whose
 -- dispatch had come to its end begins it anew: whoever goes on with it, it is never counted twice.
--- → [{jobId, run, userId, rows, processor, chunks, from: where its dispatch goes on, watchdogRuns, hopeless: chunks
+-- → [{jobId, run, userId, rows, needsSearch, chunks, from: where its dispatch goes on, watchdogRuns, hopeless: chunks
 -- that lost p_fruitless_leases leases, or all when it was found for the ninth time: nobody will ever come for them}]
-create function rowloom.jobs_stalled(p_fruitless_leases integer, p_limit integer, p_waiting text[]) returns jsonb
+create function rowloom.jobs_stalled(p_fruitless_leases integer, p_limit integer, p_waiting boolean[]) returns jsonb
 language sql as $$
   with stalled as (
     update jobs set progress_at = clock_timestamp(), dispatched_at = clock_timestamp(),
@@ -29,7 +29,7 @@ language sql as $$
         chunks_dispatched = case when chunks_dispatched = chunks_total then 0 else chunks_dispatched end
       where id in (
         select j.id from jobs j
-          where j.status = 'running' and j.cancel_at is null and j.processor <> all(p_waiting)
+          where j.status = 'running' and j.cancel_at is null and j.needs_search <> all(p_waiting)
             and case when j.chunks_dispatched < j.chunks_total
               then coalesce(j.dispatched_at, j.progress_at) < clock_timestamp() - interval '20 seconds'
               else j.progress_at < clock_timestamp() - interval '2 minutes' * power(2, least(j.watchdog_runs, 3)) end
@@ -42,7 +42,7 @@ language sql as $$
       returning *
   )
   select coalesce(jsonb_agg(jsonb_build_object('jobId', s.id, 'run', s.run, 'userId', s.user_id,
-      'rows', s.rows_total - s.rows_kept - s.rows_skipped, 'processor', s.processor, 'chunks', s.chunks_total,
+      'rows', s.rows_total - s.rows_kept - s.rows_skipped, 'needsSearch', s.needs_search, 'chunks', s.chunks_total,
       'from', s.chunks_dispatched, 'watchdogRuns', s.watchdog_runs, 'hopeless', c.hopeless)), '[]')
     from stalled s
     cross join lateral (

@@ -5,7 +5,6 @@ import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { failChunks } from '../processing/fail-chunks.ts';
 import { readOpenProviders, waitingOf } from '../processing/open-providers.ts';
-import { processors } from '../processing/processors.ts';
 import { batchMessages, laneKeyOf, MessagesRefused } from '../processing/publish-chunks.ts';
 import { isUnanswered, sideBySide, type SweepPage } from '../shared/side-by-side.ts';
 import { dispatchJob } from './dispatch-job.ts';
@@ -22,7 +21,7 @@ const stalled = z.strictObject({
   run: z.int(),
   userId: z.string(),
   rows: z.int(),
-  processor: z.string(),
+  needsSearch: z.boolean(),
   chunks: z.int(),
   from: z.int(),
   watchdogRuns: z.int(),
@@ -47,7 +46,7 @@ export async function recoverStalledJobs(
   const limits = {
     p_fruitless_leases: mostFruitlessLeases,
     p_limit: perPage,
-    p_waiting: [...processors.keys()].filter((name) => waitingOf(ctx.config, name, open)),
+    p_waiting: [true, false].filter((needsSearch) => waitingOf(ctx.config, needsSearch, open)),
   };
   const found = await ctx.db.call('jobs_stalled', limits, z.array(stalled));
   const resumed = new Set<string>();

@@ -1,7 +1,7 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { chunkRows } from '../csv/chunk-rows.pure.ts';
-import { columnList, columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
+import { columnList } from '../csv/columns.pure.ts';
 import { decode } from '../csv/decode.pure.ts';
 import { csvInvalid } from '../csv/limits.pure.ts';
 import { dropOwnColumns } from '../csv/own-columns.pure.ts';
@@ -10,7 +10,7 @@ import { readRows, type RowBatch } from '../csv/read-rows.pure.ts';
 import { type JobRow, jobRow } from './job-row.ts';
 import { limitRows } from './limit-rows.pure.ts';
 import { processors } from '../processing/processors.ts';
-import { missingColumns } from '../processing/prompt.pure.ts';
+import { columnErrors } from './settings.ts';
 import { startJob, type StoredUpload } from './start-job.ts';
 import { storeChunks } from './store-chunks.ts';
 import { isolateUploads, type UploadMemory } from './upload-memory.ts';
@@ -105,7 +105,7 @@ async function storeRows(
     bytesRead += count;
     memory.unread(bytesRead - bytesCut);
   });
-  const outputColumns = processors.get(job.processor)?.outputColumns ?? [];
+  const outputColumns = processors.get(job.processor)?.outputColumns(job.options) ?? [];
   const read = dropOwnColumns(readRows(decode(bytes, input.charset)), outputColumns);
   const rows = limitRows(checkColumns(read, job), maxRows, (batch) => {
     noticed = { header: batch.header, warnings: batch.warnings };
@@ -163,15 +163,7 @@ function checkHeader(
   { header, headerLine }: Pick<RowBatch, 'header' | 'headerLine'>,
   { isComplete }: { isComplete: boolean },
 ): void {
-  const known = new Set(columnNames(header).map(foldName));
-  const wanted = [
-    ...(job.columns ?? []).filter((name) => !known.has(foldName(name))),
-    ...missingColumns(job.prompt, header),
-  ];
-  const missing = wanted.find((name) => isComplete || !mayStillAppear(name, header.length));
-  if (missing !== undefined)
-    throw csvInvalid(
-      headerLine,
-      `There is no column "${missing}", which the job's prompt or column list names. ${columnList(header)}`,
-    );
+  const [first] = columnErrors(job, header, isComplete);
+  if (first)
+    throw csvInvalid(headerLine, `${first.field}: ${first.message}. ${columnList(header)}`);
 }

@@ -1,4 +1,5 @@
-import type { AnswerSchema, Message } from '../providers/model.ts';
+import type { AnswerSchema } from '../providers/model.ts';
+import { noFindings } from '../providers/research.ts';
 import { brokenAnswer, withoutThoughts } from './answer.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
 import { fillPrompt } from './prompt.pure.ts';
@@ -57,18 +58,26 @@ function readCells({ text, finish }: Answer): Reading<string[]> {
 /** Puts a row into one of the categories that the prompt names. It searches for nothing. */
 export const classify: RowProcessor = {
   name: 'classify',
-  outputColumns: ['category', 'reason'],
+  outputColumns: () => ['category', 'reason'],
   defaultPrompt: [
     'Which industry is this lead in? One of: Technology, Finance, Health, Industry, Energy, Retail,',
     'Media, Real Estate, Services, Public Sector, Other.',
   ].join(' '),
-  process: async ({ header, row, columns, prompt, tools }) => {
+  searches: () => false,
+  researchColumns: () => [],
+  plan: ({ header, columns, prompt }, row) => {
     const task = fillPrompt(prompt, header, row);
-    const messages: Message[] = [
-      { role: 'system', content: system },
-      { role: 'user', content: rowMessage({ task, header, row, columns }) },
-    ];
+    return {
+      query: undefined,
+      messages: () => [
+        { role: 'system', content: system },
+        { role: 'user', content: rowMessage({ task, header, row, columns }) },
+      ],
+    };
+  },
+  process: async (brief, row, tools) => {
+    const messages = classify.plan(brief, row).messages(noFindings);
     const options = { maxTokens: 200, jsonSchema: categorySchema };
-    return completeWhole(tools, messages, options, readCells);
+    return { cells: await completeWhole(tools, messages, options, readCells) };
   },
 };

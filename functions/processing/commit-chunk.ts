@@ -210,9 +210,9 @@ export class ChunkCommits {
   }
 
   #dispatch(): Dispatch {
-    const { userId, rowsTotal, rowsKept, rowsSkipped, processor } = this.#leased.job;
+    const { userId, rowsTotal, rowsKept, rowsSkipped, needsSearch } = this.#leased.job;
     const { jobId, run } = this.#message;
-    return { jobId, run, userId, rows: rowsTotal - rowsKept - rowsSkipped, processor };
+    return { jobId, run, userId, rows: rowsTotal - rowsKept - rowsSkipped, needsSearch };
   }
 
   async #queueBehind(

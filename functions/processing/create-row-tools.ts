@@ -81,10 +81,10 @@ export function createRowTools(ctx: Ctx, invocation: Invocation, of: JobOfUser):
     toolsOf: (searches, onAsked) => ({
       search: async (query) => {
         const known = searches.get(query.text);
-        if (known !== undefined) return known;
+        if (known !== undefined) return { summary: known, sources: [] };
         const summary = await research.search(query);
         searches.set(query.text, summary);
-        return summary;
+        return { summary, sources: [] };
       },
       complete: (messages, options = {}) => complete(messages, options, onAsked),
     }),

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
+import type { JobOptions } from './job-options.ts';
+import type { Sender } from './sender.ts';
 import { leaseSeconds, type StoredResults } from './chunk.pure.ts';
 import { openProviders } from './open-providers.ts';
 import type { ChunkMessage } from './publish-chunks.ts';
@@ -25,6 +27,9 @@ const lease = z.discriminatedUnion('outcome', [
       columns: listOf<string[]>().nullable(),
       prompt: z.string(),
       processor: z.string(),
+      needsSearch: z.boolean(),
+      options: z.custom<JobOptions>(),
+      sender: z.custom<Sender>().nullable(),
       startedAt: z.string(),
     }),
     open: openProviders,

@@ -2,7 +2,6 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import type { Config } from '../env.ts';
 import { awayReasons } from '../providers/errors.pure.ts';
-import { processors } from './processors.ts';
 import { type Needs, type OpenProvider, type Waiting, waitingFor } from './waiting.pure.ts';
 
 const ms = (text: string): number => Date.parse(text);
@@ -28,15 +27,15 @@ export const openProviders = z.array(
 export const readOpenProviders = (ctx: Pick<Ctx, 'db'>): Promise<OpenProvider[]> =>
   ctx.db.call('providers_open', {}, openProviders);
 
-/** What the rows of a kind of job cannot do without. */
-export const needsOf = (config: Pick<Config, 'models'>, processor: string): Needs => ({
-  search: processors.get(processor)?.research !== undefined,
+/** What the rows of a job cannot do without. */
+export const needsOf = (config: Pick<Config, 'models'>, needsSearch: boolean): Needs => ({
+  search: needsSearch,
   models: config.models.map(({ name }) => name),
 });
 
-/** What keeps the rows of a kind of job from being worked; undefined: nothing. */
+/** What keeps the rows of a job from being worked; undefined: nothing. */
 export const waitingOf = (
   config: Pick<Config, 'models'>,
-  processor: string,
+  needsSearch: boolean,
   open: readonly OpenProvider[],
-): Waiting | undefined => waitingFor(needsOf(config, processor), open);
+): Waiting | undefined => waitingFor(needsOf(config, needsSearch), open);

@@ -23,7 +23,8 @@ begin
       'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
         'rowsSkipped', j.rows_skipped, 'header', j.header, 'columns', j.columns, 'prompt', j.prompt,
-        'processor', j.processor, 'startedAt', j.started_at),
+        'processor', j.processor, 'needsSearch', j.needs_search,
+        'options', j.options, 'sender', j.sender, 'startedAt', j.started_at),
       'open', rowloom.providers_open(), 'spent', rowloom.failed_rows_refusal(j.user_id, p_free_rows));
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;

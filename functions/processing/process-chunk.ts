@@ -52,7 +52,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
   const { chunk, job, open, spent } = leased;
   const commits = new ChunkCommits(ctx, message, token, leased);
   if (spent) return commits.failRest(tooManyFailedRows(spent));
-  const waiting = waitingOf(ctx.config, job.processor, open);
+  const waiting = waitingOf(ctx.config, job.needsSearch, open);
   const nowMs = ctx.now().getTime();
   const patienceMs = ctx.config.providerPatienceMs;
   if (waiting && isGivenUp(waiting, Date.parse(job.startedAt), nowMs, patienceMs))
@@ -63,16 +63,15 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
   const of = { userId: job.userId, jobId: message.jobId };
   const rowTools = createRowTools(ctx, { connections, deadline, open }, of);
   const processor = processors.get(job.processor);
-  const header = columnNames(job.header);
+  const { columns, prompt, options, sender } = job;
+  const brief = { header: columnNames(job.header), columns, prompt, options, sender };
   const rows = pendingRowsOf(chunk.rows, chunk.results, message.run);
   commits.begin(rowTools, connections.run, deadline.stop);
   try {
-    await rowTools.prepare(rows.flatMap(({ row }) => processor?.research?.(header, row) ?? []));
+    await rowTools.prepare(rows.flatMap(({ row }) => processor?.plan(brief, row).query ?? []));
     const working = processRows(ctx, {
       rows,
-      header,
-      columns: job.columns,
-      prompt: job.prompt,
+      brief,
       processor,
       toolsOf: rowTools.toolsOf,
       deadline,

@@ -2,7 +2,7 @@ import type { Ctx } from '../context.ts';
 import type { Deadline } from '../providers/deadline.ts';
 import { ProviderAway, ProviderError, RowFault, RowPostponed } from '../providers/errors.pure.ts';
 import type { PendingRow } from './chunk.pure.ts';
-import type { RowProcessor, RowResult, RowTools } from './processor.ts';
+import type { Brief, RowProcessor, RowResult, RowTools } from './processor.ts';
 
 /**
  * What became of a row: its result, or why it has none yet and what was paid for it so far. `isFaulty`: it or its
@@ -22,9 +22,7 @@ export type RowOutcome =
 
 export type RowWork = {
   rows: PendingRow[];
-  header: string[];
-  columns: string[] | null;
-  prompt: string;
+  brief: Brief;
   processor: RowProcessor | undefined;
   /** The tools of one row; its searches are kept in `searches`, and `onAsked` hears of its models. */
   toolsOf: (searches: Map<string, string>, onAsked: () => void) => RowTools;
@@ -58,7 +56,7 @@ export async function processRows(ctx: Ctx, work: RowWork): Promise<void> {
 
 /** A row that fails becomes an error row: it never fails its chunk. */
 async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise<RowOutcome> {
-  const { processor, header, columns, prompt } = work;
+  const { processor, brief } = work;
   const { row } = pending;
   if (!processor) return { status: 'error', error: 'This kind of job is not offered any more' };
   const searches = new Map(pending.searches);
@@ -73,8 +71,7 @@ async function processRow(ctx: Ctx, work: RowWork, pending: PendingRow): Promise
     isAsked,
   });
   try {
-    const cells = await processor.process({ header, row, columns, prompt, tools });
-    return { status: 'ok', cells };
+    return { status: 'ok', ...(await processor.process(brief, row, tools)) };
   } catch (error) {
     if (error instanceof ProviderAway) return postponed(0, true, error);
     if (error instanceof RowPostponed) return postponed(error.retryAfterMs, error.inTurn);

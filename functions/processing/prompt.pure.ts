@@ -1,6 +1,5 @@
 import { dataLine } from './prompt-lines.pure.ts';
-import { DomainError } from '../errors.ts';
-import { columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
+import { columnNames, foldName } from '../csv/columns.pure.ts';
 
 /** Blanks are dealt with behind it: a pattern that looks for them takes time with the square of their number. */
 const placeholder = /\{\{([^{}]*)\}\}/g;
@@ -16,27 +15,6 @@ export const placeholdersOf = (template: string): string[] =>
 export function missingColumns(template: string, columns: readonly string[]): string[] {
   const known = new Set(columnNames(columns).map(foldName));
   return [...new Set(placeholdersOf(template))].filter((name) => !known.has(foldName(name)));
-}
-
-/**
- * Throws `invalid_request` when the template names columns that the caller says are not there. A
- * `column_N` past them is left to the upload: only its rows show whether there is one.
- */
-export function checkPrompt(template: string, columns: readonly string[] | undefined): void {
-  if (!columns) return;
-  const missing = missingColumns(template, columns).filter(
-    (name) => !mayStillAppear(name, columns.length),
-  );
-  if (missing.length > 0)
-    throw new DomainError(
-      'invalid_request',
-      'The prompt names columns that are not among `columns`, which are all that the model is to see.',
-      {
-        extra: {
-          errors: missing.map((name) => ({ field: 'prompt', message: `no column "${name}"` })),
-        },
-      },
-    );
 }
 
 /**

@@ -3,7 +3,6 @@ import { queueTimeoutMs, timeLimit } from '../clients/time-limit.ts';
 import type { Ctx } from '../context.ts';
 import { retry } from '../shared/retry.ts';
 import { chunkBudget, chunkSize, laneOf, pacedParallelism } from '../shared/lanes.pure.ts';
-import { needsOf } from './open-providers.ts';
 import { rowsPerMinute } from './rows-per-minute.ts';
 
 /** Messages in one publish: QStash takes more, but a batch that fails is sent again as a whole. */
@@ -27,13 +26,13 @@ export type Dispatch = {
   userId: string;
   /** Rows that are to be worked in this run. */
   rows: number;
-  processor: string;
+  needsSearch: boolean;
 };
 
 /** The lane that a job's messages wait in. What needs no search does not wait behind what does. */
 export function laneKeyOf({ config }: Pick<Ctx, 'config'>, dispatch: Dispatch): string {
   const { key } = laneOf(dispatch.userId, dispatch.rows, config.parallelInvocations);
-  return needsOf(config, dispatch.processor).search ? key : `${key}-unsearched`;
+  return dispatch.needsSearch ? key : `${key}-unsearched`;
 }
 
 /** A lane, and how many of its messages may be delivered at once. */
@@ -44,7 +43,7 @@ export async function flowControlOf(ctx: Ctx, dispatch: Dispatch): Promise<FlowC
   const { userId, rows } = dispatch;
   const { parallelInvocations } = ctx.config;
   const { parallelism } = laneOf(userId, rows, parallelInvocations);
-  const pace = await rowsPerMinute(ctx, dispatch.processor);
+  const pace = await rowsPerMinute(ctx, dispatch.needsSearch);
   const size = chunkSize(rows, chunkBudget(rows, parallelInvocations));
   return {
     key: laneKeyOf(ctx, dispatch),

@@ -1,4 +1,3 @@
-import type { Message } from '../providers/model.ts';
 import { brokenAnswer, readAnswer } from './answer.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
 import { searchQuery } from './search-query.pure.ts';
@@ -21,24 +20,30 @@ function readEmail(answer: Answer): Reading<string> {
 /** Researches the company of a row, then writes the e-mail. */
 export const researchEmail: RowProcessor = {
   name: 'research_email',
-  outputColumns: ['research_summary', 'email_body'],
+  outputColumns: () => ['research_summary', 'research_sources', 'email_subject', 'email_body'],
   defaultPrompt: [
     'Write a short, friendly business e-mail (at most 120 words) to this lead.',
     'Open with one concrete fact from the research that shows we know their business,',
     'say in one sentence how saving hours of manual work would help them,',
     'and end with one easy question. No subject line, no placeholders, no markdown.',
   ].join(' '),
-  research: searchQuery,
-  process: async ({ header, row, columns, prompt, tools }) => {
-    const query = searchQuery(header, row);
-    if (!query) throw new ProviderError('The row is empty');
-    const research = await tools.search(query);
+  searches: ({ research }) => research !== false,
+  researchColumns: () => [],
+  plan: ({ header, columns, prompt }, row) => {
     const task = fillPrompt(prompt, header, row);
-    const messages: Message[] = [
-      { role: 'system', content: system },
-      { role: 'user', content: rowMessage({ task, header, row, columns, research }) },
-    ];
-    const email = await completeWhole(tools, messages, {}, readEmail);
-    return [research, email];
+    return {
+      query: searchQuery(header, row),
+      messages: ({ summary }) => [
+        { role: 'system', content: system },
+        { role: 'user', content: rowMessage({ task, header, row, columns, research: summary }) },
+      ],
+    };
+  },
+  process: async (brief, row, tools) => {
+    const { query, messages } = researchEmail.plan(brief, row);
+    if (!query) throw new ProviderError('The row is empty');
+    const findings = await tools.search(query);
+    const email = await completeWhole(tools, messages(findings), {}, readEmail);
+    return { cells: [findings.summary, findings.sources.join('\n'), '', email] };
   },
 };

@@ -27,10 +27,10 @@ export const limitedModel = ({
 });
 
 /**
- * Rows of a kind of job that providers have turns for, in a minute; undefined: no limit is known. A row searches
- * once and asks one of the models. One Redis command a provider.
+ * Rows, with or without a search, that providers have turns for, in a minute; undefined: no limit is known. A row searches
+ * once at most and asks one of the models. One Redis command a provider.
  */
-export async function rowsPerMinute(ctx: Ctx, processor: string): Promise<number | undefined> {
+export async function rowsPerMinute(ctx: Ctx, needsSearch: boolean): Promise<number | undefined> {
   const { config } = ctx;
   const shared = createSharedRedis(ctx, createConnectionLimiter());
   const now = () => ctx.now().getTime();
@@ -41,7 +41,7 @@ export async function rowsPerMinute(ctx: Ctx, processor: string): Promise<number
     const common = { parallelInvocations, shared, deadline, now, onLimited };
     return (await createSharedRateLimiter({ ...limited, ...common }).pace()) ?? Infinity;
   };
-  const needed = needsOf(config, processor);
+  const needed = needsOf(config, needsSearch);
   const [search, ...models] = await Promise.all([
     needed.search ? paceOf(limitedSearch(config)) : Infinity,
     ...config.models.map((model) => paceOf(limitedModel(model))),

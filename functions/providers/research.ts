@@ -14,6 +14,11 @@ export type Research = {
   scope: Shared | 'none';
 };
 
+/** What a search has found: a summary in a few lines, and the addresses of what it is from; both may be empty. */
+export type Findings = { summary: string; sources: string[] };
+
+export const noFindings: Findings = { summary: '', sources: [] };
+
 /** Summaries are stored together that come within this time: each call is one of the six connections. */
 const keepWithinMs = 250;
 

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { createJob } from '../jobs/create-job.ts';
+import { jobOptions, storable } from '../processing/job-options.ts';
 import { listJobs, readJob } from '../jobs/read-job.ts';
 import { checked, describe } from './openapi-route.ts';
 import { controlRoutes } from './job-control.ts';
@@ -22,18 +23,10 @@ const name = z
   .regex(/^[^\p{Cc}]*$/u, 'has control characters')
   .refine(isWhole, 'has half a character');
 
-/** Text that Postgres can store. */
-const text = (longest: number) =>
-  z
-    .string()
-    .max(longest)
-    .regex(/^[^\0]*$/, 'has a NUL character')
-    .refine(isWhole, 'has half a character');
-
-const createBody = z.strictObject({
+const createBody = jobOptions.extend({
   filename: name,
-  prompt: text(8000).trim().min(1).optional(),
-  columns: z.array(text(1000)).min(1).max(1000).optional(),
+  prompt: storable(8000).trim().min(1).optional(),
+  columns: z.array(storable(1000)).min(1).max(1000).optional(),
   processor: z.string().max(50).optional(),
 });
 
@@ -79,10 +72,15 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
       checked('header', idempotencyHeader),
       checked('json', createBody),
       async (c) => {
+        const { filename, prompt, columns, processor, ...options } = c.req.valid('json');
         const { job, replayed } = await createJob(ctx, {
           userId: c.get('userId'),
           idempotencyKey: c.req.valid('header')['idempotency-key'],
-          ...c.req.valid('json'),
+          filename,
+          prompt,
+          columns,
+          processor,
+          options,
         });
         if (replayed) c.header('idempotency-replayed', 'true');
         const url = `${ctx.config.publicUrl}/v1/jobs/${job.id}/input`;

@@ -90,7 +90,7 @@ test('down 0003 keeps rows that were skipped: to be worked, or failed', async ()
     return rows[0].id as string;
   };
   const [awaiting, completed] = [await add('awaiting_credits', '0'), await add('completed', '1')];
-  expect(await migrateDown(other.url, 1)).toContain('down 0003_add_bounds_skipped_rows');
+  expect(await migrateDown(other.url, 2)).toContain('down 0003_add_bounds_skipped_rows');
   const chunks = async (job: string) =>
     (
       await client.query(
@@ -109,7 +109,7 @@ test('down 0003 keeps rows that were skipped: to be worked, or failed', async ()
     "update jobs set status = 'running', rows_skipped = 1, rows_done = 1 where id = $1",
     [awaiting],
   );
-  await expect(migrateDown(other.url, 1)).rejects.toThrow(/cancel them/);
+  await expect(migrateDown(other.url, 2)).rejects.toThrow(/cancel them/);
   await client.end();
   await other.drop();
 });
@@ -132,8 +132,20 @@ describe('indexes', () => {
     [
       'jobs_open_idx',
       `select count(*) from jobs where user_id = gen_random_uuid()
-        and status in ('created','uploading','awaiting_credits','running')`,
+        and status in ('created','uploading','awaiting_credits','ready','running','paused')`,
     ],
+    [
+      'jobs_draining_idx',
+      "select id from jobs where status = 'paused' and run_open order by pause_at limit 5",
+    ],
+    ['notifications_pkey', 'select * from notifications where id = gen_random_uuid()'],
+    ['notifications_job_run_key', 'select * from notifications where job_id = gen_random_uuid()'],
+    [
+      'notifications_unpublished_idx',
+      `select id from notifications where published_at is null and status = 'pending'
+        order by created_at limit 5`,
+    ],
+    ['user_profiles_pkey', 'select * from user_profiles where user_id = gen_random_uuid()'],
     [
       'jobs_stored_idx',
       'select sum(bytes_stored) from jobs where user_id = gen_random_uuid() and bytes_stored > 0',

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { processors } from '../../functions/processing/processors.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
-import { deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
+import { briefOf, deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
 import { clientOf, errorOf, expectShape, prompt, quiet, type Api } from './providers-client.ts';
 import shapes from './providers-shapes.json' with { type: 'json' };
 
@@ -86,10 +86,10 @@ test.each([
       LLM_MODEL: model,
       LLM_PROFILE: api,
     });
-    for (const { defaultPrompt, process } of processors.values()) {
+    for (const processor of processors.values()) {
       const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
-      const row = { header: ['company', 'city'], row: ['Zürich Widgets', 'Basel'] };
-      const cells = await process({ ...row, columns: null, prompt: defaultPrompt, tools });
+      const brief = briefOf(processor, ['company', 'city']);
+      const { cells } = await processor.process(brief, ['Zürich Widgets', 'Basel'], tools);
       expect(cells.join('')).toContain('Zürich Widgets');
     }
     const asked = sent.filter(({ url }) => url.endsWith('/chat/completions'));

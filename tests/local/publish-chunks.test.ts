@@ -26,7 +26,7 @@ function job() {
     qstash: createQstash({ url: rig.qstash.url, token: 'test-token' }),
   };
   const jobId = `job${publications}`;
-  const dispatch = { jobId, run: 1, userId: 'user', rows: 600, processor: 'research_email' };
+  const dispatch = { jobId, run: 1, userId: 'user', rows: 600, needsSearch: true };
   const publish = (count: number) =>
     publishChunks(ctx, dispatch, chunksOf(count), {
       round: 'a',

@@ -8,7 +8,7 @@ import {
   type Providers,
   type SettingsChange,
 } from '../../local/providers/index.ts';
-import { deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
+import { briefOf, deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
 import { clientOf, quiet } from './providers-client.ts';
 
 let providers: Providers;
@@ -41,11 +41,10 @@ async function work(name: string, env: Record<string, string> = {}) {
   });
   const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
   const outcome = await processor
-    .process({ header, row, columns: null, prompt: processor.defaultPrompt, tools })
-    .then((cells) => ({ cells }))
+    .process(briefOf(processor, header), row, tools)
     .catch((error: unknown) => ({ error }));
   return {
-    columns: processor.outputColumns,
+    columns: processor.outputColumns({}),
     asked,
     cells: [] as string[],
     error: undefined,

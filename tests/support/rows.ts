@@ -1,3 +1,4 @@
+import type { Brief, RowProcessor } from '../../functions/processing/processor.ts';
 import { createRowTools } from '../../functions/processing/create-row-tools.ts';
 import type { ConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import type { RunningDeadline } from '../../functions/providers/deadline.ts';
@@ -54,3 +55,10 @@ export const streamed = (text: string): Response =>
   new Response(
     `data: ${JSON.stringify({ choices: [{ delta: { content: text } }] })}\n\ndata: [DONE]\n\n`,
   );
+
+/** What a processor is asked by default of a file with this header. */
+export const briefOf = (
+  { defaultPrompt }: Pick<RowProcessor, 'defaultPrompt'>,
+  header: readonly string[],
+  given: Partial<Brief> = {},
+): Brief => ({ header, columns: null, prompt: defaultPrompt, options: {}, sender: null, ...given });

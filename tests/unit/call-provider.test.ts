@@ -6,6 +6,7 @@ import {
 } from '../../functions/providers/errors.pure.ts';
 import { retryAfterMs } from '../../functions/providers/http.ts';
 import type { Message } from '../../functions/providers/model.ts';
+import type { Research } from '../../functions/providers/research.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { deadlineIn, rowCtx, rowToolsIn, streamed } from '../support/rows.ts';
 
@@ -68,7 +69,8 @@ function rig(answer: Answer, { startMs = 20_000, stopMs = 28_000 }: Times = {}, 
   const ctx = { ...rowCtx(), db: db as never, qstash: qstash as never, redis: redis as never };
   const { tools } = rowToolsIn(ctx, createConnectionLimiter(6, fetcher), deadline);
   const complete = async (messages: Message[]) => (await tools.complete(messages)).text;
-  return { search: tools.search, complete, calls, probes, opened, published, deadline, ctx };
+  const search = async (query: Research) => (await tools.search(query)).summary;
+  return { search, complete, calls, probes, opened, published, deadline, ctx };
 }
 
 const acme = { text: 'ACME', scope: 'company' } as const;

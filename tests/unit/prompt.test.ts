@@ -2,7 +2,8 @@ import { searchQuery } from '../../functions/processing/search-query.pure.ts';
 import { rowMessage } from '../../functions/processing/message.pure.ts';
 import { promptLines } from '../../functions/processing/prompt-lines.pure.ts';
 import { expect, test } from 'vitest';
-import { checkPrompt, fillPrompt, missingColumns } from '../../functions/processing/prompt.pure.ts';
+import { settingsErrors } from '../../functions/jobs/settings.ts';
+import { fillPrompt, missingColumns } from '../../functions/processing/prompt.pure.ts';
 
 test('placeholders take their cells, whatever the letter case', () => {
   expect(fillPrompt('Hi {{ name }} of {{COMPANY}}!', ['Name', 'Company'], ['Ada', 'ACME'])).toBe(
@@ -14,10 +15,14 @@ test('a cell cannot bring in another placeholder', () => {
   expect(fillPrompt('{{a}}', ['a', 'b'], ['{{b}}', 'secret'])).toBe('{{b}}');
 });
 
+const promptErrors = (prompt: string, columns: string[] | null) =>
+  settingsErrors({ processor: 'research_email', prompt, columns, options: {} });
+
 test('a prompt that names a column the file does not have is refused by name', () => {
   expect(missingColumns('{{name}} {{city}} {{city}}', ['Name'])).toEqual(['city']);
-  expect(() => checkPrompt('{{city}}', ['name'])).toThrow(/not among `columns`/);
-  expect(() => checkPrompt('{{city}}', undefined)).not.toThrow();
+  const city = { field: 'prompt', message: 'no column "city" among `columns`' };
+  expect(promptErrors('{{city}}', ['name'])).toEqual([city]);
+  expect(promptErrors('{{city}}', null)).toEqual([]);
 });
 
 test('columns that share a name, or have none, are told apart by number', () => {
@@ -35,9 +40,9 @@ test('a cell that a short row does not have is empty', () => {
 });
 
 test('at create, a numbered column past those named is left to the upload', () => {
-  expect(() => checkPrompt('{{column_7}}', ['name'])).not.toThrow();
-  expect(() => checkPrompt('{{column_1}}', ['name'])).toThrow(/not among `columns`/);
-  expect(() => checkPrompt('{{name_2}}', ['name', 'Name'])).not.toThrow();
+  expect(promptErrors('{{column_7}}', ['name'])).toEqual([]);
+  expect(promptErrors('{{column_1}}', ['name'])).toHaveLength(1);
+  expect(promptErrors('{{name_2}}', ['name', 'Name'])).toEqual([]);
 });
 
 test('the search is for the company, wherever its column stands', () => {

@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import { languageSchema, senderSchema } from './sender.ts';
+
+const isWhole = (text: string): boolean => text.isWellFormed();
+
+/** Text that Postgres can store. */
+export const storable = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^[^\0]*$/, 'has a NUL character')
+    .refine(isWhole, 'has half a character');
+
+const label = (longest: number) =>
+  storable(longest)
+    .trim()
+    .min(1)
+    .regex(/^[^\p{Cc}]*$/u, 'has control characters');
+
+/** One column that the processor `columns` fills. */
+const output = z.strictObject({
+  name: label(100),
+  /** What is asked for, in words. */
+  description: storable(1000).trim().min(1),
+  type: z.enum(['text', 'number', 'boolean', 'choice']),
+  /** What a `choice` chooses from. */
+  choices: z.array(label(100)).min(2).max(50).optional(),
+});
+export type OutputField = z.infer<typeof output>;
+
+/** How a row's company is found: by a template of the user's, or not at all. Default: by the header. */
+const research = z.union([
+  z.strictObject({ query: storable(500).trim().min(1) }),
+  z.literal(false),
+]);
+export type ResearchOption = z.infer<typeof research>;
+
+export const startMode = z.enum(['auto', 'manual']);
+
+/** What a job may be asked besides its prompt, its columns and its processor; all of it may be left out. */
+export const jobOptions = z.strictObject({
+  research: research.optional(),
+  outputs: z.array(output).min(1).max(20).optional(),
+  language: languageSchema.optional(),
+  /** Overrides the profile's fields one by one. */
+  sender: senderSchema.optional(),
+  start: startMode.optional(),
+  duplicates: z.enum(['work', 'skip']).optional(),
+  notifyUrl: z.string().max(2000).optional(),
+});
+export type JobOptions = z.infer<typeof jobOptions>;
