@@ -9,6 +9,9 @@ const statuses: Record<string, string> = {
   created: 'The job has no rows yet: send its file first.',
   uploading: "The job's file is being uploaded: wait until it is there.",
   awaiting_credits: 'The job has its rows and awaits its start.',
+  ready: 'The job has its rows and awaits its start.',
+  paused: 'The job is paused: resume it, or cancel it.',
+  sample: 'A sample of the job is being worked: wait until it is there.',
   running: 'The job is running: wait until it has ended, or cancel it.',
   completed: 'The job has completed: create another one for another file.',
   cancelled: 'The job was cancelled: create another one for another file.',
@@ -33,6 +36,18 @@ const raised: Record<string, Meaning> = {
   rows_expired: {
     code: 'rows_expired',
     sentence: () => "The job's rows were deleted: send the file again, as another job.",
+  },
+  settings_changed: {
+    code: 'settings_changed',
+    sentence: () => 'The job was changed at the same moment; try again.',
+    retryAfterSeconds: 1,
+  },
+  row_skipped: {
+    code: 'invalid_request',
+    sentence: ({ jobStatus: row }) =>
+      row === 'none'
+        ? 'The job has no such row.'
+        : `Row ${String(row)} is one that is skipped: it is not worked.`,
   },
   nothing_to_retry: {
     code: 'nothing_to_retry',

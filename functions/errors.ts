@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'balance_too_low'
   | 'job_not_open'
   | 'job_running'
+  | 'settings_changed'
   | 'no_output'
   | 'rows_expired'
   | 'nothing_to_retry'

@@ -29,6 +29,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   insufficient_credits: { status: 402, title: 'Not enough credits' },
   balance_too_low: { status: 409, title: 'The balance is lower than that' },
   job_not_open: { status: 409, title: 'The job is not open for this' },
+  settings_changed: { status: 503, title: 'The job was changed', code: 'busy' },
   job_running: { status: 409, title: 'The job is still running' },
   no_output: { status: 409, title: 'The job has no output yet' },
   rows_expired: { status: 410, title: 'The rows were deleted' },

@@ -21,13 +21,16 @@ declare
 begin
   if v_was in ('completed', 'failed') then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = v_was;
-  elsif v_was = 'running' then
+  elsif v_was = 'running' or j.run_open then
     perform rowloom.job_end(p_job, 'cancelled');
   elsif v_was <> 'cancelled' then
     if v_was = 'uploading' then
       delete from job_chunks where job_id = p_job;
     end if;
-    update jobs set status = 'cancelled', upload_id = null, finished_at = clock_timestamp() where id = p_job;
+    perform rowloom.job_recount(p_job);
+    update jobs set status = 'cancelled', upload_id = null, returns_to = null, pause_at = null,
+        finished_at = clock_timestamp() where id = p_job;
+    perform rowloom.job_end_notify(p_job);
   end if;
   select * into j from jobs where id = p_job;
   return to_jsonb(j);

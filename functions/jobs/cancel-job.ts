@@ -5,14 +5,14 @@ import type { Ctx } from '../context.ts';
 import { cancelByLabel } from '../clients/qstash.ts';
 import { timeLimit } from '../clients/time-limit.ts';
 import { jobRow } from './job-row.ts';
-import { jobView } from './job.pure.ts';
-import { announceCancel } from '../processing/progress-store.ts';
+import { wholeJobView } from './job.pure.ts';
+import { announceStop, type StopWord } from '../processing/progress-store.ts';
 
 /**
  * How long a cancel waits for invocations at work to commit the rows that they have finished, and for queue
  * and Redis meanwhile: with its calls to the database it is to answer within 2 s.
  */
-const patienceMs = 1200;
+export const windDownMs = 1200;
 const lookMs = 150;
 
 /**
@@ -26,7 +26,7 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
   await windDown(ctx, of);
   const job = await ctx.db.call('job_cancel', of, jobRow);
   await settleQuietly(ctx, input.userId);
-  return jobView(job, ctx.now());
+  return wholeJobView(job, ctx.now());
 }
 
 type Of = { p_job: string; p_user: string };
@@ -36,20 +36,25 @@ type Of = { p_job: string; p_user: string };
  * does not run.
  */
 export async function windDown(ctx: Ctx, of: Of): Promise<boolean> {
-  const untilMs = ctx.now().getTime() + patienceMs;
+  const untilMs = ctx.now().getTime() + windDownMs;
   const running = await begin(ctx, of);
   if (!running) return false;
   await Promise.all([
     stopWork(ctx, of.p_job, running.run),
-    running.atWork > 0 && untilNoneWorks(ctx, of, untilMs),
+    running.atWork > 0 &&
+      untilNoneWorks(async () => (await begin(ctx, of))?.atWork ?? 0, { ctx, untilMs }),
   ]);
   return true;
 }
 
-async function untilNoneWorks(ctx: Ctx, of: Of, untilMs: number): Promise<void> {
+/** Looks now and then until no invocation is at work, or the time is up. */
+export async function untilNoneWorks(
+  atWork: () => Promise<number>,
+  { ctx, untilMs }: { ctx: Ctx; untilMs: number },
+): Promise<void> {
   while (ctx.now().getTime() < untilMs) {
     await new Promise((resolve) => setTimeout(resolve, lookMs));
-    if (!(await begin(ctx, of))?.atWork) return;
+    if ((await atWork()) === 0) return;
   }
 }
 
@@ -58,13 +63,18 @@ const stopping = z.strictObject({ run: z.int(), atWork: z.int() }).nullable();
 const begin = (ctx: Ctx, of: Of) => ctx.db.call('job_cancel_begin', of, stopping);
 
 /**
- * Takes back what is queued of a run that ends, and tells who works on it; waits for neither longer than
+ * Takes back what is queued of a run that ends, and tells who works on it that it ends, or begins nothing more; waits for neither longer than
  * 1.2 s. If either fails or comes late, what is delivered finds that there is nothing to do.
  */
-export async function stopWork(ctx: Ctx, jobId: string, run: number): Promise<void> {
+export async function stopWork(
+  ctx: Ctx,
+  jobId: string,
+  run: number,
+  word: StopWord = 'cancel',
+): Promise<void> {
   const takenBack = cancelByLabel(ctx.qstash, runLabel(jobId, run));
   await Promise.all([
-    timeLimit(patienceMs, announceCancel(ctx, jobId)).catch(() => undefined),
-    timeLimit(patienceMs, takenBack).catch(() => ctx.log('cancel_messages_failed', { jobId })),
+    timeLimit(windDownMs, announceStop(ctx, jobId, word)).catch(() => undefined),
+    timeLimit(windDownMs, takenBack).catch(() => ctx.log('cancel_messages_failed', { jobId })),
   ]);
 }

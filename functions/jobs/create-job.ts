@@ -4,9 +4,9 @@ import { DomainError } from '../errors.ts';
 import { accountSuspended } from './account-suspended.ts';
 import type { JobOptions } from '../processing/job-options.ts';
 import { jobRow } from './job-row.ts';
-import { jobView } from './job.pure.ts';
+import { wholeJobView } from './job.pure.ts';
 import { defaultProcessor, processors } from '../processing/processors.ts';
-import { type SettingError, settingsErrors } from './settings.ts';
+import { settingsErrors, unfitSettings } from './settings.ts';
 import { sha256 } from '../shared/hash.ts';
 
 export type CreateJobInput = {
@@ -57,15 +57,5 @@ export async function createJob(ctx: Ctx, input: CreateJobInput) {
       'idempotency_key_reused',
       'This Idempotency-Key belongs to another request.',
     );
-  return { job: jobView(job, ctx.now()), replayed: !made };
+  return { job: wholeJobView(job, ctx.now()), replayed: !made };
 }
-
-/** Settings that contradict each other, or the file. */
-export const unfitSettings = (errors: readonly SettingError[]): DomainError =>
-  new DomainError(
-    'invalid_request',
-    errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
-    {
-      extra: { errors },
-    },
-  );

@@ -6,10 +6,11 @@ declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   perform rowloom.job_end(p_job, 'cancelled');
   delete from job_chunks where job_id = p_job;
+  delete from notifications where job_id = p_job;
   update jobs set deleted_at = clock_timestamp(), purged_at = clock_timestamp(),
       status = case when status in ('created', 'uploading', 'awaiting_credits', 'ready', 'paused') then 'cancelled' else status end,
       finished_at = coalesce(finished_at, clock_timestamp()), upload_id = null, bytes_stored = 0,
-      filename = '', prompt = '', columns = null, header = null, idempotency_key = null, request_hash = null
+      filename = '', prompt = '', columns = null, header = null, options = '{}', sender = null, input = null, idempotency_key = null, request_hash = null
     where id = p_job;
-  return jsonb_build_object('stopped', j.status = 'running', 'run', j.run);
+  return jsonb_build_object('stopped', j.status = 'running' or j.run_open, 'run', j.run);
 end $$;

@@ -12,6 +12,10 @@ export const summaryColumns = [
   'status',
   'run',
   'rows_kept',
+  'run_succeeded',
+  'run_failed',
+  'returns_to',
+  'settings_version',
   'rows_total',
   'rows_done',
   'rows_succeeded',
@@ -48,7 +52,7 @@ export type JobWaiting = { provider: string; reason: AwayReason; until: string |
  * The job with the rows that ended but are not committed; what it was charged stays. A running job
  * never shows all its rows as done: that would be a job at 100 % whose result is not there.
  */
-export function withLive(job: JobSummary, live: LiveRows): JobSummary {
+export function withLive<T extends JobSummary>(job: T, live: LiveRows): T {
   if (job.status !== 'running') return job;
   const room = Math.max(0, job.rows_total - 1 - job.rows_done);
   const failed = Math.min(live.failed, room);
@@ -58,16 +62,21 @@ export function withLive(job: JobSummary, live: LiveRows): JobSummary {
     rows_done: job.rows_done + succeeded + failed,
     rows_succeeded: job.rows_succeeded + succeeded,
     rows_failed: job.rows_failed + failed,
+    run_succeeded: job.run_succeeded + succeeded,
+    run_failed: job.run_failed + failed,
   };
 }
+
+/** Rows that this run works, or has worked. */
+const runRows = (job: JobSummary): number => job.rows_total - job.rows_skipped - job.rows_kept;
 
 /** Seconds until the end at the speed of this run so far; null while there is none to go by, or it waits. */
 function etaSeconds(job: JobSummary, now: Date): number | null {
   if (job.status !== 'running' || job.started_at === null || job.waiting) return null;
-  const done = job.rows_done - job.rows_kept - job.rows_skipped;
-  if (done <= 0) return null;
+  const done = job.run_succeeded + job.run_failed;
+  if (done === 0) return null;
   const elapsed = (now.getTime() - new Date(job.started_at).getTime()) / 1000;
-  return Math.max(0, Math.ceil((elapsed / done) * (job.rows_total - job.rows_done)));
+  return Math.max(0, Math.ceil((elapsed / done) * (runRows(job) - done)));
 }
 
 /** A job as the API shows it. `credits.held` is what is on hold now: 0 once the job has ended. */
@@ -106,6 +115,25 @@ export const jobView = (job: JobSummary, now: Date) => ({
 
 export type JobView = ReturnType<typeof jobView>;
 
+/** A job with what it was asked and the header of its file, as answers about one job show it. */
+export const wholeJobView = (job: JobRow & Pick<JobSummary, 'waiting'>, now: Date) => {
+  const { research, outputs, language, sender, start, duplicates, notifyUrl } = job.options;
+  return {
+    ...jobView(job, now),
+    processor: job.processor,
+    prompt: job.prompt,
+    columns: job.columns,
+    research: research ?? null,
+    outputs: outputs ?? null,
+    language: language ?? null,
+    sender: sender ?? null,
+    start: start ?? ('auto' as const),
+    duplicates: duplicates ?? ('work' as const),
+    notifyUrl: notifyUrl ?? null,
+    header: job.header,
+  };
+};
+
 export const hasEnded = (status: JobStatus): boolean =>
   status === 'completed' || status === 'cancelled' || status === 'failed';
 
@@ -114,7 +142,7 @@ export const dispatchOf = (job: JobSummary) => ({
   jobId: job.id,
   run: job.run,
   userId: job.user_id,
-  rows: job.rows_total - job.rows_kept - job.rows_skipped,
+  rows: runRows(job),
   needsSearch: job.needs_search,
 });
 

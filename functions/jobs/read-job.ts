@@ -3,7 +3,7 @@ import { DomainError } from '../errors.ts';
 import type { JobRow } from './job-row.ts';
 import { openProviders } from '../processing/open-providers.ts';
 import { jobWaiting } from './job-waiting.ts';
-import { jobView, type JobSummary, summaryColumns, withLive } from './job.pure.ts';
+import { jobView, type JobSummary, summaryColumns, wholeJobView, withLive } from './job.pure.ts';
 import { readLive } from '../processing/progress-store.ts';
 import { pageOf } from '../shared/page.pure.ts';
 
@@ -52,15 +52,16 @@ export const findStreamedJob = (
   });
 
 /** The same with what its user wrote into it. */
-export const findWholeJob = (ctx: Ctx, of: Of): Promise<JobRow> => find<JobRow>(ctx, of, '*');
+export const findWholeJob = (ctx: Ctx, of: Of): Promise<JobRow & Pick<JobSummary, 'waiting'>> =>
+  find<JobRow & Pick<JobSummary, 'waiting'>>(ctx, of, '*');
 
 /** A user's job as the API shows it, with the rows of chunks still at work. Throws `not_found`. */
 export async function readJob(ctx: Ctx, input: Of) {
-  const job = await findJob(ctx, input);
+  const job = await findWholeJob(ctx, input);
   // Redis after Postgres: a chunk leaves Redis before it is committed, so that in this order one that
   // ends in between is missed for a moment; the other way round its rows would count twice.
   const live = job.status === 'running' ? await readLive(ctx, job) : undefined;
-  return jobView(live ? withLive(job, live) : job, ctx.now());
+  return wholeJobView(live ? withLive(job, live) : job, ctx.now());
 }
 
 /** A user's jobs, newest first; the cursor is time and id of the last job of the page before. */

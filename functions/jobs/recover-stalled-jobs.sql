@@ -29,14 +29,14 @@ language sql as $$
         chunks_dispatched = case when chunks_dispatched = chunks_total then 0 else chunks_dispatched end
       where id in (
         select j.id from jobs j
-          where j.status = 'running' and j.cancel_at is null and j.needs_search <> all(p_waiting)
+          where j.status = 'running' and j.cancel_at is null and j.pause_at is null and j.needs_search <> all(p_waiting)
             and case when j.chunks_dispatched < j.chunks_total
               then coalesce(j.dispatched_at, j.progress_at) < clock_timestamp() - interval '20 seconds'
               else j.progress_at < clock_timestamp() - interval '2 minutes' * power(2, least(j.watchdog_runs, 3)) end
-            and not (j.rows_done = j.rows_kept + j.rows_skipped and j.chunks_dispatched = j.chunks_total and exists (
+            and not (j.run_succeeded + j.run_failed = 0 and j.chunks_dispatched = j.chunks_total and exists (
               select 1 from jobs other
                 where other.user_id = j.user_id and other.id <> j.id and other.status = 'running'
-                  and other.rows_done > other.rows_kept + other.rows_skipped
+                  and other.run_succeeded + other.run_failed > 0
                   and other.progress_at > clock_timestamp() - interval '1 minute'))
           order by j.progress_at limit p_limit for update skip locked)
       returning *
@@ -47,7 +47,7 @@ language sql as $$
     from stalled s
     cross join lateral (
       select count(*) as hopeless from job_chunks
-        where job_id = s.id and status = 'pending' and s.watchdog_runs > 0
+        where job_id = s.id and status = 'pending' and (todo is not null or s.returns_to is null) and s.watchdog_runs > 0
           and (fruitless_leases >= p_fruitless_leases or s.watchdog_runs > 8)
           and (lease_until is null or lease_until < clock_timestamp())
     ) c

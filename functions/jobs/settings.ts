@@ -1,3 +1,4 @@
+import { DomainError } from '../errors.ts';
 import { columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
 import { processors } from '../processing/processors.ts';
 import { missingColumns } from '../processing/prompt.pure.ts';
@@ -85,3 +86,13 @@ export function columnErrors(
     ),
   ];
 }
+
+/** Settings that contradict each other, or the file. */
+export const unfitSettings = (errors: readonly SettingError[]): DomainError =>
+  new DomainError(
+    'invalid_request',
+    errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
+    {
+      extra: { errors },
+    },
+  );

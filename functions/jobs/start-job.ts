@@ -6,7 +6,7 @@ import { readStanding } from '../ledger/standing.ts';
 import { accountSuspended } from './account-suspended.ts';
 import { dispatchJob } from './dispatch-job.ts';
 import { jobRow } from './job-row.ts';
-import { dispatchOf, jobView } from './job.pure.ts';
+import { dispatchOf, wholeJobView } from './job.pure.ts';
 import { refusal, refusedStart } from './refused-start.ts';
 
 /** What `rowloom.job_run` says. */
@@ -102,25 +102,33 @@ export async function startJob(
 /** What is told of a job that does not run: for want of credits, or until tomorrow. */
 type Advice = { credits: string; tomorrow: string };
 
+/** Why a job does not run, with advice. */
+export function refusedToStart(
+  ctx: Ctx,
+  outcome: Exclude<StartOutcome, { started: true }>,
+  advice: Advice,
+): DomainError {
+  const { job } = outcome;
+  if (outcome.refused)
+    return refusal(outcome.refused, { jobId: job.id, advice: advice.tomorrow, now: ctx.now() });
+  if (outcome.suspended) return accountSuspended();
+  const { required, balance } = outcome;
+  return new DomainError(
+    'insufficient_credits',
+    `The job needs ${required} credits; there are ${balance}. ${advice.credits}`,
+    { extra: { required, balance, jobId: job.id } },
+  );
+}
+
 /** Dispatches a job that now runs; throws, with advice, for one that does not. */
 export async function dispatchStarted(ctx: Ctx, outcome: StartOutcome, advice: Advice) {
   const { job } = outcome;
-  if (!outcome.started) {
-    if (outcome.refused)
-      throw refusal(outcome.refused, { jobId: job.id, advice: advice.tomorrow, now: ctx.now() });
-    if (outcome.suspended) throw accountSuspended();
-    const { required, balance } = outcome;
-    throw new DomainError(
-      'insufficient_credits',
-      `The job needs ${required} credits; there are ${balance}. ${advice.credits}`,
-      { extra: { required, balance, jobId: job.id } },
-    );
-  }
+  if (!outcome.started) throw refusedToStart(ctx, outcome, advice);
   // What the watchdog has begun to publish anew, it goes on with.
-  if (job.status !== 'running' || job.watchdog_runs > 0) return jobView(job, ctx.now());
+  if (job.status !== 'running' || job.watchdog_runs > 0) return wholeJobView(job, ctx.now());
   // The hold is committed: if publishing fails now, the watchdog publishes.
   await dispatchJob(ctx, dispatchOf(job), job.chunks_dispatched).catch(() => {
     ctx.log('dispatch_failed', { jobId: job.id });
   });
-  return jobView(job, ctx.now());
+  return wholeJobView(job, ctx.now());
 }

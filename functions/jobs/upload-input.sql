@@ -9,7 +9,7 @@ declare
   v_uploads integer;
   v_full jsonb;
 begin
-  if j.status not in ('created', 'uploading', 'awaiting_credits') then
+  if j.status not in ('created', 'uploading', 'awaiting_credits', 'ready') then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
   end if;
   delete from job_chunks where job_id = p_job;
@@ -26,7 +26,8 @@ begin
       detail = jsonb_build_object('limit', v_limit, 'used', v_uploads);
   end if;
   update jobs set status = 'uploading', upload_id = p_upload, header = null, error = null,
-      rows_total = 0, rows_done = 0, rows_skipped = 0, warnings = '[]', chunks_total = 0, bytes_stored = 0,
+      rows_total = 0, rows_done = 0, rows_succeeded = 0, rows_failed = 0, rows_skipped = 0, rows_empty = 0,
+      rows_duplicate = 0, rows_kept = 0, warnings = '[]', chunks_total = 0, bytes_stored = 0,
       progress_at = clock_timestamp()
     where id = p_job returning * into j;
   return to_jsonb(j);

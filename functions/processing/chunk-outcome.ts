@@ -4,6 +4,8 @@ import * as z from 'zod';
 export const chunkOutcome = z.strictObject({
   outcome: z.enum(['committed', 'stale', 'done', 'gone', 'waiting']),
   status: z.string().optional(),
+  /** The job's present run: a resume has begun another. */
+  run: z.int().optional(),
 });
 export type ChunkOutcome = z.infer<typeof chunkOutcome>;
 

@@ -3,22 +3,15 @@ import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
 import { costMicros } from '../providers/prices.pure.ts';
-import { retry } from '../shared/retry.ts';
-import { type ChunkOutcome, chunkOutcome, hasJobEnded } from './chunk-outcome.ts';
-import {
-  type BegunRow,
-  countResults,
-  leaseSeconds,
-  mergeResults,
-  pendingRowsOf,
-  type StoredResults,
-} from './chunk.pure.ts';
+import { type ChunkOutcome, hasJobEnded } from './chunk-outcome.ts';
+import { leaseSeconds, pendingRowsOf } from './chunk.pure.ts';
+import { isFaulty, withOutcomes } from './committed-chunk.pure.ts';
 import type { RowToolbox } from './create-row-tools.ts';
+import { isPassing, sendCommit } from './send-commit.ts';
 import type { Leased } from './lease-chunk.ts';
 import { pauseLane } from './pause-lane.ts';
 import type { RowOutcome } from './process-rows.ts';
-import type { RowResult } from './processor.ts';
-import { createProgress, type ProgressWriter } from './progress-store.ts';
+import { createProgress, type ProgressWriter, type StopWord } from './progress-store.ts';
 import {
   type ChunkMessage,
   type Dispatch,
@@ -42,6 +35,8 @@ const unheldSeconds = 15;
  */
 const noRows = { rowsFaulty: 0, rowsAnswered: 0, rowsCut: 0 };
 
+type Commit = { args: Args<'chunk_commit'>; after: Leased['chunk'] };
+
 /** Collects the rows of one delivery and commits them: now and then, and at its end. */
 export class ChunkCommits {
   readonly #ctx: Ctx;
@@ -50,32 +45,34 @@ export class ChunkCommits {
   #token: string;
   readonly #leased: Leased;
   readonly #outcomes = new Map<number, RowOutcome>();
-  #results: StoredResults | null;
+  /** The chunk as it was last committed. */
+  #chunk: Leased['chunk'];
   #messages = 1;
   /** Rows since the last commit that nobody may pay for. */
   #asked = { ...noRows };
   #toolbox: RowToolbox | undefined;
   #startProgress: (() => ProgressWriter) | undefined;
   #progress: ProgressWriter | undefined;
-  #isCancelled = false;
+  /** The job was cancelled or paused: no more rows are begun. */
+  #isStopped = false;
   /** A commit that was sent, and perhaps not heard. */
-  #unsure: Args<'chunk_commit'> | undefined;
+  #unsure: Commit | undefined;
 
   constructor(ctx: Ctx, message: ChunkMessage, token: string, leased: Leased) {
     this.#ctx = ctx;
     this.#message = message;
     this.#token = token;
     this.#leased = leased;
-    this.#results = leased.chunk.results;
+    this.#chunk = leased.chunk;
   }
 
   begin(toolbox: RowToolbox, run: <T>(work: () => Promise<T>) => Promise<T>, stop: () => void) {
     this.#toolbox = toolbox;
-    const onCancel = () => {
-      this.#isCancelled = true;
-      stop();
+    const onStop = (word: StopWord) => {
+      this.#isStopped = true;
+      if (word === 'cancel') stop();
     };
-    this.#startProgress = () => createProgress(this.#ctx, run, this.#message, onCancel);
+    this.#startProgress = () => createProgress(this.#ctx, run, this.#message, onStop);
     this.#progress = this.#startProgress();
   }
 
@@ -87,8 +84,12 @@ export class ChunkCommits {
     else this.#progress?.row(outcome.status === 'ok');
   };
 
-  /** So many rows fail by their own fault that no more are begun before the budget of the day is looked at. */
-  isMostlyFaulty = (): boolean => {
+  /**
+   * Whether no more rows are begun: the job was stopped, or so many rows fail by their own fault that the budget of
+   * the day is looked at first.
+   */
+  isHalted = (): boolean => {
+    if (this.#isStopped) return true;
     const outcomes = [...this.#outcomes.values()];
     const answered = outcomes.filter(({ status }) => status === 'ok').length;
     return outcomes.filter(isFaulty).length >= Math.max(manyFaulty, 2 * answered);
@@ -146,8 +147,7 @@ export class ChunkCommits {
     error: string,
     how: Pick<Args<'chunk_commit'>, 'p_given_up'> = {},
   ): Promise<ChunkOutcome> {
-    const { rows, results } = this.#leased.chunk;
-    for (const { rowIndex } of pendingRowsOf(rows, results, this.#message.run))
+    for (const { rowIndex } of pendingRowsOf(this.#chunk, this.#leased.job.generation))
       this.#outcomes.set(rowIndex, { status: 'error', error });
     return this.#commit(how);
   }
@@ -170,20 +170,26 @@ export class ChunkCommits {
   ): Promise<ChunkOutcome & { left: number }> {
     // One whose answer never came may have got through: it is told again first, under its own id.
     if (this.#unsure) await this.#send(this.#unsure);
-    const { chunk, job } = this.#leased;
-    const { run } = this.#message;
-    const results = mergeResults(chunk.rows.length, this.#results, storable(this.#outcomes), run);
-    const { succeeded, failed, left } = countResults(results, run);
+    const { job } = this.#leased;
+    const { generation, settingsVersion: version } = job;
+    const as = { generation, version };
+    const { after, reverted, succeeded, failed, left } = withOutcomes(
+      this.#chunk,
+      this.#outcomes,
+      as,
+    );
     const [queueMessages, asked] = [this.#messages, this.#asked];
     const usage = this.#toolbox?.takeUsage();
     const { micros } = costMicros({ queueMessages }, this.#ctx.config.prices);
     const args = {
       p_job: this.#message.jobId,
-      p_run: run,
+      p_run: this.#message.run,
       p_index: this.#message.chunk,
       p_token: this.#token,
       p_commit: crypto.randomUUID(),
-      p_results: results,
+      p_results: after.results,
+      p_todo: after.todo,
+      p_reverted: reverted,
       p_succeeded: succeeded,
       p_failed: failed,
       p_usage: {
@@ -195,23 +201,23 @@ export class ChunkCommits {
       ...how,
     };
     [this.#messages, this.#asked] = [0, { ...noRows }];
-    const outcome = await this.#send(args);
-    this.#results = results;
+    const outcome = await this.#send({ args, after });
     if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);
     return { ...outcome, left };
   }
 
-  async #send(args: Args<'chunk_commit'>): Promise<ChunkOutcome> {
-    this.#unsure = args;
-    const outcome = await commit(this.#ctx, args);
+  async #send(sent: Commit): Promise<ChunkOutcome> {
+    this.#unsure = sent;
+    const outcome = await sendCommit(this.#ctx, sent.args);
     this.#unsure = undefined;
-    this.#token = args.p_commit;
+    this.#token = sent.args.p_commit;
+    this.#chunk = sent.after;
     return outcome;
   }
 
-  #dispatch(): Dispatch {
+  #dispatch(run = this.#message.run): Dispatch {
     const { userId, rowsTotal, rowsKept, rowsSkipped, needsSearch } = this.#leased.job;
-    const { jobId, run } = this.#message;
+    const { jobId } = this.#message;
     return { jobId, run, userId, rows: rowsTotal - rowsKept - rowsSkipped, needsSearch };
   }
 
@@ -226,13 +232,16 @@ export class ChunkCommits {
   }
 
   async #queueRest(
-    { left, ...outcome }: ChunkOutcome & { left: number },
+    { left, run, ...outcome }: ChunkOutcome & { left: number },
     delaySeconds: number,
   ): Promise<ChunkOutcome> {
     const { chunk } = this.#leased;
-    if (left === 0 || this.#isCancelled || outcome.outcome !== 'committed') return outcome;
+    // Of a job that is paused, or back from its sample, nothing more is worked; a resumed one has another run.
+    const isStopped = this.#isStopped && run === this.#message.run;
+    const isOver = outcome.outcome !== 'committed' || outcome.status !== 'running' || isStopped;
+    if (left === 0 || isOver) return outcome;
     const rest = { index: this.#message.chunk, revision: chunk.revision + 1 };
-    const dispatch = this.#dispatch();
+    const dispatch = this.#dispatch(run);
     const flowControl = await flowControlOf(this.#ctx, dispatch);
     const how = { round: this.#token, delaySeconds, flowControl };
     await publishChunks(this.#ctx, dispatch, [rest], how).catch((cause: unknown) => {
@@ -245,27 +254,3 @@ export class ChunkCommits {
     return outcome;
   }
 }
-
-const isFaulty = (outcome: RowOutcome): boolean =>
-  outcome.status === 'error' && outcome.isFaulty === true;
-
-/** What is stored of rows: results, and what was paid for of those that have none. */
-function storable(outcomes: ReadonlyMap<number, RowOutcome>): Map<number, RowResult | BegunRow> {
-  const stored = new Map<number, RowResult | BegunRow>();
-  for (const [rowIndex, outcome] of outcomes)
-    if (outcome.status === 'ok') stored.set(rowIndex, outcome);
-    else if (outcome.status === 'error')
-      stored.set(rowIndex, { status: 'error', error: outcome.error });
-    else if (outcome.searches.size > 0)
-      stored.set(rowIndex, { status: 'begun', searches: [...outcome.searches] });
-  return stored;
-}
-
-const pausesMs = [300, 1000];
-
-const isPassing = (error: unknown): boolean =>
-  error instanceof DomainError && error.code === 'service_unavailable';
-
-/** Commits; an answer that was lost is asked for again, since the rows are paid for. */
-const commit = (ctx: Ctx, args: Args<'chunk_commit'>): Promise<ChunkOutcome> =>
-  retry(pausesMs, () => ctx.db.call('chunk_commit', args, chunkOutcome), isPassing);

@@ -4,7 +4,10 @@ import { settleQuietly } from '../ledger/settle-quietly.ts';
 import { type ChunkOutcome, chunkOutcome, hasJobEnded } from './chunk-outcome.ts';
 import type { ChunkMessage } from './publish-chunks.ts';
 
-const failed = chunkOutcome.extend({ userId: z.string().optional() });
+const failed = chunkOutcome.extend({
+  userId: z.string().optional(),
+  notifies: z.boolean().optional(),
+});
 
 /**
  * Turns what is left of a job into error rows, so that it ends; with a `chunk` only that chunk's, unless some of

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import type { JobOptions } from './job-options.ts';
 import type { Sender } from './sender.ts';
-import { leaseSeconds, type StoredResults } from './chunk.pure.ts';
+import { type Duplicates, leaseSeconds, type StoredResults } from './chunk.pure.ts';
 import { openProviders } from './open-providers.ts';
 import type { ChunkMessage } from './publish-chunks.ts';
 
@@ -14,7 +14,9 @@ const lease = z.discriminatedUnion('outcome', [
     outcome: z.literal('leased'),
     chunk: z.strictObject({
       rows: listOf<string[][]>(),
-      results: listOf<StoredResults>().nullable(),
+      results: z.custom<StoredResults>(Array.isArray, 'not a list').nullable(),
+      todo: z.array(z.int()).nullable(),
+      duplicates: z.custom<Duplicates>(Array.isArray, 'not a list').nullable(),
       fruitlessLeases: z.int(),
       revision: z.int(),
     }),
@@ -31,6 +33,8 @@ const lease = z.discriminatedUnion('outcome', [
       options: z.custom<JobOptions>(),
       sender: z.custom<Sender>().nullable(),
       startedAt: z.string(),
+      generation: z.int(),
+      settingsVersion: z.int(),
     }),
     open: openProviders,
     /** As many of the user's rows as may be are unpaid today: no more are worked; null: there may be more. */

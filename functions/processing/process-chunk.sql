@@ -10,27 +10,28 @@ declare
   j jobs%rowtype;
 begin
   select * into j from jobs where id = p_job;
-  if not found or j.status <> 'running' or j.run <> p_run or j.cancel_at is not null then
+  if not found or j.status <> 'running' or j.run <> p_run or j.cancel_at is not null or j.pause_at is not null then
     return '{"outcome":"gone"}';
   end if;
   update job_chunks set lease_token = p_token, fruitless_leases = fruitless_leases + 1,
       lease_until = clock_timestamp() + p_seconds * interval '1 second'
-    where job_id = p_job and index = p_index and status = 'pending'
+    where job_id = p_job and index = p_index and status = 'pending' and (todo is not null or j.returns_to is null)
       and (lease_until is null or lease_until < clock_timestamp())
     returning * into c;
   if found then
     return json_build_object('outcome', 'leased',
-      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision),
+      'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision,
+        'todo', c.todo, 'duplicates', case when j.skips_duplicates then c.duplicates end),
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
         'rowsSkipped', j.rows_skipped, 'header', j.header, 'columns', j.columns, 'prompt', j.prompt,
         'processor', j.processor, 'needsSearch', j.needs_search,
-        'options', j.options, 'sender', j.sender, 'startedAt', j.started_at),
+        'options', j.options, 'sender', j.sender, 'startedAt', j.started_at, 'generation', j.generation, 'settingsVersion', j.settings_version),
       'open', rowloom.providers_open(), 'spent', rowloom.failed_rows_refusal(j.user_id, p_free_rows));
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;
   if not found then
     return '{"outcome":"gone"}';
-  elsif c.status = 'done' then
+  elsif c.status = 'done' or c.todo is null and j.returns_to is not null then
     return '{"outcome":"done"}';
   end if;
   return json_build_object('outcome', 'busy',
@@ -39,7 +40,8 @@ end $$;
 
 -- Commits a chunk's results with the job's counters; the last one ends the job. p_results has one
 -- element a row, null for those still to be worked; p_succeeded and p_failed count it. A chunk with rows
--- left stays pending, free for the next delivery; p_waited: that it got nowhere is nobody's failure.
+-- left stays pending, free for the next delivery; p_todo: those, of a run of chosen rows; p_reverted: rows that
+-- count as succeeded by what they had before, which this run has not bettered; p_waited: that it got nowhere is nobody's failure.
 -- p_lease_seconds: it is still being worked, by the same holder. p_commit: names this commit and takes the
 -- token's place, so that the same one again changes nothing. p_usage: what the rows took since the last
 -- commit, whatever becomes of the results; rowsFaulty of them have failed by their own fault, rowsAnswered have
@@ -50,7 +52,7 @@ end $$;
 create function rowloom.chunk_commit(
   p_job uuid, p_run integer, p_index integer, p_token uuid, p_commit uuid, p_results json, p_succeeded integer,
   p_failed integer, p_usage jsonb, p_waited boolean default false, p_lease_seconds integer default 0,
-  p_given_up boolean default false
+  p_given_up boolean default false, p_todo integer[] default null, p_reverted integer default 0
 ) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
@@ -66,8 +68,10 @@ begin
   if not found then
     return '{"outcome":"gone"}';
   end if;
-  v_runs := j.status = 'running' and j.run = p_run;
+  -- A resume goes on with leases from before it.
+  v_runs := (j.status = 'running' or j.status = 'paused' and j.run_open) and p_run between j.generation and j.run;
   update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
+      todo = case when p_todo <> '{}' then p_todo end,
       status = case when p_succeeded + p_failed + c.rows_skipped = c.row_count then 'done' else 'pending' end,
       fruitless_leases = case when p_waited or p_succeeded + p_failed > before.rows_succeeded + before.rows_failed
         then 0 else c.fruitless_leases end,
@@ -84,17 +88,20 @@ begin
     if p_given_up then
       update jobs set given_up = true where id = p_job;
     end if;
-    v_status := rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage);
+    v_status := rowloom.job_advance(p_job, v_succeeded, v_failed, p_usage, p_reverted);
+    if v_status = 'paused' then
+      perform rowloom.job_drained(p_job);
+    end if;
     if j.cancel_at is not null then
       v_unpaid := v_unpaid + (v_cut + 3) / 4;
     end if;
     perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), v_succeeded, v_unpaid, 0);
-    return json_build_object('outcome', 'committed', 'status', v_status);
+    return json_build_object('outcome', 'committed', 'status', v_status, 'run', j.run);
   elsif exists (select 1 from job_chunks where job_id = p_job and index = p_index and lease_token = p_commit) then
-    return json_build_object('outcome', 'committed', 'status', j.status);
+    return json_build_object('outcome', 'committed', 'status', j.status, 'run', j.run);
   end if;
   -- Nobody takes the results; they were paid for, and not by the user who has ended the run.
-  if j.status = 'cancelled' or j.run <> p_run then
+  if not v_runs then
     v_unpaid := v_unpaid + (v_answered + v_cut + 3) / 4;
     update job_chunks set lease_token = p_commit where job_id = p_job and index = p_index and lease_token = p_token;
   end if;
@@ -103,13 +110,14 @@ begin
   return json_build_object('outcome', case when v_runs then 'stale' else 'gone' end);
 end $$;
 
--- Adds finished rows, and what they took, to a locked job and ends it with the last one. → the job's status
-create function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer, p_usage jsonb default '{}')
+-- Adds finished rows, and what they took, to a locked job and ends its run with the last one. → the job's status
+create function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer, p_usage jsonb default '{}', p_reverted integer default 0)
 returns text language plpgsql as $$
 declare j jobs%rowtype;
 begin
   update jobs set rows_succeeded = rows_succeeded + p_succeeded, rows_failed = rows_failed + p_failed,
-      rows_done = rows_done + p_succeeded + p_failed, progress_at = clock_timestamp(),
+      rows_done = rows_done + p_succeeded + p_failed, run_succeeded = run_succeeded + p_succeeded - p_reverted,
+      run_failed = run_failed + p_failed + p_reverted, progress_at = clock_timestamp(),
       tokens_in = tokens_in + coalesce((p_usage ->> 'tokensIn')::bigint, 0),
       tokens_out = tokens_out + coalesce((p_usage ->> 'tokensOut')::bigint, 0),
       searches = searches + coalesce((p_usage ->> 'searches')::integer, 0),
@@ -117,8 +125,13 @@ begin
       queue_messages = queue_messages + coalesce((p_usage ->> 'queueMessages')::integer, 0),
       cost_micros = cost_micros + coalesce((p_usage ->> 'costMicros')::bigint, 0)
     where id = p_job returning * into j;
-  if j.rows_done < j.rows_total then
+  if not (j.status = 'running' or j.run_open)
+      or j.run_succeeded + j.run_failed < j.rows_total - j.rows_skipped - j.rows_kept then
     return j.status;
+  elsif j.returns_to in ('ready', 'awaiting_credits') or j.rows_done < j.rows_total then
+    -- Other rows are left: of a sample, of a pause, of a job that was cancelled.
+    perform rowloom.job_end(p_job, case when j.status = 'paused' then 'paused' else coalesce(j.returns_to, 'paused') end);
+    return (select status from jobs where id = p_job);
   elsif j.rows_succeeded > 0 then
     perform rowloom.job_end(p_job, 'completed');
     return 'completed';

@@ -65,7 +65,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
   const processor = processors.get(job.processor);
   const { columns, prompt, options, sender } = job;
   const brief = { header: columnNames(job.header), columns, prompt, options, sender };
-  const rows = pendingRowsOf(chunk.rows, chunk.results, message.run);
+  const rows = pendingRowsOf(chunk, job.generation);
   commits.begin(rowTools, connections.run, deadline.stop);
   try {
     await rowTools.prepare(rows.flatMap(({ row }) => processor?.plan(brief, row).query ?? []));
@@ -75,7 +75,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
       processor,
       toolsOf: rowTools.toolsOf,
       deadline,
-      isHalted: commits.isMostlyFaulty,
+      isHalted: commits.isHalted,
       onRow: commits.row,
     });
     while (await deadline.isToCommit(working)) if (!(await commits.checkpoint())) deadline.stop();

@@ -25,20 +25,19 @@ export type ProgressWriter = {
    * and never throws. It must come before the commit, or the rows would be counted twice.
    */
   end: () => Promise<void>;
-  /** True once the job was cancelled, as far as Redis knows: each write reads the flag. */
-  readonly cancelled: boolean;
 };
 
 /**
  * Tells of a chunk's rows while it is worked: a field of the job's hash in Redis, written at most every
  * five rows, one write at a time; none after one failed. `run` gives a write one of the invocation's
- * header slots. `onCancel` is called once, when a write learns that the job was cancelled.
+ * header slots. `onStop` is called once, when a write learns that
+ * the job was cancelled or paused: each reads the flag.
  */
 export function createProgress(
   ctx: Ctx,
   run: <T>(work: () => Promise<T>) => Promise<T>,
   of: { jobId: string; run: number; chunk: number },
-  onCancel: () => void,
+  onStop: (word: StopWord) => void,
 ): ProgressWriter {
   const hash = hashOf({ id: of.jobId, run: of.run });
   const field = String(of.chunk);
@@ -48,12 +47,12 @@ export function createProgress(
   let stored = false;
   let broken = false;
   let ended = false;
-  let cancelled = false;
+  let isStopped = false;
   let writing: Promise<void> | undefined;
 
-  const store = async (): Promise<boolean> => {
+  const store = async (): Promise<StopWord | undefined> => {
     // The slot may have come after the end; the counts are those of now, not of when it was asked for.
-    if (ended) return false;
+    if (ended) return undefined;
     const upTo = rows.succeeded + rows.failed;
     const commands = ctx.redis
       .pipeline()
@@ -64,20 +63,18 @@ export function createProgress(
     const [, flag] = await commands.exec<[number, unknown]>();
     stored = true;
     written = upTo;
+    const [, word, atMs] = /^(cancel|pause):(\d+)$/.exec(String(flag)) ?? [];
     // An older flag was for an earlier run: nobody leases a chunk of a job that is cancelled.
-    return Number(flag ?? 0) > leasedAtMs;
+    return Number(atMs ?? 0) > leasedAtMs ? (word as StopWord) : undefined;
   };
   const write = async (): Promise<void> => {
     // Rows often end together, and the last ones just before the end: they need no write each.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    const isCancelled = await run(store).catch(() => {
-      broken = true;
-      return false;
-    });
+    const word = await run(store).catch(() => void (broken = true));
     writing = undefined;
-    if (isCancelled && !cancelled) {
-      cancelled = true;
-      onCancel();
+    if (word && !isStopped) {
+      isStopped = true;
+      onStop(word);
     }
     writeIfDue();
   };
@@ -101,19 +98,19 @@ export function createProgress(
       ended = true;
       return timeLimit(longestEndMs, remove()).catch(() => undefined);
     },
-    get cancelled() {
-      return cancelled;
-    },
   };
 }
 
+/** `cancel`: what is under way is given up. `pause`: it is finished, and nothing more is begun. */
+export type StopWord = 'cancel' | 'pause';
+
 /**
- * Tells the invocations at work that the job is over: they stop at their next write. Call it when the
+ * Tells the invocations at work that the job is over, or paused: they hear of it at their next write. Call it when the
  * job is no longer running in Postgres, which has the last word. Never throws.
  */
-export async function announceCancel(ctx: Ctx, jobId: string): Promise<void> {
+export async function announceStop(ctx: Ctx, jobId: string, word: StopWord): Promise<void> {
   await ctx.redis
-    .set(flagOf(jobId), ctx.now().getTime(), { ex: keptSeconds })
+    .set(flagOf(jobId), `${word}:${ctx.now().getTime()}`, { ex: keptSeconds })
     .catch(() => undefined);
 }
 

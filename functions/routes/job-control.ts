@@ -4,11 +4,19 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { cancelJob } from '../jobs/cancel-job.ts';
 import { deleteJob } from '../jobs/delete-job.ts';
-import { checked, describe } from './openapi-route.ts';
-import { jobParam, jobSchema } from './schemas.ts';
+import { storable } from '../processing/job-options.ts';
+import { checked, describe, optionalBody } from './openapi-route.ts';
+import { jsonBody } from './request.ts';
+import { jobParam, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
-const jobAnswer = z.object({ job: jobSchema });
+const jobAnswer = z.object({ job: wholeJobSchema });
+
+const retryBody = z.strictObject({
+  /** Chosen rows, counted from 0. */
+  rows: z.array(z.int().min(0)).min(1).max(10_000).optional(),
+  prompt: storable(8000).trim().min(1).optional(),
+});
 
 /** What a user may do with a job besides waiting for it. */
 export const controlRoutes = (ctx: Ctx, session: Session) =>
@@ -35,13 +43,15 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
       '/:id/retry',
       describe({
         tag: 'Jobs',
-        summary: 'Work the failed rows again',
+        summary: 'Work the failed rows again, or chosen ones',
         description:
-          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are. A job can be retried three times; a run that waited for a provider in vain is not counted.',
+          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are, unless `rows` (indices from 0) names them: they are charged again, and keep what they had if they fail. `prompt` is that of the job from now on. No body is needed. A job can be retried three times, not counting paid rows; a run that waited for a provider in vain is not counted.',
         auth: 'user',
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: [
           'not_found',
+          'invalid_json',
+          'invalid_request',
           'account_suspended',
           'insufficient_credits',
           'nothing_to_retry',
@@ -55,10 +65,12 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         ],
       }),
       session.require(),
+      jsonBody,
       checked('param', jobParam),
       async (c) => {
         const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
-        return c.json({ job: await retryJob(ctx, of) }, 202);
+        const body = await optionalBody(c, retryBody);
+        return c.json({ job: await retryJob(ctx, { ...of, ...body }) }, 202);
       },
     )
     .delete(

@@ -5,10 +5,10 @@ import { DomainError } from '../errors.ts';
 import { startJob } from '../jobs/start-job.ts';
 import { uploadInput } from '../jobs/upload-input.ts';
 import { checked, describe } from './openapi-route.ts';
-import { jobParam, jobSchema } from './schemas.ts';
+import { jobParam, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
-const jobAnswer = z.object({ job: jobSchema });
+const jobAnswer = z.object({ job: wholeJobSchema });
 
 /** What is surely not the file itself. Many clients send some wrong type with a CSV: the rest is fine. */
 const otherThanFile = /^\s*(?:multipart\/|application\/(?:[\w.-]+\+)?json\b)/i;
@@ -88,7 +88,7 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
       '/:id/start',
       describe({
         tag: 'Jobs',
-        summary: 'Start a job that awaited credits',
+        summary: 'Start a job that is ready, or awaited credits',
         auth: 'user',
         ok: { status: 202, description: 'The job runs', schema: jobAnswer },
         errors: [

@@ -5,12 +5,13 @@ import { createJob } from '../jobs/create-job.ts';
 import { jobOptions, storable } from '../processing/job-options.ts';
 import { listJobs, readJob } from '../jobs/read-job.ts';
 import { checked, describe } from './openapi-route.ts';
+import { changeRoutes } from './job-change.ts';
 import { controlRoutes } from './job-control.ts';
 import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
 import { outputRoute } from './job-output.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
-import { jobCreatedSchema, jobParam, jobSchema, jobsSchema, limitQuery } from './schemas.ts';
+import { jobCreatedSchema, jobParam, jobsSchema, limitQuery, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
 const isWhole = (text: string): boolean => text.isWellFormed();
@@ -109,7 +110,7 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
         description:
           'A job whose provider is away or over its limit stays `running`, loses no rows and says in `waiting` which one, why and until when. It ends `completed` when at least one row succeeded, `failed` with an `error` when none did, `cancelled` when its user wanted that. `usage` grows with every chunk that is committed.',
         auth: 'user',
-        ok: { status: 200, description: 'The job', schema: jobSchema },
+        ok: { status: 200, description: 'The job', schema: wholeJobSchema },
         errors: ['not_found'],
       }),
       session.require(),
@@ -119,5 +120,6 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
     )
     .route('/', inputRoutes(ctx, session))
     .route('/', controlRoutes(ctx, session))
+    .route('/', changeRoutes(ctx, session))
     .route('/', eventsRoute(ctx, session))
     .route('/', outputRoute(ctx, session));

@@ -1,4 +1,5 @@
 import { describeRoute, resolver, validator } from 'hono-openapi';
+import type { Context } from 'hono';
 import type { ZodType } from 'zod';
 import { DomainError, type ErrorCode } from '../errors.ts';
 import { meanings } from '../http/problem.ts';
@@ -81,14 +82,36 @@ export const checked = <
     if (result.success) return;
     // An id that is none names nothing: the same answer as for somebody else's.
     if (target === 'param') throw new DomainError('not_found', 'There is no such object.');
-    throw new DomainError('invalid_request', 'Some fields do not fit.', {
-      extra: {
-        errors: result.error.map((issue) => ({
-          field: (issue.path ?? [])
-            .map((step) => String(typeof step === 'object' ? step.key : step))
-            .join('.'),
-          message: issue.message,
-        })),
-      },
-    });
+    throw unfit(result.error);
   });
+
+type Issue = {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+};
+
+const unfit = (issues: readonly Issue[]): DomainError =>
+  new DomainError('invalid_request', 'Some fields do not fit.', {
+    extra: {
+      errors: issues.map(({ path, message }) => ({
+        field: (path ?? [])
+          .map((step) => String(typeof step === 'object' ? step.key : step))
+          .join('.'),
+        message,
+      })),
+    },
+  });
+
+/** A JSON body that may be missing altogether. Throws `invalid_json`, `invalid_request`. */
+export async function optionalBody<T>(c: Context, schema: ZodType<T>): Promise<T> {
+  const text = await c.req.text();
+  let body: unknown = {};
+  try {
+    if (text.trim() !== '') body = JSON.parse(text);
+  } catch {
+    throw new DomainError('invalid_json', 'The body is not JSON.');
+  }
+  const result = schema.safeParse(body);
+  if (!result.success) throw unfit(result.error.issues);
+  return result.data;
+}

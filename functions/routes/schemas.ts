@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { jobOptions } from '../processing/job-options.ts';
 import { awayReasons } from '../providers/errors.pure.ts';
 
 const time = z.string().describe('ISO 8601, UTC');
@@ -165,8 +166,23 @@ export const jobSchema = z.object({
   warnings: z.array(z.string()).describe('what was noticed in its file; sentences to be shown'),
 });
 
+/** The same with what was asked, as answers about one job show it. */
+export const wholeJobSchema = jobSchema.extend({
+  processor: z.string(),
+  prompt: z.string(),
+  columns: z.array(z.string()).nullable().describe('those that the model sees; null: all'),
+  research: jobOptions.shape.research.unwrap().nullable().describe('null: found by the header'),
+  outputs: jobOptions.shape.outputs.unwrap().nullable(),
+  language: z.string().nullable(),
+  sender: jobOptions.shape.sender.unwrap().nullable().describe("overrides the profile's fields"),
+  start: z.enum(['auto', 'manual']),
+  duplicates: z.enum(['work', 'skip']),
+  notifyUrl: z.string().nullable(),
+  header: z.array(z.string()).nullable().describe("the file's; null before the upload"),
+});
+
 export const jobCreatedSchema = z.object({
-  job: jobSchema,
+  job: wholeJobSchema,
   upload: z.object({ method: z.literal('PUT'), url: z.string() }),
 });
 

@@ -1,6 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { endOverdueCancels } from '../jobs/end-overdue-cancels.ts';
+import { endOverdueCancels, endOverduePauses } from '../jobs/end-overdue-stops.ts';
 import { giveUpWaitingJobs } from '../jobs/give-up-waiting-jobs.ts';
 import { purgeJobs } from '../jobs/purge-jobs.ts';
 import { purgeLeftovers } from '../jobs/purge-leftovers.ts';
@@ -13,6 +13,7 @@ import { type Sweep, sweep, type Swept } from './sweep.ts';
 
 export const sweepNames = [
   'overdue_cancels',
+  'overdue_pauses',
   'stalled_jobs',
   'waiting_jobs',
   'stripe_events',
@@ -26,6 +27,7 @@ export type SweepName = (typeof sweepNames)[number];
 
 const sweeps: Record<SweepName, Sweep['begin']> = {
   overdue_cancels: (ctx) => () => endOverdueCancels(ctx),
+  overdue_pauses: (ctx) => () => endOverduePauses(ctx),
   stalled_jobs: (ctx) => () => recoverStalledJobs(ctx),
   waiting_jobs: (ctx) => () => giveUpWaitingJobs(ctx),
   stripe_events: (ctx) => (untilMs) => retryDuePage(ctx, untilMs),

@@ -10,7 +10,7 @@ import { deleteJob } from '../../functions/jobs/delete-job.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
-import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
+import { endOverdueCancels } from '../../functions/jobs/end-overdue-stops.ts';
 import { startRedis } from '../../local/redis/index.ts';
 import { type Qstash, startQstash } from '../../local/qstash/index.ts';
 import { csvOf, JobFixture, providerFetch, providers, streamOf } from '../support/job-fixture.ts';

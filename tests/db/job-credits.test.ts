@@ -10,7 +10,7 @@ import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
-import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
+import { endOverdueCancels } from '../../functions/jobs/end-overdue-stops.ts';
 import { sweepOn } from '../../functions/sweeps/sweeps.ts';
 import { settleDueUsers } from '../../functions/ledger/due.ts';
 import { aroundCalls } from '../support/around-calls.ts';

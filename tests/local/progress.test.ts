@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
 import type { Ctx } from '../../functions/context.ts';
 import {
-  announceCancel,
+  announceStop,
   createProgress,
   readLive,
 } from '../../functions/processing/progress-store.ts';
@@ -50,8 +50,8 @@ function metered() {
 }
 
 const direct = <T>(work: () => Promise<T>): Promise<T> => work();
-const writer = (chunk = 0, run = direct, onCancel = () => {}) =>
-  createProgress(ctx, run, { jobId: job.id, run: job.run, chunk }, onCancel);
+const writer = (chunk = 0, run = direct, onStop: (word: string) => void = () => {}) =>
+  createProgress(ctx, run, { jobId: job.id, run: job.run, chunk }, onStop);
 
 async function rows(progress: ReturnType<typeof writer>, count: number, ok = true) {
   for (let i = 0; i < count; i += 1) progress.row(ok);
@@ -156,28 +156,27 @@ describe('rows of a chunk at work', () => {
 
 describe('a job that was cancelled', () => {
   test('stops its invocations at their next write, each once', async () => {
-    let stops = 0;
-    const progress = writer(0, direct, () => {
-      stops += 1;
-    });
+    const stops: string[] = [];
+    const progress = writer(0, direct, (word) => void stops.push(word));
     await rows(progress, 5);
-    expect(progress.cancelled).toBe(false);
+    expect(stops).toEqual([]);
     nowMs += 1000;
-    await announceCancel(ctx, job.id);
+    await announceStop(ctx, job.id, 'cancel');
     await rows(progress, 5);
-    expect(progress.cancelled).toBe(true);
+    expect(stops).toEqual(['cancel']);
     await rows(progress, 5);
-    expect(stops).toBe(1);
+    expect(stops).toHaveLength(1);
     await progress.end();
   });
 
   test('can be run again: the new run is not stopped', async () => {
-    await announceCancel(ctx, job.id);
+    await announceStop(ctx, job.id, 'cancel');
     nowMs += 50;
     job = { ...job, run: 2 };
-    const progress = writer();
+    const stops: string[] = [];
+    const progress = writer(0, direct, (word) => void stops.push(word));
     await rows(progress, 10);
-    expect(progress.cancelled).toBe(false);
+    expect(stops).toEqual([]);
     await progress.end();
   });
 });
@@ -191,7 +190,7 @@ describe('Redis', () => {
     for (let i = 0; i < 20; i += 1) await rows(progress, 5);
     await progress.end();
     expect(meter.calls).toBe(1);
-    await announceCancel(ctx, job.id);
+    await announceStop(ctx, job.id, 'cancel');
     for (let i = 0; i < 5; i += 1)
       expect(await readLive(ctx, job)).toEqual({ succeeded: 0, failed: 0 });
     expect(lines).toEqual(['redis_unavailable']);

@@ -9,7 +9,7 @@ import {
   probeForgottenProviders,
   probeUntilBack,
 } from '../../functions/processing/probe-providers.ts';
-import { endOverdueCancels } from '../../functions/jobs/end-overdue-cancels.ts';
+import { endOverdueCancels } from '../../functions/jobs/end-overdue-stops.ts';
 import { giveUpWaitingJobs } from '../../functions/jobs/give-up-waiting-jobs.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { startAwaitingJobs } from '../../functions/jobs/start-awaiting-jobs.ts';

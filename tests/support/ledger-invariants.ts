@@ -58,13 +58,16 @@ const jobFaults: Record<string, string> = {
         and (j.rows_succeeded <> c.succeeded or j.rows_failed <> c.failed or j.rows_total <> c.total
           or j.rows_skipped <> c.skipped)`,
   'a chunk counts what its results say': `
-    select c.job_id, c.index, c.rows_succeeded, r.ok from job_chunks c
+    select c.job_id, c.index, c.status, c.todo, c.rows_succeeded, r.* from job_chunks c
+      join jobs j on j.id = c.job_id
       cross join lateral (
-        select count(*) as all, count(*) filter (where r ->> 'status' = 'ok') as ok,
-            count(*) filter (where r ->> 'status' = 'skipped') as skipped
-          from json_array_elements(c.results) r) r
-      where c.results is not null and (c.rows_succeeded <> r.ok or c.row_count <> r.all
-        or c.rows_skipped <> r.skipped)`,
+        select count(*) filter (where n < json_array_length(coalesce(c.results, '[]'))) as all,
+            count(*) filter (where n = any(c.todo) is not true
+              and coalesce(r -> 'before' ->> 'status', r ->> 'status') = 'ok') as ok,
+            count(*) filter (where r ->> 'status' = 'skipped' or j.skips_duplicates and r ->> 'status' is null
+              and exists (select 1 from json_array_elements(c.duplicates) d where (d ->> 0)::integer = n)) as skipped
+          from (select n, c.results -> n as r from generate_series(0, c.row_count - 1) n) rows) r
+      where c.results is not null and c.row_count <> r.all or c.rows_succeeded <> r.ok or c.rows_skipped <> r.skipped`,
   'a job charges what its runs did not give back, and holds while it runs': `
     select j.id, j.status, j.credits_charged, j.credits_held, f.* from jobs j
       cross join lateral (
@@ -78,7 +81,7 @@ const jobFaults: Record<string, string> = {
           left join credit_facts r on r.kind = 'release' and r.body ->> 'hold' = h.key
           where h.kind = 'hold' and h.user_id = j.user_id and h.body ->> 'job' = j.id::text) f
       where j.credits_charged <> f.spent or j.credits_held <> f.held
-        or (j.status <> 'running' and j.credits_held <> 0)`,
+        or (not j.run_open and j.credits_held <> 0)`,
   'an entry of a release says what its run was charged': `
     select e.id, e.details, h.body ->> 'credits' as held, r.body ->> 'credits' as back
       from credit_entries e
@@ -88,7 +91,8 @@ const jobFaults: Record<string, string> = {
         is distinct from (h.body ->> 'credits')::bigint - (r.body ->> 'credits')::bigint`,
   'what is charged is the rows that succeeded, at the price of their run': `
     select id, rows_succeeded, credits_charged from jobs
-      where run = 1 and metered and status <> 'running'
+      where run = 1 and metered and (status in ('completed', 'failed')
+          or status = 'cancelled' and settings_version <= 2)
         and credits_charged <> rows_succeeded * credits_per_row`,
 };
 

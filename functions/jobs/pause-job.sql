@@ -1,0 +1,123 @@
+-- Begins to pause a running job: no chunk is begun any more, those being worked finish their rows. → {run, atWork},
+-- null when it is paused already. RL409 job_not_open, also of a sample.
+create function rowloom.job_pause_begin(p_job uuid, p_user uuid) returns jsonb
+language plpgsql as $$
+declare j jobs := rowloom.job_lock(p_job, p_user);
+begin
+  if j.status = 'paused' then return null; end if;
+  if j.status <> 'running' or j.returns_to in ('ready', 'awaiting_credits') or j.cancel_at is not null then
+    raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
+  end if;
+  update jobs set pause_at = coalesce(pause_at, clock_timestamp()) where id = p_job;
+  return jsonb_build_object('run', j.run, 'atWork', rowloom.chunks_at_work(p_job));
+end $$;
+
+-- Chunks that somebody holds the lease on.
+create function rowloom.chunks_at_work(p_job uuid) returns integer
+language sql stable as $$
+  select count(*)::integer from job_chunks
+    where job_id = p_job and status = 'pending' and lease_until > clock_timestamp()
+$$;
+
+-- Pauses a running job: its hold is given back. Rows of chunks that are being worked are held for by a run of their
+-- own, which ends with them; where no credits are left for it, what they bring is refused. → the job row
+create function rowloom.job_pause(p_job uuid, p_user uuid) returns jsonb
+language plpgsql as $$
+declare j jobs := rowloom.job_lock(p_job, p_user);
+begin
+  if j.status = 'running' and j.pause_at is not null then
+    perform rowloom.job_hold_back(p_job);
+  elsif j.status <> 'paused' then
+    raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
+  end if;
+  select * into j from jobs where id = p_job;
+  return to_jsonb(j);
+end $$;
+
+-- The same of a locked job.
+create function rowloom.job_hold_back(p_job uuid) returns void
+language plpgsql as $$
+declare
+  j jobs%rowtype;
+  v_rows integer;
+  v_hold jsonb;
+begin
+  select coalesce(sum(coalesce(cardinality(todo), row_count - rows_succeeded - rows_failed - rows_skipped)), 0)
+    into v_rows from job_chunks where job_id = p_job and status = 'pending' and lease_until > clock_timestamp();
+  perform rowloom.job_end(p_job, 'paused');
+  if v_rows = 0 then return; end if;
+  select * into j from jobs where id = p_job;
+  v_hold := rowloom.ledger_hold(j.user_id, p_job, j.run + 1, v_rows::bigint * j.credits_per_row, not j.metered,
+    (select standing_version from users where id = j.user_id));
+  if v_hold ->> 'outcome' <> 'held' then
+    update job_chunks set lease_token = null, lease_until = null
+      where job_id = p_job and status = 'pending' and lease_until is not null;
+    return;
+  end if;
+  update jobs set run = run + 1, run_open = true, run_succeeded = 0, run_failed = 0,
+      rows_kept = rows_total - rows_skipped - v_rows, started_at = clock_timestamp(),
+      credits_held = case when metered then v_rows * credits_per_row else 0 end
+    where id = p_job;
+  if not j.metered then
+    perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), 0, 0, v_rows);
+  end if;
+end $$;
+
+-- Ends the hold of a locked, paused job once nobody works on it any more.
+create function rowloom.job_drained(p_job uuid) returns void
+language plpgsql as $$
+begin
+  if rowloom.chunks_at_work(p_job) = 0 then
+    perform rowloom.job_end(p_job, 'paused');
+  end if;
+end $$;
+
+-- Goes on with a paused job; one that runs is left as it is. What is still being worked from before is part of it.
+-- → as job_run
+create function rowloom.job_resume(
+  p_job uuid, p_user uuid, p_per_row integer, p_unlimited boolean, p_standing bigint, p_bounds jsonb
+) returns jsonb language plpgsql as $$
+declare
+  j jobs := rowloom.job_lock(p_job, p_user);
+  v_rows integer;
+  v_run jsonb;
+begin
+  if j.status = 'running' and j.pause_at is null and coalesce(j.returns_to, '') not in ('ready', 'awaiting_credits') then
+    return jsonb_build_object('started', true, 'job', to_jsonb(j));
+  elsif j.status <> 'paused' then
+    raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
+  end if;
+  select case when j.returns_to is null then j.rows_total - j.rows_done
+      else (select coalesce(sum(cardinality(todo)), 0) from job_chunks where job_id = p_job) end into v_rows;
+  begin
+    perform rowloom.job_end(p_job, 'paused');
+    v_run := rowloom.job_run(p_job, v_rows, p_per_row, p_unlimited, p_standing, p_bounds, true);
+    if not (v_run ->> 'started')::boolean then
+      raise exception using errcode = 'RLBCK', message = 'refused';
+    end if;
+  exception when sqlstate 'RLBCK' then
+    -- It stays paused, and what is being worked keeps its hold.
+  end;
+  return v_run;
+end $$;
+
+-- Finishes pauses that were begun or drain, and whose invocations are gone; at most p_limit.
+-- → their [{job, run, user}]
+create function rowloom.jobs_pause_overdue(p_limit integer) returns jsonb language plpgsql as $$
+declare
+  j jobs%rowtype;
+  v_ended jsonb := '[]';
+begin
+  for j in select * from (
+      select * from jobs where status = 'running' and pause_at < clock_timestamp() - interval '30 seconds'
+          or status = 'paused' and run_open and rowloom.chunks_at_work(id) = 0
+        order by pause_at limit p_limit for update skip locked) overdue order by user_id loop
+    if j.status = 'running' then
+      perform rowloom.job_hold_back(j.id);
+    else
+      perform rowloom.job_end(j.id, 'paused');
+    end if;
+    v_ended := v_ended || jsonb_build_object('job', j.id, 'run', j.run, 'user', j.user_id);
+  end loop;
+  return v_ended;
+end $$;

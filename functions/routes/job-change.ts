@@ -1,0 +1,100 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import type { Ctx } from '../context.ts';
+import { changeJob } from '../jobs/change-job.ts';
+import { pauseJob, resumeJob } from '../jobs/pause-job.ts';
+import { jobOptions, storable } from '../processing/job-options.ts';
+import type { Session, UserEnv } from './authenticate.ts';
+import { checked, describe } from './openapi-route.ts';
+import { jsonBody } from './request.ts';
+import { jobParam, wholeJobSchema } from './schemas.ts';
+
+const jobAnswer = z.object({ job: wholeJobSchema });
+
+const { research, outputs, language, sender, start, duplicates, notifyUrl } = jobOptions.shape;
+const changeBody = z.strictObject({
+  processor: z.string().max(50).nullish(),
+  prompt: storable(8000).trim().min(1).nullish(),
+  columns: z.array(storable(1000)).min(1).max(1000).nullish(),
+  research: research.nullable(),
+  outputs: outputs.nullable(),
+  language: language.nullable(),
+  sender: sender.nullable(),
+  start: start.nullable(),
+  duplicates: duplicates.nullable(),
+  notifyUrl: notifyUrl.nullable(),
+});
+
+const refusedStart = [
+  'account_suspended',
+  'insufficient_credits',
+  'too_many_failed_rows',
+  'fair_use',
+] as const;
+
+/** Looking before the run, and stopping in the middle of it. */
+export const changeRoutes = (ctx: Ctx, session: Session) =>
+  new Hono<UserEnv>()
+    .patch(
+      '/:id',
+      describe({
+        tag: 'Jobs',
+        summary: 'Change what a job is asked',
+        description:
+          'While nothing of it was worked but samples. A field that is null is as if it had never been said; one that is missing stays. Samples stay as they are, unless the result has other columns now: then those rows are worked by the run.',
+        auth: 'user',
+        ok: { status: 200, description: 'The job', schema: jobAnswer },
+        errors: [
+          'not_found',
+          'invalid_json',
+          'invalid_request',
+          'job_running',
+          'job_not_open',
+          'busy',
+        ],
+      }),
+      session.require(),
+      jsonBody,
+      checked('param', jobParam),
+      checked('json', changeBody),
+      async (c) => {
+        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
+        return c.json({ job: await changeJob(ctx, { ...of, change: c.req.valid('json') }) });
+      },
+    )
+    .post(
+      '/:id/pause',
+      describe({
+        tag: 'Jobs',
+        summary: 'Pause a running job',
+        description:
+          'Nothing new is begun; rows that are being worked are finished and charged, the credits of all others go back at once. Pausing twice changes nothing.',
+        auth: 'user',
+        ok: { status: 200, description: 'The job, paused', schema: jobAnswer },
+        errors: ['not_found', 'job_not_open'],
+      }),
+      session.require(),
+      checked('param', jobParam),
+      async (c) => {
+        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
+        return c.json({ job: await pauseJob(ctx, of) });
+      },
+    )
+    .post(
+      '/:id/resume',
+      describe({
+        tag: 'Jobs',
+        summary: 'Go on with a paused job',
+        description:
+          'For a hold of its own, of the credits that there are now; with too few it stays paused. Resuming a job that runs changes nothing.',
+        auth: 'user',
+        ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
+        errors: ['not_found', 'job_not_open', ...refusedStart],
+      }),
+      session.require(),
+      checked('param', jobParam),
+      async (c) => {
+        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
+        return c.json({ job: await resumeJob(ctx, of) }, 202);
+      },
+    );
