@@ -77,6 +77,6 @@ function changed(job: JobRow, change: JobChange): JobSettings {
     processor,
     prompt: said === undefined ? kept : (said ?? after),
     columns: shown === undefined ? job.columns : shown,
-    options: options as JobOptions,
+    options,
   };
 }

@@ -88,14 +88,16 @@ async function workRows(
   const isMine = run === job.run + 1;
   if (isMine) {
     const chunks = [...new Set(toWork.map(({ chunk }) => chunk))];
-    await Promise.all(
+    const outcomes = await Promise.all(
       chunks.map((chunk) =>
         // Whatever fails here, the watchdog goes on with it.
-        processChunk(ctx, { jobId, run, chunk, revision: 0 }, connections).catch(() =>
-          ctx.log('sample_left', { jobId }),
-        ),
+        processChunk(ctx, { jobId, run, chunk, revision: 0 }, connections).catch(() => {
+          ctx.log('sample_left', { jobId });
+        }),
       ),
     );
+    // A provider is away: nobody waits for it in a request.
+    if (outcomes.some((one) => one?.outcome === 'waiting')) return true;
   }
   await untilWorked(ctx, { userId, jobId, run, untilMs });
   return isMine;

@@ -23,8 +23,8 @@ const startable = `
     left join user_days d on d.user_id = u.id and d.day = rowloom.utc_day(clock_timestamp())
     where j.status = 'awaiting_credits' and j.id <> all($6::uuid[]) and ($1::uuid is null or j.user_id = $1) and u.suspended_at is null
       and rowloom.failed_rows_refusal(u.id, $4) is null
-      and case when is_unlimited then coalesce(d.rows_unlimited, 0) + j.rows_total - j.rows_skipped <= $5
-        else u.credits_balance >= (j.rows_total - j.rows_skipped)::bigint * $2 end
+      and case when is_unlimited then coalesce(d.rows_unlimited, 0) + j.rows_total - j.rows_skipped - j.rows_succeeded <= $5
+        else u.credits_balance >= (j.rows_total - j.rows_skipped - j.rows_succeeded)::bigint * $2 end
     order by row_number() over (partition by j.user_id order by j.created_at, j.id), j.created_at limit $3`;
 
 type Started = { ids: string[]; started: number; isStopped: boolean };
