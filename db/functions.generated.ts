@@ -1,7 +1,7 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_952630fb18';
+export const functionsSchema = 'rowloom_f89ab04087';
 /** Parameters that are arrays of SQL, not of JSON. */
-export const arrayParameters: readonly string[] = ['chunk_commit.p_todo', 'events_wake.p_refs', 'job_retry.p_rows', 'job_run_rows.p_rows', 'job_sample.p_rows', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
+export const arrayParameters: readonly string[] = ['chunk_commit.p_todo', 'events_wake.p_refs', 'job_retry.p_rows', 'job_run_rows.p_rows', 'job_sample.p_rows', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'lanes_resumed.p_lanes', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
   books_read: { takes: { p_user: string }; gives: unknown };
   catalogue_apply: { takes: { p_changes: object }; gives: unknown };
@@ -53,7 +53,8 @@ export type Functions = {
   jobs_purge: { takes: { p_days: number; p_chunks: number; p_bytes: number }; gives: unknown };
   jobs_stalled: { takes: { p_fruitless_leases: number; p_limit: number; p_waiting: readonly boolean[] }; gives: unknown };
   lane_pause: { takes: { p_lane: string; p_providers: readonly string[] }; gives: boolean };
-  lane_resumed: { takes: { p_lane: string }; gives: void };
+  lane_pause_failed: { takes: { p_lane: string }; gives: void };
+  lanes_resumed: { takes: { p_lanes: readonly string[]; p_paused_before: string }; gives: void };
   lanes_to_resume: { takes: {}; gives: unknown };
   ledger_commutes: { takes: { p_user: string; p_fact: object; p_position: string }; gives: boolean };
   ledger_hold: { takes: { p_user: string; p_job: string; p_run: number; p_credits: number; p_unlimited: boolean; p_standing: number }; gives: unknown };

@@ -14,15 +14,27 @@ begin
   return found;
 end $$;
 
--- Lanes that are held back although a provider that they wait for works again.
-create function rowloom.lanes_to_resume() returns jsonb
-language sql stable as $$
-  select coalesce(jsonb_agg(distinct l.lane), '[]') from paused_lanes l
+-- The queue did not say that it paused a lane. It may have, so the lane stays noted; the next who asks is to try again.
+create function rowloom.lane_pause_failed(p_lane text) returns void
+language sql as $$
+  update paused_lanes set paused_at = least(paused_at, clock_timestamp() - interval '5 seconds')
+    where lane = p_lane
+$$;
+
+-- Lanes that are held back although a provider that they wait for works again. A pause that was noted before
+-- `pausedBefore` has reached the queue by now, or never will.
+-- → {lanes, pausedBefore}
+create function rowloom.lanes_to_resume() returns json
+language sql volatile as $$
+  select json_build_object('lanes', coalesce(json_agg(distinct l.lane), '[]'),
+      'pausedBefore', clock_timestamp() - interval '1 minute')
+    from paused_lanes l
     where not exists (select 1 from providers p where p.name = l.provider and p.opened_at is not null)
 $$;
 
--- A lane runs again.
-create function rowloom.lane_resumed(p_lane text) returns void
+-- The queue has let lanes run again. What was paused since p_paused_before may yet be held back: it stays noted,
+-- and is resumed once more.
+create function rowloom.lanes_resumed(p_lanes text[], p_paused_before timestamptz) returns void
 language sql as $$
-  delete from paused_lanes where lane = p_lane
+  delete from paused_lanes where lane = any(p_lanes) and paused_at < p_paused_before
 $$;

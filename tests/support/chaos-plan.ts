@@ -15,7 +15,7 @@ export type Call =
   | 'chunk_commit'
   | 'chunks_fail'
   | 'lane_pause'
-  | 'lane_resumed'
+  | 'lanes_resumed'
   | 'provider_open'
   | 'provider_probe_begin'
   | 'provider_probe_failed'
@@ -200,7 +200,7 @@ const rarely: Call[] = [
 /** What is called because a provider is away, or is back. */
 const awayCalls: Call[] = [
   ...(['provider_open', 'lane_pause', 'pause', 'probe', 'provider_probe_begin'] as const),
-  ...(['provider_probe_failed', 'provider_close', 'resume', 'lane_resumed'] as const),
+  ...(['provider_probe_failed', 'provider_close', 'resume', 'lanes_resumed'] as const),
 ];
 
 const cuts = fc.array(
