@@ -202,14 +202,14 @@ class Decoder {
   /** `bytes` are not what the encoding allows: the file is in another one, or broken. */
   #recover(bytes: Uint8Array, isLast: boolean, encoding: Unicode): string {
     if (encoding === 'utf-8' && !this.#isProvenUtf8) {
-      const { firstBad, bad, good } = surveyUtf8(bytes);
+      const { firstBad, isBroken } = surveyUtf8(bytes);
       if (!isLast && bytes.length < firstBad + sampleBytes) {
         [this.#heldBytes, this.#wanted] = [bytes.slice(), firstBad + sampleBytes];
         return '';
       }
       const nul = bytes.indexOf(0);
       if (nul >= 0) throw this.#invalidAfter(latin1(bytes.subarray(0, nul)), binary);
-      if (good < bad) {
+      if (!isBroken) {
         const line = this.#lineAfter(this.#heldCr + latin1(bytes.subarray(0, firstBad)));
         const sample = this.#sampleOf(bytes, isLast);
         this.#use(detect(sample.words, line));

@@ -1,3 +1,4 @@
+import { isSeparator } from './encoding/word-sample.pure.ts';
 import type { Unicode } from './first-bytes.pure.ts';
 
 /** Bytes that a UTF-8 character takes, by its first; 1 for a byte that cannot begin one. */
@@ -26,19 +27,41 @@ export function beyondAscii(bytes: Uint8Array): number {
   return -1;
 }
 
-/** Where the first byte stands that is no UTF-8, how many such places there are, and characters beyond ASCII. */
-export function surveyUtf8(bytes: Uint8Array): { firstBad: number; bad: number; good: number } {
-  let [firstBad, bad, good] = [bytes.length, 0, 0];
-  for (let i = 0; i < bytes.length;) {
-    const length = (bytes[i] ?? 0) < 0x80 ? 0 : characterLength(bytes, i);
-    if (length > 1) good += 1;
+/** UTF-8 that breaks has so many characters for each place that is none, if most of its words have such a place. */
+const charactersPerBreak = 4;
+
+/**
+ * Where the first byte stands that is no UTF-8, and whether the bytes are UTF-8 all the same, broken here and
+ * there: characters beyond ASCII outnumber what is none, and not by chance, as they may in a few words of
+ * another encoding, hardly one of which is UTF-8 as a whole.
+ */
+export function surveyUtf8(bytes: Uint8Array): { firstBad: number; isBroken: boolean } {
+  let firstBad = bytes.length;
+  const [characters, words] = [
+    { good: 0, bad: 0 },
+    { good: 0, bad: 0 },
+  ];
+  let word = { good: 0, bad: 0 };
+  for (let i = 0; i <= bytes.length;) {
+    const byte = bytes[i] ?? 0;
+    if (isSeparator(byte)) {
+      if (word.bad > 0) words.bad += 1;
+      else if (word.good > 0) words.good += 1;
+      characters.good += word.good;
+      characters.bad += word.bad;
+      word = { good: 0, bad: 0 };
+    }
+    const length = byte < 0x80 ? 0 : characterLength(bytes, i);
+    if (length > 1) word.good += 1;
     if (length < 0) {
-      if (bad === 0) firstBad = i;
-      bad += 1;
+      firstBad = Math.min(firstBad, i);
+      word.bad += 1;
     }
     i += Math.max(1, Math.abs(length));
   }
-  return { firstBad, bad, good };
+  const { good, bad } = characters;
+  const isBroken = good >= bad && (words.good >= words.bad || good >= charactersPerBreak * bad);
+  return { firstBad, isBroken };
 }
 
 /** Bytes of the character that begins at `at`; negative: so many bytes are the beginning of none. */

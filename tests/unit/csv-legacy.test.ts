@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutBytes, decoded } from '../support/csv.ts';
+import { cutBytes, decoded, utf8 } from '../support/csv.ts';
 import { encodeLegacy } from '../support/legacy-encode.ts';
 import { leads, type Language, leadsCsv } from '../support/legacy-leads.ts';
 
@@ -177,6 +177,39 @@ describe('an encoding that is not known is asked for', () => {
           if ('text' in read) expect(read.text).toBe(text);
         }
   });
+});
+
+test('characters that are UTF-8 by chance make a file of a few words no broken UTF-8', async () => {
+  // Five of these, against four places that are none; no word is UTF-8 as a whole.
+  const text = 'a,b\r\nname,company,city,e-mail\r\n杨帆,小米科技,武汉,info0@example.com\r\n';
+  for (const label of ['gb18030', 'gbk'])
+    for (const size of [1, 5, 100])
+      expect(await decoded(cutBytes(bytesOf(label, text), size))).toMatchObject({ text });
+});
+
+test('UTF-8 that lost some bytes is never read as something else', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...Object.keys(leads)),
+      fc.nat(1000),
+      fc.integer({ min: 1, max: 6 }),
+      fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+      async (language, seed, rows, lost) => {
+        const bytes = [...utf8(plain(leadsCsv(language as Language, rows, seed)))];
+        for (const nth of lost) {
+          const beyond = bytes.flatMap((byte, i) => (byte > 0x7f ? [i] : []));
+          if (beyond.length > 0) bytes.splice(beyond[nth % beyond.length] ?? 0, 1);
+        }
+        const read = await decoded([Uint8Array.from(bytes)]).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'csv_invalid' });
+          return undefined;
+        });
+        // All bytes of a character may be lost, and of each that there is.
+        if (read && 'text' in read) expect(read.encoding).toBe('utf-8');
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
 
 test('pieces cut anywhere give the same, and charset is believed', async () => {

@@ -120,6 +120,13 @@ test('the text cut at every byte into two gives the same rows', async () => {
   );
 });
 
+/** Bytes from 0x80 and from 0xc2 on in Windows-1252: in UTF-8 the one goes on with a character that the other begins. */
+const [goingOn, beginning] = [charactersOf1252.slice(0, 0x40), charactersOf1252.slice(0x42, 0x75)];
+const likeUtf8 = new RegExp(`([${beginning.join('')}])(?=[${goingOn.join('')}])`, 'g');
+
+/** A file of little but words that are UTF-8 by chance is UTF-8, whatever its sender says. */
+const unlikeUtf8 = (cell: string): string => cell.replaceAll(likeUtf8, '$1a');
+
 test('every encoding gives the same cells, whatever the first piece shows of it', async () => {
   const western = fc.constantFrom(...charactersOf1252, 'a', 'Z', '7');
   await fc.assert(
@@ -135,7 +142,8 @@ test('every encoding gives the same cells, whatever the first piece shows of it'
           'only plain letters',
         ]);
         const [header = [], ...rows] = table;
-        const all = [header.map((cell) => cell.replaceAll(/[^ -~]/g, '')), ...plain, ...rows];
+        const told = name === 'Windows-1252' ? rows.map((row) => row.map(unlikeUtf8)) : rows;
+        const all = [header.map((cell) => cell.replaceAll(/[^ -~]/g, '')), ...plain, ...told];
         // Without a mark the NULs must be plain: that takes some ASCII.
         if (name.endsWith('without a mark')) all.splice(1, 0, ['x'.repeat(2100), 'ASCII']);
         const bytes = encode(written(all, dialect));

@@ -2,7 +2,8 @@
 const lastSeparator = 0x2f;
 const [colon, question] = [0x3a, 0x3f];
 
-const isSeparator = (byte: number): boolean =>
+/** Whether a byte ends a word, in any encoding. */
+export const isSeparator = (byte: number): boolean =>
   byte <= lastSeparator || (byte >= colon && byte <= question);
 
 const hashOfNothing = 0x811c_9dc5;
