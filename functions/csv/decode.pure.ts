@@ -140,6 +140,11 @@ class Decoder {
       if (isLast && this.#sample) this.#confirm(this.#sample.words, encoding);
       return this.#decodeLegacy(bytes, isLast);
     }
+    if (encoding === 'utf-8' && !this.#isProvenUtf8 && !isLast) {
+      // A character or two may be UTF-8 by chance.
+      const first = beyondAscii(bytes);
+      if (first >= 0 && this.#awaits(bytes, first)) return '';
+    }
     let whole = isLast ? bytes.length : wholeLength(bytes, encoding);
     let text: string;
     try {
@@ -164,12 +169,16 @@ class Decoder {
     return this.#checked(text.length > whole ? text.slice(0, whole) : text);
   }
 
+  /** Whether a sample from `first` on is not there yet, and all is held until it is. */
+  #awaits(bytes: Uint8Array, first: number): boolean {
+    if (bytes.length >= first + sampleBytes) return false;
+    [this.#heldBytes, this.#wanted] = [bytes.slice(), first + sampleBytes];
+    return true;
+  }
+
   /** Believes what is declared, or finds that it is UTF-8, by what follows the `first` byte beyond ASCII. */
   #settle(declared: string, bytes: Uint8Array, first: number, isLast: boolean): string {
-    if (!isLast && bytes.length < first + sampleBytes) {
-      [this.#heldBytes, this.#wanted] = [bytes.slice(), first + sampleBytes];
-      return '';
-    }
+    if (!isLast && this.#awaits(bytes, first)) return '';
     this.#doubted = undefined;
     const sample = this.#sampleOf(bytes, isLast);
     if (isUtf8Instead(sample.words, declared)) {
@@ -203,10 +212,7 @@ class Decoder {
   #recover(bytes: Uint8Array, isLast: boolean, encoding: Unicode): string {
     if (encoding === 'utf-8' && !this.#isProvenUtf8) {
       const { firstBad, isBroken } = surveyUtf8(bytes);
-      if (!isLast && bytes.length < firstBad + sampleBytes) {
-        [this.#heldBytes, this.#wanted] = [bytes.slice(), firstBad + sampleBytes];
-        return '';
-      }
+      if (!isLast && this.#awaits(bytes, firstBad)) return '';
       const nul = bytes.indexOf(0);
       if (nul >= 0) throw this.#invalidAfter(latin1(bytes.subarray(0, nul)), binary);
       if (!isBroken) {

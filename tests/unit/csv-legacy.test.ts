@@ -187,6 +187,30 @@ test('characters that are UTF-8 by chance make a file of a few words no broken U
       expect(await decoded(cutBytes(bytesOf(label, text), size))).toMatchObject({ text });
 });
 
+test('a character that is UTF-8 by chance where a piece ends proves nothing', async () => {
+  for (const [label, names] of [
+    ['windows-1251', 'Фёдор Жуков,ООО Ромашка,Нижний Новгород'],
+    ['koi8-r', 'Фёдор Жуков,ООО Ромашка,Нижний Новгород'],
+  ] as const) {
+    const text = `a,b\r\n${'1,2\r\n'.repeat(813)}name,company,city\r\n${names}\r\n`;
+    for (const size of [1, 100, 4096])
+      expect(await decoded(cutBytes(bytesOf(label, text), size))).toMatchObject({ text });
+  }
+});
+
+test('capitals of Mac Cyrillic are not quotes that nothing closes', async () => {
+  for (const words of [
+    ['Уфа', 'Сбербанк'],
+    ['Уфа', 'Уралсиб'],
+    ['Сочи', 'Сбербанк'],
+    ['Владимир', 'Вологда'],
+  ]) {
+    const text = `name,city\n${words.map((word) => `${word},1\n`).join('')}`;
+    const read = await decoded([bytesOf('x-mac-cyrillic', text)]);
+    if ('text' in read) expect(read.text).toBe(text);
+  }
+});
+
 test('UTF-8 that lost some bytes is never read as something else', async () => {
   await fc.assert(
     fc.asyncProperty(

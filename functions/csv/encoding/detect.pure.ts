@@ -4,7 +4,7 @@ import { Cost, rare } from './cost.pure.ts';
 import { encodingUnknown } from './labels.pure.ts';
 import type { Alphabet } from './letters.pure.ts';
 import { addWord, type Writing } from './plausibility.pure.ts';
-import { unopenedQuotes } from './signs.pure.ts';
+import { strayQuotes } from './signs.pure.ts';
 
 /** An encoding that a file may have besides UTF-8 and UTF-16; `prior`: how rare it is, in nats. */
 type Candidate = { label: string; writing: Writing; prior: number };
@@ -150,11 +150,11 @@ function read({ label, writing, prior }: Candidate, bytes: Uint8Array, count: nu
   const cost = new Cost();
   cost.add(prior);
   let faulty = 0;
-  const unopened = unopenedQuotes(text);
+  const stray = strayQuotes(text);
   for (const word of words) {
     const before = cost.faults;
     addWord(cost, word, writing);
-    if (unopened?.test(word)) cost.fault(rare.place);
+    if (stray?.test(word)) cost.fault(rare.place);
     if (cost.faults > before) faulty += 1;
   }
   return [{ label, text, cost, faulty }];

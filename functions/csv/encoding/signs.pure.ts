@@ -11,10 +11,23 @@ const wide = /[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6‘’“”…—·•・
 
 const unusual = /[¥§¡¿«»‹›‚№ª]/u;
 
-/** Quotes that nothing in a text opens, where they stand behind a letter. */
-export function unopenedQuotes(text: string): RegExp | undefined {
-  const quotes = [/[“„]|^”/m.test(text) ? '' : '”', /‹|^›/m.test(text) ? '' : '›'].join('');
-  return quotes === '' ? undefined : new RegExp(`\\p{L}[${quotes}]`, 'u');
+/**
+ * Quotes of which a text has only the one half, where they touch a letter: in another encoding they are letters.
+ * „ is left out, since a plain quote often closes it.
+ */
+const halves = [
+  { half: '\\p{L}”', unless: /[“„]|^”/m },
+  { half: '\\p{L}›', unless: /‹|^›/m },
+  { half: '^“\\p{L}', unless: /”|.“/ },
+  { half: '^‘\\p{L}', unless: /’|.‘/ },
+  { half: '^‚\\p{L}', unless: /[‘’]/ },
+  { half: '^‹\\p{L}', unless: /›|.‹/ },
+];
+
+/** What a word has that holds a quote which nothing in the text opens, or closes. */
+export function strayQuotes(text: string): RegExp | undefined {
+  const stray = halves.filter(({ unless }) => !unless.test(text)).map(({ half }) => half);
+  return stray.length === 0 ? undefined : new RegExp(stray.join('|'), 'u');
 }
 
 /** Adds what a sign costs by what stands beside it. */
