@@ -43,7 +43,7 @@ export const untilWaiting = (rig: Rig, token: string, id: string): Promise<Job> 
   waitFor(async () => {
     const job = await rig.readJob(token, id);
     return job.waiting !== null && job;
-  }, 30_000);
+  });
 
 /** Whether the queue holds back the messages of somebody's jobs. */
 export async function heldLanes(rig: Rig): Promise<string[]> {
@@ -99,7 +99,7 @@ export async function expectDone(
   { token, id, balance }: { token: string; id: string; balance: number },
   rows: number,
 ): Promise<void> {
-  const job = await rig.ended(token, id, 40_000);
+  const job = await rig.ended(token, id, 120_000);
   expect(job).toMatchObject({
     status: 'completed',
     waiting: null,

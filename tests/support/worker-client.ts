@@ -70,7 +70,7 @@ const isRaw = (body: unknown): boolean =>
 /** Asks until `condition` gives something; the time is only a bound on how long a failure takes. */
 export async function waitFor<T>(
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   for (const until = Date.now() + timeoutMs; ; await delay(20)) {
     const found = await condition();

@@ -73,7 +73,7 @@ describe.each<[Name, 'invalid-key' | 'payment-required' | 'out-of-credits' | 'fo
     });
     expect(others).toEqual([]);
     expect(notice?.subject).toEqual({ type: 'provider', id: provider });
-    await waitFor(async () => !(await isWorked(job.id)), 30_000);
+    await waitFor(async () => !(await isWorked(job.id)));
     // Longer than the patience with an outage: a refusal is for the operator to mend.
     expect(await callsDuring(rig, provider, 6000)).toBeLessThanOrEqual(2);
     await everyMinute(rig);
@@ -124,7 +124,7 @@ test.each([
     const seen = await rig.readJob(user, id);
     waits.push(seen.waiting);
     return seen.status === 'completed' && seen;
-  }, 30_000);
+  });
   expect(job).toMatchObject({ rows: { succeeded: 19, failed: 1 }, credits: { charged: 19 } });
   expect(waits.filter(Boolean)).toEqual([]);
   expect(await openOf(rig)).toEqual([]);
@@ -143,7 +143,7 @@ describe('longer than the patience', () => {
       await everyMinute(rig);
       const job = await rig.readJob(user, id);
       return job.status !== 'running' && job;
-    }, 15_000);
+    });
     expect(failed).toMatchObject({
       status: 'failed',
       error: 'The model did not answer for 3 seconds',
@@ -155,7 +155,7 @@ describe('longer than the patience', () => {
     await play([], rig.providers);
     await mend(rig);
     await rig.json(`/v1/jobs/${id}/retry`, { method: 'POST', token: user });
-    expect(await rig.ended(user, id, 20_000)).toMatchObject({
+    expect(await rig.ended(user, id)).toMatchObject({
       status: 'completed',
       error: null,
       rows: { succeeded: rows, failed: 0 },
@@ -172,7 +172,7 @@ describe('longer than the patience', () => {
       await everyMinute(rig);
       const one = await rig.readJob(job.token, job.id);
       return one.status !== 'running' && one;
-    }, 15_000);
+    });
     const { succeeded } = ended.rows;
     expect(succeeded).toBeGreaterThan(0);
     expect(ended).toMatchObject({
