@@ -1,3 +1,4 @@
+import type { Findings } from '../providers/research.ts';
 import type { RowResult } from './processor.ts';
 
 /** Longer than an invocation goes without a commit; a lease that runs out is taken over. */
@@ -12,9 +13,13 @@ export type FailedRow = { status: 'error'; error: string; run?: number };
 /** What was paid for of a row that is not finished; `before`: what it had, which stands until then. */
 export type BegunRow = {
   status: 'begun';
-  searches: [query: string, summary: string][];
+  /** An older version has stored the summary alone. */
+  searches: [query: string, found: Findings | string][];
   before?: OkRow | FailedRow;
 };
+
+const foundOf = (found: Findings | string): Findings =>
+  typeof found === 'string' ? { summary: found, sources: [] } : found;
 
 /** A row that is not worked in any run, as the upload has found; `note` says why. */
 export type SkippedRow = { status: 'skipped'; note: string };
@@ -43,8 +48,8 @@ export const skippedRow = (note: string): SkippedRow => ({ status: 'skipped', no
 export type PendingRow = {
   rowIndex: number;
   row: string[];
-  /** Summaries that were paid for already, by what was searched for. */
-  searches: ReadonlyMap<string, string>;
+  /** What was found and paid for already, by what was searched for. */
+  searches: ReadonlyMap<string, Findings>;
 };
 
 /** What a row has until it is worked again. */
@@ -87,7 +92,8 @@ export function pendingRowsOf(chunk: ChunkRows, generation: number): PendingRow[
   return chunk.rows.flatMap((row, rowIndex) => {
     if (!open(rowIndex)) return [];
     const result = chunk.results?.[rowIndex];
-    const searches = new Map(result?.status === 'begun' ? result.searches : []);
+    const begun = result?.status === 'begun' ? result.searches : [];
+    const searches = new Map(begun.map(([query, found]) => [query, foundOf(found)]));
     return [{ rowIndex, row, searches }];
   });
 }

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../env.ts';
 import { callProvider } from '../providers/call-provider.ts';
 import { costMicros } from '../providers/prices.pure.ts';
 import { createResearchCache, type JobOfUser } from '../providers/research-cache.ts';
-import { createResearch, type Research } from '../providers/research.ts';
+import { createResearch, type Findings, type Research } from '../providers/research.ts';
 import { searchWeb } from '../providers/search.ts';
 import { createSharedRedis } from '../providers/shared-redis.ts';
 import { createProviders, type Invocation } from './create-providers.ts';
@@ -31,7 +31,7 @@ export type RowToolbox = {
    * The tools of one row; what it searched for is kept in `searches`, and what is there is not paid twice. `onAsked`
    * hears when a model has answered, or was cut while it did.
    */
-  toolsOf: (searches: Map<string, string>, onAsked: () => void) => RowTools;
+  toolsOf: (searches: Map<string, Findings>, onAsked: () => void) => RowTools;
   /** Asks the cache for everything that a chunk will search for: one Redis call. Never throws. */
   prepare: (queries: Research[]) => Promise<void>;
   /** Stores what research is not stored yet. Never throws. */
@@ -81,10 +81,10 @@ export function createRowTools(ctx: Ctx, invocation: Invocation, of: JobOfUser):
     toolsOf: (searches, onAsked) => ({
       search: async (query) => {
         const known = searches.get(query.text);
-        if (known !== undefined) return { summary: known, sources: [] };
-        const summary = await research.search(query);
-        searches.set(query.text, summary);
-        return { summary, sources: [] };
+        if (known) return known;
+        const findings = await research.search(query);
+        searches.set(query.text, findings);
+        return findings;
       },
       complete: (messages, options = {}) => complete(messages, options, onAsked),
     }),

@@ -1,6 +1,7 @@
 import type { Ctx } from '../context.ts';
 import type { Deadline } from '../providers/deadline.ts';
 import { ProviderAway, ProviderError, RowFault, RowPostponed } from '../providers/errors.pure.ts';
+import type { Findings } from '../providers/research.ts';
 import type { PendingRow } from './chunk.pure.ts';
 import type { Brief, RowProcessor, RowResult, RowTools } from './processor.ts';
 
@@ -15,7 +16,7 @@ export type RowOutcome =
       waitMs: number;
       inTurn: boolean;
       away: ProviderAway | undefined;
-      searches: ReadonlyMap<string, string>;
+      searches: ReadonlyMap<string, Findings>;
       /** A model has answered, or was cut while it did: it is asked anew. */
       isAsked: boolean;
     };
@@ -25,7 +26,7 @@ export type RowWork = {
   brief: Brief;
   processor: RowProcessor | undefined;
   /** The tools of one row; its searches are kept in `searches`, and `onAsked` hears of its models. */
-  toolsOf: (searches: Map<string, string>, onAsked: () => void) => RowTools;
+  toolsOf: (searches: Map<string, Findings>, onAsked: () => void) => RowTools;
   deadline: Deadline;
   /** Whether no more rows are begun. */
   isHalted: () => boolean;

@@ -1,15 +1,16 @@
 import { sha256 } from '../shared/hash.ts';
+import type { Findings } from './research.ts';
 import type { SharedRedis } from './shared-redis.ts';
 
-/** Changes when summaries change: older ones are then not found any more. */
-const version = 3;
+/** Changes when findings or their form do: older ones are then not found any more. */
+const version = 4;
 const keptSeconds = 86_400;
 /** Longer than what any of its searches leave behind. */
 const listedSeconds = keptSeconds + 7200;
 /** Longer than a search takes. A claim is never given up: whoever waits for it searches in the end. */
 const claimMs = 10_000;
 
-/** In front of an owner and a summary, so that Redis' client takes none for JSON; a claim has another. */
+/** In front of an owner and findings, so that Redis' client takes none for JSON; a claim has another. */
 const mark = 'v';
 const claimed = 'c';
 const ownerLength = 16;
@@ -30,17 +31,17 @@ export const queryName = (text: string): string => text.toLowerCase().replace(/\
 export const entryName = (text: string, shared: Shared): EntryName =>
   `${shared} ${queryName(text)}`;
 
-/** Summary: somebody has searched. `ours`: nobody has, and nobody else will now. `theirs`: another is at it. */
-export type Found = { summary: string } | 'ours' | 'theirs';
+/** Findings: somebody has searched. `ours`: nobody has, and nobody else will now. `theirs`: another is at it. */
+export type Found = Findings | 'ours' | 'theirs';
 
-/** Summaries by entry, for a day. Nothing here throws. */
+/** Findings by entry, for a day. Nothing here throws. */
 export type ResearchCache = {
   /** What is known of these, which the job's list has from now on; one call, empty without Redis. */
-  read: (names: EntryName[]) => Promise<Map<EntryName, string>>;
+  read: (names: EntryName[]) => Promise<Map<EntryName, Findings>>;
   /** Claims what nobody has searched for; one call, all `ours` without Redis. */
   claim: (names: EntryName[]) => Promise<Map<EntryName, Found>>;
-  /** Stores summaries by entry; one call. */
-  keep: (summaries: ReadonlyMap<EntryName, string>) => Promise<void>;
+  /** Stores findings by entry; one call. */
+  keep: (found: ReadonlyMap<EntryName, Findings>) => Promise<void>;
   /** Takes back what was kept here and nobody else has asked for: the job is no more. */
   takeBack: () => Promise<void>;
 };
@@ -53,11 +54,20 @@ const listOf = (jobId: string): string => `rowloom:research:${version}:job:${job
 const ownerOf = async (userId: string): Promise<string> =>
   (await sha256(`owner ${userId}`)).slice(0, ownerLength);
 
-type Stored = { owner: string; summary: string };
+/** The sources, one a line, then an empty line and the summary. */
+const textOf = ({ summary, sources }: Findings): string => `${sources.join('\n')}\n\n${summary}`;
+
+function findingsOf(text: string): Findings {
+  const end = text.indexOf('\n\n');
+  const sources = text.slice(0, end).split('\n').filter(Boolean);
+  return { summary: text.slice(end + 2), sources };
+}
+
+type Stored = { owner: string; text: string };
 
 const storedIn = (value: string | null | undefined): Stored | undefined =>
   value?.startsWith(mark)
-    ? { owner: value.slice(1, ownerLength + 1), summary: value.slice(ownerLength + 1) }
+    ? { owner: value.slice(1, ownerLength + 1), text: value.slice(ownerLength + 1) }
     : undefined;
 
 export function createResearchCache(shared: SharedRedis, of: JobOfUser): ResearchCache {
@@ -70,13 +80,13 @@ export function createResearchCache(shared: SharedRedis, of: JobOfUser): Researc
       : `u:${await sha256(`${of.userId} ${name}`)}`;
   const entriesOf = (names: EntryName[]) => Promise.all(names.map(entryOf));
 
-  /** The summaries in `values`; what another user alone had asked for is from now on everybody's. */
+  /** The findings in `values`; what another user alone had asked for is from now on everybody's. */
   const taken = async (entries: string[], values: readonly (string | null)[]) => {
     const owner = await ownerOf(of.userId);
     const found = entries.map((_, i) => storedIn(values[i]));
     const others = found.flatMap((one, i) =>
       one && ![owner, everybody].includes(one.owner)
-        ? [{ key: keyOf(entries[i] ?? ''), value: mark + everybody + one.summary }]
+        ? [{ key: keyOf(entries[i] ?? ''), value: mark + everybody + one.text }]
         : [],
     );
     if (others.length > 0)
@@ -86,7 +96,7 @@ export function createResearchCache(shared: SharedRedis, of: JobOfUser): Researc
         for (const { key, value } of others) commands.set(key, value, { xx: true, keepTtl: true });
         return commands.exec();
       });
-    return found.map((one) => one?.summary);
+    return found.map((one) => one && findingsOf(one.text));
   };
 
   return {
@@ -102,11 +112,11 @@ export function createResearchCache(shared: SharedRedis, of: JobOfUser): Researc
           .expire(listOf(of.jobId), listedSeconds)
           .exec<[(string | null)[], number, number]>(),
       );
-      const summaries = await taken(entries, answer?.[0] ?? []);
+      const found = await taken(entries, answer?.[0] ?? []);
       return new Map(
         names.flatMap((name, i) => {
-          const summary = summaries[i];
-          return summary === undefined ? [] : [[name, summary] as const];
+          const findings = found[i];
+          return findings ? [[name, findings] as const] : [];
         }),
       );
     },
@@ -119,22 +129,21 @@ export function createResearchCache(shared: SharedRedis, of: JobOfUser): Researc
         return commands.mget(keys).exec<[...('OK' | null)[], (string | null)[]]>();
       });
       const values = answer?.at(-1);
-      const summaries = await taken(entries, Array.isArray(values) ? values : []);
-      const foundAt = (i: number): Found => {
-        const summary = summaries[i];
-        if (summary !== undefined) return { summary };
-        return answer && answer[i] === null ? 'theirs' : 'ours';
-      };
+      const found = await taken(entries, Array.isArray(values) ? values : []);
+      const foundAt = (i: number): Found =>
+        found[i] ?? (answer && answer[i] === null ? 'theirs' : 'ours');
       return new Map(names.map((name, i) => [name, foundAt(i)]));
     },
-    keep: async (summaries) => {
-      if (summaries.size === 0) return;
+    keep: async (found) => {
+      if (found.size === 0) return;
       const owner = await ownerOf(of.userId);
-      const entries = await entriesOf([...summaries.keys()]);
+      const entries = await entriesOf([...found.keys()]);
       await shared.ask((redis) => {
         const commands = redis.pipeline();
-        for (const [i, summary] of [...summaries.values()].entries())
-          commands.set(keyOf(entries[i] ?? ''), mark + owner + summary, { ex: keptSeconds });
+        for (const [i, findings] of [...found.values()].entries())
+          commands.set(keyOf(entries[i] ?? ''), mark + owner + textOf(findings), {
+            ex: keptSeconds,
+          });
         return commands.exec();
       });
       for (const entry of entries) kept.add(entry);

@@ -10,7 +10,7 @@ import {
 /** One search of the web. */
 export type Research = {
   text: string;
-  /** Who may share the summary: all users, of what is surely a company; the user's own rows; a person's only its chunk. */
+  /** Who may share what is found: all users, of what is surely a company; the user's own rows; a person's only its chunk. */
   scope: Shared | 'none';
 };
 
@@ -19,7 +19,7 @@ export type Findings = { summary: string; sources: string[] };
 
 export const noFindings: Findings = { summary: '', sources: [] };
 
-/** Summaries are stored together that come within this time: each call is one of the six connections. */
+/** Findings are stored together that come within this time: each call is one of the six connections. */
 const keepWithinMs = 250;
 
 /** After these a row looks for a search that another chunk is at, before it makes its own. */
@@ -29,10 +29,10 @@ export type ResearchOptions = {
   cache: ResearchCache;
   deadline: Deadline;
   now: () => number;
-  search: (text: string) => Promise<string>;
+  search: (text: string) => Promise<Findings>;
 };
 
-type Answer = { summary: string; isPaid: boolean };
+type Answer = { findings: Findings; isPaid: boolean };
 
 /**
  * The searches of one chunk. Rows that ask the same share one search, and through the cache so do chunks:
@@ -43,16 +43,16 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
   const answers = new Map<string, Promise<Answer>>();
   const counts = { searches: 0, cached: 0 };
   let shared = new Set<EntryName>();
-  let known = new Map<EntryName, string>();
+  let known = new Map<EntryName, Findings>();
 
   const claim = inBatches(cache.claim);
   const keeper = createKeeper(cache);
 
   /** Undefined: it is for this invocation to search. */
-  const foundByAnother = async (name: EntryName): Promise<string | undefined> => {
+  const foundByAnother = async (name: EntryName): Promise<Findings | undefined> => {
     for (let looks = 0; ; looks += 1) {
       const found = await claim(name);
-      if (typeof found === 'object') return found.summary;
+      if (typeof found === 'object') return found;
       const waitMs = looksMs[looks];
       if (found !== 'theirs' || waitMs === undefined) return undefined;
       if (now() + waitMs > deadline.startUntil) return undefined;
@@ -62,12 +62,12 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
   const answer = async (query: Research): Promise<Answer> => {
     const { text } = query;
     const name = sharedName(query);
-    if (!name || !shared.has(name)) return { summary: await search(text), isPaid: true };
+    if (!name || !shared.has(name)) return { findings: await search(text), isPaid: true };
     const found = known.get(name) ?? (await foundByAnother(name));
-    if (found !== undefined) return { summary: found, isPaid: false };
-    const summary = await search(text);
-    keeper.keep(name, summary);
-    return { summary, isPaid: true };
+    if (found) return { findings: found, isPaid: false };
+    const findings = await search(text);
+    keeper.keep(name, findings);
+    return { findings, isPaid: true };
   };
 
   return {
@@ -76,15 +76,15 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
       known = await cache.read([...shared]);
     },
     /** Throws what `search` throws, or `RowPostponed`: the same to all rows that share the search. */
-    search: async (query: Research): Promise<string> => {
+    search: async (query: Research): Promise<Findings> => {
       // A person may be called like a company: the blank in front keeps them apart.
       const name = sharedName(query) ?? ` ${queryName(query.text)}`;
       const begun = answers.get(name);
       const promise = begun ?? answer(query);
       answers.set(name, promise);
-      const { summary, isPaid } = await promise;
+      const { findings, isPaid } = await promise;
       counts[isPaid && !begun ? 'searches' : 'cached'] += 1;
-      return summary;
+      return findings;
     },
     /** Stores what is not stored yet. Never throws. */
     finish: keeper.flush,
@@ -101,21 +101,21 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
 const sharedName = ({ text, scope }: Research): EntryName | undefined =>
   scope === 'none' ? undefined : entryName(text, scope);
 
-/** Stores summaries in the background, a few at once. Never throws. */
+/** Stores findings in the background, a few at once. Never throws. */
 function createKeeper(cache: ResearchCache) {
-  let unkept = new Map<EntryName, string>();
+  let unkept = new Map<EntryName, Findings>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let keeping = Promise.resolve();
   const flush = (): Promise<void> => {
     clearTimeout(timer);
-    const summaries = unkept;
+    const found = unkept;
     [unkept, timer] = [new Map(), undefined];
-    keeping = keeping.then(() => cache.keep(summaries));
+    keeping = keeping.then(() => cache.keep(found));
     return keeping;
   };
   return {
-    keep: (name: EntryName, summary: string): void => {
-      unkept.set(name, summary);
+    keep: (name: EntryName, findings: Findings): void => {
+      unkept.set(name, findings);
       timer ??= setTimeout(() => void flush(), keepWithinMs);
     },
     flush,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ProviderError } from '../../functions/providers/errors.pure.ts';
-import { createResearch, type Research } from '../../functions/providers/research.ts';
+import { createResearch, noFindings, type Research } from '../../functions/providers/research.ts';
 import {
   createResearchCache,
   entryName,
@@ -59,7 +59,7 @@ describe('research is shared', () => {
   };
 
   const sharedRedis = () => createSharedRedis(ctx(), createConnectionLimiter());
-  const keyOf = async (name: string) => `rowloom:research:3:c:${await sha256(`company ${name}`)}`;
+  const keyOf = async (name: string) => `rowloom:research:4:c:${await sha256(`company ${name}`)}`;
   const claims = () => ctx().redis.keys('rowloom:research:*:c:*');
   const waitForClaim = () => vi.waitUntil(async () => (await claims()).length > 0);
 
@@ -67,9 +67,9 @@ describe('research is shared', () => {
   const work = async (names: string[], env: Record<string, string> = {}) => {
     const { prepare, search, finish, lines } = invocation(20_000, env);
     await prepare(names.map(company));
-    const summaries = await Promise.all(names.map((name) => search(company(name))));
+    const found = await Promise.all(names.map((name) => search(company(name))));
     await finish();
-    return { summaries, lines };
+    return { found, lines };
   };
 
   test('a hundred rows of one company in 17 chunks are one search', async () => {
@@ -77,10 +77,11 @@ describe('research is shared', () => {
     const chunks = Array.from({ length: 17 }, (_, chunk) =>
       work(Array.from({ length: chunk < 15 ? 6 : 5 }, (_, i) => spellings[(chunk + i) % 3] ?? '')),
     );
-    const all = (await Promise.all(chunks)).flatMap(({ summaries }) => summaries);
+    const all = (await Promise.all(chunks)).flatMap(({ found }) => found);
     expect(all).toHaveLength(100);
-    expect(new Set(all).size).toBe(1);
-    expect(all[0]).toMatch(/acme/i);
+    for (const found of all) expect(found).toEqual(all[0]);
+    expect(all[0]?.summary).toMatch(/acme/i);
+    expect(all[0]?.sources[0]).toMatch(/^https:.*acme/);
     expect(searches()).toBe(1);
   });
 
@@ -88,8 +89,8 @@ describe('research is shared', () => {
     const env = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:9' };
     const chunks = await Promise.all([1, 2, 3].map(() => work(Array(6).fill('ACME'), env)));
     expect(searches()).toBe(3);
-    for (const { summaries, lines } of chunks) {
-      expect(new Set(summaries).size).toBe(1);
+    for (const { found, lines } of chunks) {
+      for (const one of found) expect(one).toEqual(found[0]);
       expect(lines).toEqual([{ event: 'rows_without_redis', error: expect.any(String) }]);
     }
   });
@@ -97,8 +98,8 @@ describe('research is shared', () => {
   test('a Redis that hangs is asked once by a chunk', async () => {
     redis.faults.add({ kind: 'latency', ms: 5000, times: 1 });
     const before = await redisCommands();
-    const { summaries, lines } = await work(['A', 'B']);
-    expect(summaries).toHaveLength(2);
+    const { found, lines } = await work(['A', 'B']);
+    expect(found).toHaveLength(2);
     expect(lines).toEqual([{ event: 'rows_without_redis', error: 'TimeoutError' }]);
     expect(await redisCommands()).toBe(before);
   });
@@ -110,8 +111,8 @@ describe('research is shared', () => {
       await work();
       return (await redisCommands()) - before;
     };
-    // One for all, and the job's list with its expiry; a claim for each, and a look at what the others have; the
-    // summaries. The limiter may look too.
+    // One for all, and the job's list with its expiry; a claim for each, and a look at what the others have; what
+    // was found. The limiter may look too.
     const first = await commandsOf(() => work(names));
     expect(first - (3 + (20 + 1) + 20)).toBeLessThanOrEqual(2);
     expect(await commandsOf(() => work(names))).toBe(3);
@@ -128,11 +129,11 @@ describe('research is shared', () => {
     expect(searches()).toBe(21);
   });
 
-  test('a key tells nothing of the cell; a summary is kept for a day', async () => {
+  test('a key tells nothing of the cell; what was found is kept for a day', async () => {
     await work(['Very Secret Company']);
     const { redis: client } = ctx();
     const keys = await client.keys('rowloom:research:*:c:*');
-    expect(keys).toEqual([expect.stringMatching(/^rowloom:research:3:c:[0-9a-f]{64}$/)]);
+    expect(keys).toEqual([expect.stringMatching(/^rowloom:research:4:c:[0-9a-f]{64}$/)]);
     const left = await client.ttl(keys[0] ?? '');
     expect(left).toBeGreaterThan(86_000);
     expect(left).toBeLessThanOrEqual(86_400);
@@ -145,9 +146,9 @@ describe('research is shared', () => {
       body: { organic: [] },
       match: '/search',
     });
-    expect((await work(['Nobody'])).summaries).toEqual(['']);
+    expect((await work(['Nobody'])).found).toEqual([noFindings]);
     providers.faults.clear();
-    expect((await work(['Nobody'])).summaries).toEqual(['']);
+    expect((await work(['Nobody'])).found).toEqual([noFindings]);
   });
 
   test('a search that failed is made by a chunk that waited for it', async () => {
@@ -161,9 +162,9 @@ describe('research is shared', () => {
       expect(status).toBe('rejected');
       expect(reason).toBeInstanceOf(ProviderError);
     }
-    expect(await waits).toMatch(/ACME/);
+    expect((await waits).summary).toMatch(/ACME/);
     await two.finish();
-    expect((await work(['ACME'])).summaries).toEqual([await waits]);
+    expect((await work(['ACME'])).found).toEqual([await waits]);
   });
 
   test('a chunk that died with a search is not waited for beyond the time to begin', async () => {
@@ -171,7 +172,7 @@ describe('research is shared', () => {
     await ctx().redis.set(key, 'c', { px: 10_000 });
     const { prepare, search, finish } = invocation(300);
     await prepare([company('ACME')]);
-    expect(await search(company('ACME'))).toMatch(/ACME/);
+    expect((await search(company('ACME'))).summary).toMatch(/ACME/);
     await finish();
     expect(searches()).toBe(1);
   });
@@ -181,9 +182,9 @@ describe('research is shared', () => {
     await ctx().redis.set(key, 'c', { px: 60_000 });
     const { prepare, search, finish } = invocation();
     await prepare([company('ACME')]);
-    expect(await search(company('ACME'))).toMatch(/ACME/);
+    expect((await search(company('ACME'))).summary).toMatch(/ACME/);
     await finish();
-    expect((await work(['ACME'])).summaries).toHaveLength(1);
+    expect((await work(['ACME'])).found).toHaveLength(1);
     expect(searches()).toBe(1);
   });
 
@@ -208,7 +209,7 @@ describe('research is shared', () => {
       search: async (text) => {
         if (text === 'C') throw new Error('no answer');
         searched.push(text);
-        return text;
+        return { summary: text, sources: [] };
       },
     });
     const rows = [company('A'), company('B'), company('B'), person('B'), company('C')];
@@ -246,7 +247,7 @@ describe('research is shared', () => {
     const ttl = () => keyOf('acme gmbh').then((key) => ctx().redis.ttl(key));
     expect(await ttl()).toBeGreaterThan(86_000);
     await forget(ada);
-    expect(await ctx().redis.keys('*:job:*')).toEqual(["rowloom:research:3:job:bob's job"]);
+    expect(await ctx().redis.keys('*:job:*')).toEqual(["rowloom:research:4:job:bob's job"]);
     expect(await search(bob, company('ACME GmbH'), perhaps('Jane Roe'))).toBe(0);
     expect(await search(bob, company("Bob's Ltd"))).toBe(0);
     expect(await search(ada, company('Only Ada Inc'), perhaps('Jane Roe'))).toBe(2);
@@ -257,7 +258,7 @@ describe('research is shared', () => {
     const cache = createResearchCache(sharedRedis(), ada);
     const entries = names.map(({ text }) => entryName(text, 'company'));
     await cache.read(entries);
-    await cache.keep(new Map(entries.map((entry) => [entry, 'found'])));
+    await cache.keep(new Map(entries.map((entry) => [entry, noFindings])));
     expect(await ctx().redis.dbsize()).toBe(1001);
     redis.faults.add({ kind: 'status', status: 500, times: 2 });
     await forget(ada);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { fillPrompt } from '../../functions/processing/prompt.pure.ts';
 import { readCompletion } from '../../functions/providers/model-answer.pure.ts';
 import { rowMessage } from '../../functions/processing/message.pure.ts';
-import { summarise } from '../../functions/providers/search.ts';
+import { findingsIn } from '../../functions/providers/search.ts';
 import { cleanText } from '../../functions/shared/text.pure.ts';
 
 /** Any UTF-16 at all, halves of characters and control characters among it. */
@@ -147,7 +147,8 @@ describe('what providers write', () => {
 
   test('any JSON object is a search result, of at most 2,000 characters', () => {
     const value = fc.oneof(anyText, fc.jsonValue(), fc.constant('x'.repeat(5000)));
-    const hit = fc.oneof(fc.record({ title: value, snippet: value }), fc.constant(null));
+    const link = fc.oneof(value, fc.webUrl({ withQueryParameters: true }));
+    const hit = fc.oneof(fc.record({ title: value, snippet: value, link }), fc.constant(null));
     const answer = fc.record(
       {
         knowledgeGraph: fc.oneof(
@@ -160,12 +161,16 @@ describe('what providers write', () => {
     );
     fc.assert(
       fc.property(answer, (found) => {
-        const summary = summarise(found);
+        const { summary, sources } = findingsIn(found);
         expect(summary.length).toBeLessThanOrEqual(2000);
         expect(summary.isWellFormed()).toBe(true);
         expect(summary).not.toMatch(control);
+        expect(sources.length).toBeLessThanOrEqual(5);
+        for (const source of sources) expect(source).toMatch(/^https:\/\/[^\s<>"]{1,492}$/);
+        const cited = [...summary.matchAll(/ \[(\d+)\]$/gm)].map((match) => Number(match[1]));
+        expect([...new Set(cited)]).toEqual(sources.map((_, i) => i + 1));
       }),
     );
-    expect(summarise({})).toBe('');
+    expect(findingsIn({})).toEqual({ summary: '', sources: [] });
   });
 });
