@@ -10,8 +10,9 @@ export type ReadAnswer =
   | { text: string; subject?: string; broken?: never }
   | { broken: Broken; found?: string; text?: never };
 
-const longestAnswer = 8000;
-const longestSubject = 200;
+/** With a signature of 1,000 and a line between an e-mail has at most 9,000. */
+const longestAnswer = 7998;
+const longestSubject = 150;
 
 const thought = /<(think(?:ing)?|thought|reasoning)>[^]*?<\/\1>/gi;
 const openThought = /<(think(?:ing)?|thought|reasoning)>[^]*$/i;
@@ -29,6 +30,10 @@ export const withoutThoughts = (text: string): string =>
     .replace(channels, '')
     .replace(controlTokens, '');
 
+/** Of the prompt, copied. */
+const sectionTag = /<\/?(?:cell|lead|research|sender)>/gi;
+const boldText = /\*\*(?=\S)([^*\n]{1,200})\*\*/g;
+
 const quotes: Record<string, string> = { '"': '"', '“': '”', '„': '“', '«': '»', '»': '«' };
 
 function withoutQuotes(text: string): string {
@@ -39,17 +44,25 @@ function withoutQuotes(text: string): string {
   return isQuoted && !inner.includes(first) && !inner.includes(last) ? inner.trim() : text;
 }
 
-/** The first line, or the one below a line such as "Here is the e-mail:". */
-const subjectLine =
-  /^((?:[^\n]{1,120}[:：][ \t*_]*\n\s*)?)[\s*_#>"]*(?:subject(?: line)?|betreff(?:zeile)?|objet|asunto|oggetto|assunto|onderwerp|件名|主题|主旨|제목)[ *_]*[:：](.*)\n?/i;
+const subjectWords = [
+  'subject(?: line)?|betreff(?:zeile)?|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|aihe|temat',
+  'předmět|predmet|tárgy|subiect|konu|θέμα|тема|件名|主旨|主题|主題|标题|제목',
+].join('|');
+const subject = `[\\s*_#>"]*(?:${subjectWords})[ *_]*[:：](.*)(?:\\n|$)`;
+/** The first line, or the one below a line such as "Here is the e-mail:"; marks of Markdown around it. */
+const subjectBelow = new RegExp(`^(?:[^\\n]{1,120}[:：][ \\t*_]*\\n\\s*)?${subject}`, 'iu');
+const subjectFirst = new RegExp(`^${subject}`, 'iu');
 const bodyLabel = /^[\s*_#]*(?:e-?mail|(?:e-?mail )?(?:body|text|message))[ *_]*:[ *_]*\n/i;
 
+/** What stands before a subject is not the e-mail's; a second subject, such as a translated one, goes. */
 function takeSubject(text: string): { text: string; subject?: string } {
-  const [all, before = '', line = ''] = subjectLine.exec(text) ?? [];
+  const [all, line = ''] = subjectBelow.exec(text) ?? [];
   if (all === undefined) return { text };
-  const subject = oneLine(withoutQuotes(line.replace(/[*_]+/g, '').trim()), longestSubject);
-  const body = text.slice(all.length).trim().replace(bodyLabel, '');
-  return { text: `${before}${body}`.trim(), subject };
+  const body = text.slice(all.length).trim().replace(bodyLabel, '').trim();
+  return {
+    text: body.replace(subjectFirst, '').trim(),
+    subject: oneLine(withoutQuotes(line.replace(/[*_`]+/g, '').trim()), longestSubject),
+  };
 }
 
 const sentenceEnd = /(?:[.!?…]+["'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*)/g;
@@ -81,7 +94,8 @@ export function readAnswer({ text: written, finish }: Answer): ReadAnswer {
   if (finish === 'content_filter') return { broken: 'filtered' };
   if (finish === 'refusal') return { broken: 'refused' };
   const bare = withoutThoughts(written.replace(/\r\n?/g, '\n')).replace(fenceLine, '');
-  const { text: full, subject } = takeSubject(withoutQuotes(cleanText(bare, bare.length)));
+  const plain = bare.replace(sectionTag, '').replace(boldText, '$1');
+  const { text: full, subject } = takeSubject(withoutQuotes(cleanText(plain, plain.length)));
   const isCut = finish === 'length' || full.length > longestAnswer;
   if (!saysSomething(full)) return { broken: isCut ? 'cut' : 'empty' };
   const short = cleanText(full, longestAnswer);

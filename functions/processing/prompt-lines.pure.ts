@@ -2,13 +2,22 @@ import { foldName } from '../csv/columns.pure.ts';
 import { cut, oneLine, withoutTags } from '../shared/text.pure.ts';
 
 const longestName = 80;
-const longestCell = 500;
+export const longestCell = 500;
 /** Of name and value, when a row has very many columns. */
 const shortestPiece = 4;
 
-/** A cell as it may stand in a prompt: one short line that cannot open or close a section. */
+/** What shows nothing, or turns what is shown around, and may yet be read: tag characters, marks of direction. */
+const hidden = /[\u{e0000}-\u{e007f}\u202a-\u202e\u2066-\u2069]/gu;
+/** How some models' turns begin and end, besides what begins with `<`. */
+const turn = /\[(?=\s*\/?\s*inst\s*\])/gi;
+
+/** Text as it may stand in a section of a prompt: it cannot open or close one, nor hide anything. */
+export const asData = (text: string): string =>
+  withoutTags(text).replace(hidden, '').replace(turn, '(');
+
+/** A cell as it may stand in a prompt: one short line of data. */
 export const dataLine = (cell: string, longest = longestCell): string =>
-  withoutTags(oneLine(cell, longest));
+  asData(oneLine(cell, longest));
 
 /** At most `longest` characters; what was cut says so. */
 const piece = (text: string, longest: number): string =>

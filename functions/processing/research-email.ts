@@ -1,49 +1,97 @@
 import { brokenAnswer, readAnswer } from './answer.pure.ts';
+import { saysNothing } from './blank-value.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
+import { defaultEmailPrompt, emailSystem } from './email-message.pure.ts';
+import { rowMessage } from './message.pure.ts';
+import type { Answer, Brief, RowProcessor } from './processor.ts';
+import { fillPrompt, fillTemplate, placeholdersOf } from './prompt.pure.ts';
 import { searchQuery } from './search-query.pure.ts';
-import { fillPrompt } from './prompt.pure.ts';
+import { signed } from './signature.pure.ts';
+import { foldName } from '../csv/columns.pure.ts';
 import { ProviderError } from '../providers/errors.pure.ts';
-import { dataRule, rowMessage } from './message.pure.ts';
-import type { Answer, RowProcessor } from './processor.ts';
+import { noFindings, type Research } from '../providers/research.ts';
+import { oneLine } from '../shared/text.pure.ts';
 
-const system = [
-  'You write business e-mails for a salesperson.',
-  dataRule,
-  'Answer with the e-mail body only.',
-].join(' ');
+const nothingToGoBy = 'The row has nothing to write about: its cells are empty or placeholders';
+const nothingWasFound = 'no research found';
 
-function readEmail(answer: Answer): Reading<string> {
-  const read = readAnswer(answer);
-  return read.text === undefined ? brokenAnswer(read) : { value: read.text };
+type Mail = { subject: string; body: string };
+
+/** Numbers of sources that the model has copied. */
+const citation = /\s?\[[1-5](?:\s?[,–-]\s?[1-5])*\](?![\w(:])/g;
+
+/** `needsSubject`: an answer without one is broken. */
+const readEmail =
+  (needsSubject: boolean) =>
+  (answer: Answer): Reading<Mail> => {
+    const read = readAnswer(answer);
+    if (read.text === undefined) return brokenAnswer(read);
+    const { text, subject = '' } = read;
+    if (needsSubject && subject === '')
+      return {
+        error: 'The model wrote no subject',
+        retryHint:
+          'An earlier answer had no subject. Begin with the line "Subject: " and the subject, then an empty line, then the e-mail.',
+      };
+    return { value: { subject, body: text } };
+  };
+
+function planQuery(
+  { header, options: { research } }: Brief,
+  row: readonly string[],
+): { query: Research | undefined; note?: string } {
+  if (research === false) return { query: undefined };
+  const cells = row.map((cell) => (saysNothing(cell) ? '' : cell));
+  const text =
+    research &&
+    oneLine(
+      fillTemplate(research.query, header, cells, (cell) => cell),
+      200,
+    );
+  const query = text === undefined ? searchQuery(header, cells) : { text, scope: 'user' as const };
+  return query && query.text !== '' ? { query } : { query: undefined, note: 'no company found' };
+}
+
+/** Whether a cell that the model sees says anything. */
+function hasContent({ header, columns, prompt }: Brief, row: readonly string[]): boolean {
+  const shown = columns && new Set([...columns, ...placeholdersOf(prompt)].map(foldName));
+  return row.some((cell, i) => {
+    const isShown = !shown || shown.has(foldName(header[i] ?? ''));
+    return isShown && !saysNothing(cell);
+  });
 }
 
 /** Researches the company of a row, then writes the e-mail. */
 export const researchEmail: RowProcessor = {
   name: 'research_email',
   outputColumns: () => ['research_summary', 'research_sources', 'email_subject', 'email_body'],
-  defaultPrompt: [
-    'Write a short, friendly business e-mail (at most 120 words) to this lead.',
-    'Open with one concrete fact from the research that shows we know their business,',
-    'say in one sentence how saving hours of manual work would help them,',
-    'and end with one easy question. No subject line, no placeholders, no markdown.',
-  ].join(' '),
+  defaultPrompt: defaultEmailPrompt,
   searches: ({ research }) => research !== false,
   researchColumns: () => [],
-  plan: ({ header, columns, prompt }, row) => {
+  plan: (brief, row) => {
+    const { header, columns, prompt, options } = brief;
     const task = fillPrompt(prompt, header, row);
     return {
-      query: searchQuery(header, row),
-      messages: ({ summary }) => [
-        { role: 'system', content: system },
-        { role: 'user', content: rowMessage({ task, header, row, columns, research: summary }) },
-      ],
+      ...planQuery(brief, row),
+      messages: ({ summary }) => {
+        const research = options.research === false ? undefined : summary;
+        return [
+          { role: 'system', content: emailSystem(brief) },
+          { role: 'user', content: rowMessage({ task, header, row, columns, research }) },
+        ];
+      },
     };
   },
   process: async (brief, row, tools) => {
-    const { query, messages } = researchEmail.plan(brief, row);
-    if (!query) throw new ProviderError('The row is empty');
-    const findings = await tools.search(query);
-    const email = await completeWhole(tools, messages(findings), {}, readEmail);
-    return { cells: [findings.summary, findings.sources.join('\n'), '', email] };
+    const { query, note, messages } = researchEmail.plan(brief, row);
+    if (!query && !hasContent(brief, row)) throw new ProviderError(nothingToGoBy);
+    const { summary, sources } = query ? await tools.search(query) : noFindings;
+    // A prompt of one's own may ask for none.
+    const read = readEmail(brief.prompt === defaultEmailPrompt);
+    const mail = await completeWhole(tools, messages({ summary, sources }), {}, read);
+    const body = signed(mail.body.replace(citation, ''), brief.sender?.signature);
+    const cells = [summary, sources.join('\n'), mail.subject.replace(citation, ''), body];
+    const why = query && summary === '' ? nothingWasFound : note;
+    return { cells, ...(why === undefined ? {} : { note: why }) };
   },
 };

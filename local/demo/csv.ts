@@ -46,7 +46,14 @@ export async function readInput(file: string, rows: number | undefined): Promise
   return { table, stream: () => Readable.toWeb(Readable.from(unparsed(table))) as ReadableStream };
 }
 
-const added = ['research_summary', 'email_body', 'row_status', 'row_error'];
+const added = [
+  'research_summary',
+  'research_sources',
+  'email_subject',
+  'email_body',
+  'row_status',
+  'row_error',
+];
 
 /** A cell as it went in, or with the `'` that keeps a spreadsheet from running it. */
 const isIntact = (before: string, after: string): boolean =>

@@ -16,8 +16,19 @@ const choicesPattern = /\bone of:?\s+([^.\n{}]+)/i;
 const choose = (list: string[], ...seed: string[]) =>
   list[Math.floor(chance(...seed) * list.length)] ?? '';
 
+/** What the rules of a message ask of an e-mail's form: a subject above it, no closing, the sender's name. */
+function formOf(rules: string) {
+  const sender = /<sender>\n([^]*?)\n<\/sender>/.exec(rules)?.[1] ?? '';
+  const name = /^name: (.+)$/m.exec(sender)?.[1];
+  return {
+    hasSubject: /"?Subject: /.test(rules) && !/\bno subject\b/i.test(rules),
+    closing: /no closing formula/i.test(rules) ? '' : `Kind regards\n${name ? `${name}\n` : ''}`,
+  };
+}
+
 /** Three or four sentences that address what the prompt names, and the reference tag. */
-function email({ company, person, place, industry, role, research, other }: Details, ref: string) {
+function email(details: Details, ref: string, { hasSubject, closing }: ReturnType<typeof formOf>) {
+  const { company, person, place, industry, role, research, other } = details;
   const where = place ? ` in ${place}` : '';
   const what = industry ? ` and its work in ${industry}` : '';
   const as = role ? `, and your role as ${role},` : '';
@@ -28,7 +39,8 @@ function email({ company, person, place, industry, role, research, other }: Deta
     choose(endings, ref, 'ending'),
   ];
   const greeting = person ?? (company ? `${company} team` : 'there');
-  return `Hello ${greeting},\n\n${sentences.join(' ')}\n\nKind regards\n(ref ${ref})`;
+  const subject = hasSubject ? `Subject: A question for ${company ?? greeting}\n\n` : '';
+  return `${subject}Hello ${greeting},\n\n${sentences.join(' ')}\n\n${closing}(ref ${ref})`;
 }
 
 /**
@@ -39,17 +51,17 @@ export function cannedText({ messages, response_format: format }: Completion): s
   const asked = messages.filter(({ role }) => role === 'user').map(textOf);
   const ref = hash('sha256', asked.at(-1) ?? '', 'hex').slice(0, 8);
   const details = detailsOf(asked.join('\n'));
-  const mail = email(details, ref);
+  const rules = messages.map(textOf).join('\n');
+  const mail = email(details, ref, formOf(format === undefined ? rules : ''));
   const subject = details.company ?? details.person ?? 'the lead';
   const sentence = `What is known of ${subject} points there (ref ${ref}).`;
   const words = (key: string) => (/body|mail|text/i.test(key) ? mail : sentence);
   if (format?.type === 'json_schema')
     return JSON.stringify(valueFor(format.json_schema.schema, ref, words));
-  const prompt = messages.map(textOf).join('\n');
-  const form = formPattern.exec(prompt)?.[0];
+  const form = formPattern.exec(rules)?.[0];
   if (form === undefined)
     return format?.type === 'json_object' ? JSON.stringify({ email_body: mail }) : mail;
-  const choices = (choicesPattern.exec(prompt)?.[1] ?? '').split(/,|\bor\b/).map((c) => c.trim());
+  const choices = (choicesPattern.exec(rules)?.[1] ?? '').split(/,|\bor\b/).map((c) => c.trim());
   const choice = choose(choices.filter(Boolean), ref, 'choice');
   const [first = '', ...others] = Object.keys(JSON.parse(form) as object);
   const rest = Object.fromEntries(others.map((key) => [key, sentence]));

@@ -27,9 +27,18 @@ function shortened(text: string, max: number): string {
   return flat.length <= max ? flat : `${flat.slice(0, max).replace(/\s+\S*$/, '')}…`;
 }
 
-/** Finds whom and what a prompt is about; the first value of a kind wins. */
-export function detailsOf(text: string): Details {
+const section = (text: string, name: string): string | undefined =>
+  new RegExp(`<${name}>\\n([^]*?)\\n</${name}>`).exec(text)?.[1];
+
+/**
+ * Finds whom and what a prompt is about; the first value of a kind wins. Of one with sections, what stands in
+ * `<lead>`, and the first line of `<research>` without its citation.
+ */
+export function detailsOf(prompt: string): Details {
+  const text = section(prompt, 'lead') ?? prompt;
+  const line = section(prompt, 'research')?.split('\n', 1)[0];
   const found: Details = {};
+  if (line) found.research = shortened(line.replace(/\s*\[\d+\]$/, ''), 160);
   for (const [, name = '', value = '', below = ''] of text.matchAll(pair)) {
     const key = name.trim().toLowerCase().replaceAll('_', ' ');
     const field = fieldOf.get(key);

@@ -63,5 +63,7 @@ export const knowledgeGraphFor = ({ name, slug, trade, staff, number }: Facts) =
   type: `${trade.charAt(0).toUpperCase()}${trade.slice(1)} company`,
   website: `https://www.${slug}.example/`,
   description: `${name} works in ${trade} and employs about ${staff} people.`,
+  descriptionSource: 'Encyclopaedia',
+  descriptionLink: `https://encyclopaedia.example/wiki/${slug}`,
   attributes: { Founded: String(1880 + (number % 140)), 'Number of employees': String(staff) },
 });

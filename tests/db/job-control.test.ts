@@ -122,7 +122,7 @@ describe('retry', () => {
     expect(await fixture.credits(userId)).toEqual({ balance: 483, held: 0 });
     const after = await fixture.output(userId, jobId);
     expect(after.filter((line, i) => line !== before[i])).toEqual([
-      'lead 2,"Bonn, 2",lead 2: about lead 2,Dear lead 2,ok,',
+      'lead 2,"Bonn, 2",lead 2: about lead 2,,Hello,Dear lead 2,ok,',
     ]);
   });
 
@@ -331,10 +331,10 @@ describe('the time limit of an invocation', () => {
       credits: { charged: 6 },
     });
     expect(await fixture.output(userId, jobId)).toEqual([
-      'name,city,research_summary,email_body,row_status,row_error',
+      'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error',
       ...Array.from(
         { length: 6 },
-        (_, i) => `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},Dear lead ${i},ok,`,
+        (_, i) => `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,`,
       ),
     ]);
   });
@@ -361,8 +361,8 @@ test('a row without content is skipped, asks nobody and costs nothing', async ()
   await fixture.upload(userId, job.id, 'name,city\nlead 1,Bonn\n,\n');
   await work(fixture.messages());
   expect(await fixture.output(userId, job.id)).toEqual([
-    'name,city,research_summary,email_body,row_status,row_error',
-    'lead 1,Bonn,lead 1: about lead 1,Dear lead 1,ok,',
+    'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error',
+    'lead 1,Bonn,lead 1: about lead 1,,Hello,Dear lead 1,ok,',
     ',,,,skipped,',
   ]);
   expect(await fixture.credits(userId)).toEqual({ balance: 499, held: 0 });

@@ -24,7 +24,7 @@ const blank = ' ,\n';
 const leads = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, i) => `lead ${from + i},Bonn\n`).join('');
 
-const ok = (i: number) => `lead ${i},Bonn,lead ${i}: about lead ${i},Dear lead ${i},ok,`;
+const ok = (i: number) => `lead ${i},Bonn,lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,`;
 const skipped = '" ",,,,skipped,';
 
 /** A job whose upload has been sent; what came of that. */

@@ -63,7 +63,10 @@ test.each([...processors.keys()])('%s gives a cell for each of its columns', asy
 test('an e-mail addresses the company of the row and rests on what was found', async () => {
   const { cells } = await work('research_email');
   expect(cells[0]).toContain('Zürich Widgets');
-  expect(cells[1]).toMatch(/^Hello Zürich Widgets[\s\S]+Basel[\s\S]+Kind regards/);
+  expect(cells[0]?.split('\n')).toHaveLength(cells[1]?.split('\n').length ?? 0);
+  expect(cells[1]).toMatch(/^https:\/\/\S+(\nhttps:\/\/\S+){4}$/);
+  expect(cells[2]).toBe('A question for Zürich Widgets');
+  expect(cells[3]).toMatch(/^Hello Zürich Widgets[\s\S]+Basel[\s\S]+One thing stood out: Zürich/);
 });
 
 test('a class is one of those that the prompt names', async () => {
@@ -96,7 +99,7 @@ describe('a broken e-mail', () => {
   test.each(broken)('%s is asked for once more', async (_, entry) => {
     await play({ ...entry, times: 1 });
     const { cells, asked } = await work('research_email');
-    expect(cells[1]).toMatch(/^Hello Zürich Widgets[\s\S]+Kind regards/);
+    expect(cells[3]).toMatch(/^Hello Zürich Widgets[\s\S]+\(ref \w+\)$/);
     expect(asked).toHaveLength(2);
     expect(asked[1]?.messages.slice(0, -1)).toEqual(asked[0]?.messages);
     expect(asked[1]?.messages.at(-1)?.content).toMatch(/^An earlier answer /);
@@ -119,25 +122,25 @@ describe('a broken e-mail', () => {
   test('is not what a model gives that thinks at length', async () => {
     await set({ profile: 'groq', reasoningTokens: 900 });
     const { cells, asked } = await work('research_email', { LLM_PROFILE: 'groq' });
-    expect(cells[1]).toContain('Kind regards');
+    expect(cells[3]).toMatch(/\(ref \w+\)$/);
     expect(asked).toHaveLength(1);
   });
 
   test('cut off after one sentence is no e-mail: it is asked for once more', async () => {
     await play({ kind: 'length', times: 1 });
     const { cells, asked } = await work('research_email');
-    expect(cells[1]).toContain('Kind regards');
+    expect(cells[3]).toMatch(/\(ref \w+\)$/);
     expect(asked).toHaveLength(2);
   });
 
   test('cut off later ends with its last whole sentence', async () => {
     const sentence = 'Your plant in Basel is of interest to us. ';
-    await play({ kind: 'text', text: `Hello there,\n\n${sentence.repeat(100)}` });
+    await play({ kind: 'text', text: `Subject: Basel\n\nHello there,\n\n${sentence.repeat(100)}` });
     const { cells, asked } = await work('research_email', { LLM_MODEL: 'any-model' });
-    expect(cells[1]).toMatch(
+    expect(cells[3]).toMatch(
       /^Hello there,\n\n(Your plant in Basel is of interest to us\. ?){60,}$/,
     );
-    expect(cells[1]).toMatch(/us\.$/);
+    expect(cells[3]).toMatch(/us\.$/);
     expect(asked).toHaveLength(1);
   });
 
@@ -153,7 +156,7 @@ describe('a broken e-mail', () => {
       '<think>\n[Your Name]?\n</think>\n```\nSubject: Basel\n\nHello there, how are you?\n```';
     await play({ kind: 'text', text });
     const { cells, asked } = await work('research_email');
-    expect(cells[1]).toBe('Hello there, how are you?');
+    expect(cells.slice(2)).toEqual(['Basel', 'Hello there, how are you?']);
     expect(asked).toHaveLength(1);
   });
 });
@@ -207,12 +210,12 @@ describe('a parameter that the model refuses', () => {
     await set({ profile: 'openai' });
     const env = { LLM_MODEL: 'gpt-5' };
     const first = await work('research_email', env);
-    expect(first.cells).toHaveLength(2);
+    expect(first.cells).toHaveLength(4);
     expect(first.asked).toHaveLength(2);
     expect(first.asked[0]).toHaveProperty('max_tokens');
     expect(first.asked[1]).toHaveProperty('max_completion_tokens');
     const { cells, asked } = await work('research_email', env);
-    expect(cells).toHaveLength(2);
+    expect(cells).toHaveLength(4);
     expect(asked).toHaveLength(1);
   });
 

@@ -21,7 +21,7 @@ export type Told = {
 /** A row without content, as it is sent: it comes out as it came, and costs nothing. */
 export const blankRow = ',';
 
-const added = 'research_summary,email_body,row_status,row_error';
+const added = 'research_summary,research_sources,email_subject,email_body,row_status,row_error';
 
 /** The output; a reading during which a retry began broke off, and is made again. */
 async function textOf(ctx: Ctx, of: { userId: string; jobId: string }): Promise<string> {
@@ -51,13 +51,13 @@ async function linesOf(
 /** Whether a line is its row with its own research and its own letter. */
 function isOk(row: string, line: string): boolean {
   const [name = ''] = row.split(',');
-  const [before, after] = [`${row},${name}: about ${name},Dear ${name} (`, '),ok,'];
+  const [before, after] = [`${row},${name}: about ${name},,Hello,Dear ${name} (`, '),ok,'];
   const nth = line.slice(before.length, -after.length);
   return line === before + nth + after && /^\d+$/.test(nth);
 }
 
 const isError = (row: string, line: string): boolean =>
-  line.startsWith(`${row},,,error,`) && line.length > `${row},,,error,`.length;
+  line.startsWith(`${row},,,,,error,`) && line.length > `${row},,,,,error,`.length;
 
 const isSkipped = (row: string, line: string): boolean =>
   row === blankRow && line === `${row},,,skipped,`;

@@ -31,7 +31,7 @@ const letter = (text: string, end = 'data: [DONE]\n\n'): Response =>
 const answerOf = (provider: Provider, name: string, nth: number): Response =>
   provider === 'search'
     ? Response.json({ organic: [{ title: name, snippet: `about ${name}` }] })
-    : letter(`Dear ${name} (${nth})`);
+    : letter(`Subject: Hello\n\nDear ${name} (${nth})`);
 
 /** A body that breaks off in the middle. */
 const brokenBody = (): Response =>

@@ -55,7 +55,7 @@ export const providerFetch =
       return read(Response.json({ organic: [{ title: q, snippet: `about ${q}` }] }));
     }
     const name = /name: (lead \d+)/.exec(body)?.[1];
-    return read(answerOf(`Dear ${name ?? 'nobody'}`));
+    return read(answerOf(`Subject: Hello\n\nDear ${name ?? 'nobody'}`));
   };
 
 /** A fact whose time is given to it. */

@@ -53,16 +53,40 @@ describe('what is around an answer is taken out', () => {
     ['Objet : Votre usine', 'Votre usine'],
     ['Asunto: Su planta', 'Su planta'],
     ['件名：工場について', '工場について'],
+    ['**件名：** 工場について', '工場について'],
+    ['Oggetto: Il vostro stabilimento', 'Il vostro stabilimento'],
+    ['Assunto: A sua fábrica', 'A sua fábrica'],
+    ['Onderwerp: Uw fabriek', 'Uw fabriek'],
+    ['Temat: Państwa zakład', 'Państwa zakład'],
+    ['제목: 공장', '공장'],
+    ['> Subject : `Your plant`', 'Your plant'],
   ])('%s is returned apart', (line, subject) => {
     expect(read(`${line}\n\n${mail}`)).toMatchObject({ text: mail, subject });
     expect(read(`${line}\nBody:\n${mail}`)).toMatchObject({ text: mail, subject });
   });
 
-  test('a subject below a line of introduction is taken too, the line stays', () => {
+  test('a subject below a line of introduction is taken too, and the line goes', () => {
     expect(read(`Here is the email:\n\n**Subject:** Basel\n\n${mail}`)).toEqual({
-      text: `Here is the email:\n\n${mail}`,
+      text: mail,
       subject: 'Basel',
     });
+  });
+
+  test('a second subject goes; one line of 150 characters is left of the first', () => {
+    expect(read(`Subject: Basel\nBetreff: Ihr Werk\n\n${mail}`)).toEqual({
+      text: mail,
+      subject: 'Basel',
+    });
+    expect(read(`Subject: ${'x'.repeat(400)}\n\n${mail}`)).toEqual({
+      text: mail,
+      subject: 'x'.repeat(150),
+    });
+  });
+
+  test('marks of sections that were copied go, and bold type', () => {
+    expect(whole('Hello <cell>Jane</cell>, **two** plants? 2 ** 3 ** 4')).toBe(
+      'Hello Jane, two plants? 2 ** 3 ** 4',
+    );
   });
 
   test('a subject in the middle of a sentence, or none, is none', () => {

@@ -32,7 +32,7 @@ describe('classify', () => {
     });
     expect(asked).toHaveLength(1);
     expect(asked[0]?.[0]).toMatchObject({ role: 'system', content: expect.stringMatching(/data/) });
-    expect(asked[0]?.[1]?.content).toContain('Is ACME one of: Anvils, Finance?');
+    expect(asked[0]?.[1]?.content).toContain('Is <cell>ACME</cell> one of: Anvils, Finance?');
     expect(asked[0]?.[1]?.content.match(/<\/lead>/g)).toHaveLength(1);
   });
 

@@ -3,16 +3,20 @@ import { rowMessage } from '../../functions/processing/message.pure.ts';
 import { promptLines } from '../../functions/processing/prompt-lines.pure.ts';
 import { expect, test } from 'vitest';
 import { settingsErrors } from '../../functions/jobs/settings.ts';
-import { fillPrompt, missingColumns } from '../../functions/processing/prompt.pure.ts';
+import {
+  fillPrompt,
+  fillTemplate,
+  missingColumns,
+} from '../../functions/processing/prompt.pure.ts';
 
 test('placeholders take their cells, whatever the letter case', () => {
   expect(fillPrompt('Hi {{ name }} of {{COMPANY}}!', ['Name', 'Company'], ['Ada', 'ACME'])).toBe(
-    'Hi Ada of ACME!',
+    'Hi <cell>Ada</cell> of <cell>ACME</cell>!',
   );
 });
 
 test('a cell cannot bring in another placeholder', () => {
-  expect(fillPrompt('{{a}}', ['a', 'b'], ['{{b}}', 'secret'])).toBe('{{b}}');
+  expect(fillPrompt('{{a}}', ['a', 'b'], ['{{b}}', 'secret'])).toBe('<cell>{{b}}</cell>');
 });
 
 const promptErrors = (prompt: string, columns: string[] | null) =>
@@ -27,7 +31,8 @@ test('a prompt that names a column the file does not have is refused by name', (
 
 test('columns that share a name, or have none, are told apart by number', () => {
   const header = ['Name', 'name', '', 'column_4'];
-  const fill = (template: string) => fillPrompt(template, header, ['Ada', 'ACME', 'x', 'y']);
+  const row = ['Ada', 'ACME', 'x', 'y'];
+  const fill = (template: string) => fillTemplate(template, header, row, (cell) => cell);
   expect(fill('{{name}} {{ NAME_2 }} {{column_3}} {{Column_4}}')).toBe('Ada ACME x y');
   expect(missingColumns('{{name_2}} {{column_3}} {{name_3}} {{column_1}}', header)).toEqual([
     'name_3',
@@ -36,7 +41,24 @@ test('columns that share a name, or have none, are told apart by number', () => 
 });
 
 test('a cell that a short row does not have is empty', () => {
-  expect(fillPrompt('[{{a}}|{{b}}|{{column_3}}]', ['a', 'b', 'column_3'], ['1'])).toBe('[1||]');
+  expect(fillPrompt('[{{a}}|{{b}}|{{column_3}}]', ['a', 'b', 'column_3'], ['1'])).toBe(
+    '[<cell>1</cell>||]',
+  );
+});
+
+test('however many cells a prompt names, it stays within bounds, its words whole and its marks paired', () => {
+  const row = ['x'.repeat(900), 'short'];
+  for (const count of [1, 15, 40, 900]) {
+    const words = `${'t'.repeat(8000 - count * 7)}END`;
+    const prompt = `${'{{a}}{{b}}'.repeat(Math.ceil(count / 2)).slice(0, count * 5)}${words}`;
+    const task = fillPrompt(prompt, ['a', 'b'], row);
+    expect(task.length).toBeLessThanOrEqual(9000);
+    expect(task.endsWith(words)).toBe(true);
+    expect(task.split('<cell>')).toHaveLength(task.split('</cell>').length);
+  }
+  expect(fillPrompt('{{a}}{{b}}', ['a', 'b'], row)).toBe(
+    `<cell>${'x'.repeat(500)}</cell><cell>short</cell>`,
+  );
 });
 
 test('at create, a numbered column past those named is left to the upload', () => {
@@ -163,12 +185,12 @@ test('the model sees the columns that it was given, the task those that it names
   ];
   const shown = (columns: string[] | null) =>
     rowMessage({ task: fillPrompt('In {{city}}', header, row), header, row, columns });
-  expect(shown([' company '])).toBe('In Rome\n\n<lead>\nCompany: ACME\n</lead>');
+  expect(shown([' company '])).toBe('In <cell>Rome</cell>\n\n<lead>\nCompany: ACME\n</lead>');
   expect(shown(null)).toContain('Secret: s3cret\nCity: Rome');
 });
 
 test('blanks without end between braces name nothing, and take no time', () => {
   const template = `{{${' '.repeat(200_000)}x`;
   expect(missingColumns(template, ['a'])).toEqual([]);
-  expect(fillPrompt('{{ }} {{}} {{ a }}', ['a'], ['1'])).toBe('{{ }} {{}} 1');
+  expect(fillPrompt('{{ }} {{}} {{ a }}', ['a'], ['1'])).toBe('{{ }} {{}} <cell>1</cell>');
 });

@@ -13,7 +13,14 @@ afterAll(async () => {
   await rig.close();
 });
 
-const added = ['research_summary', 'email_body', 'row_status', 'row_error'];
+const added = [
+  'research_summary',
+  'research_sources',
+  'email_subject',
+  'email_body',
+  'row_status',
+  'row_error',
+];
 
 /** Cells that CSV tools like to break. */
 const header = ['company', 'note, with comma', 'a "quoted" name', 'número', '=1+1'];
