@@ -50,7 +50,7 @@ describe('cancel', () => {
     expect(fixture.cancelled).toContain(`job-${jobId}-1`);
     const lines = await fixture.output(userId, jobId);
     expect(statuses(lines)).toEqual([...Array(6).fill('ok'), ...Array(12).fill('error')]);
-    expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,error,The job was cancelled');
+    expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,,,error,The job was cancelled');
   });
 
   test('twice, at once and with late deliveries: one release', async () => {
@@ -136,7 +136,7 @@ describe('retry', () => {
     await cancelJob(ctx, { userId, jobId });
     const lines = await fixture.output(userId, jobId);
     expect(lines).toHaveLength(19);
-    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,error,Search answered 400');
+    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,,,error,Search answered 400');
     expect(await fixture.credits(userId)).toEqual({ balance: 484, held: 0 });
   });
 
@@ -363,7 +363,7 @@ test('a row without content is skipped, asks nobody and costs nothing', async ()
   expect(await fixture.output(userId, job.id)).toEqual([
     'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error',
     'lead 1,Bonn,lead 1: about lead 1,,Hello,Dear lead 1,ok,',
-    ',,,,skipped,',
+    ',,,,,,skipped,',
   ]);
   expect(await fixture.credits(userId)).toEqual({ balance: 499, held: 0 });
 });

@@ -199,7 +199,7 @@ describe('chunks', () => {
     for (const [i, line] of lines.entries())
       expect(line).toBe(
         i === 7 || i === 20
-          ? `lead ${i},"Bonn, ${i}",,,error,Search answered 400`
+          ? `lead ${i},"Bonn, ${i}",,,,,error,Search answered 400`
           : `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,`,
       );
   });
@@ -254,7 +254,9 @@ describe('chunks', () => {
       rows: { succeeded: 6, failed: 6 },
       credits: { charged: 6, released: 6 },
     });
-    expect((await text(userId, jobId))[1]).toBe('lead 0,"Bonn, 0",,,error,Could not be processed');
+    expect((await text(userId, jobId))[1]).toBe(
+      'lead 0,"Bonn, 0",,,,,error,Could not be processed',
+    );
   });
 
   test('a chunk that somebody works on is not given up', async () => {

@@ -71,7 +71,7 @@ function countingProviders() {
     const usage = { prompt_tokens: 100 + asked.searches, completion_tokens: 20 };
     asked.tokensIn += usage.prompt_tokens;
     asked.tokensOut += usage.completion_tokens;
-    const message = { content: 'Dear lead, this is for you.' };
+    const message = { content: 'Subject: Hello\n\nDear lead, this is for you.' };
     return read(Response.json({ choices: [{ message, finish_reason: 'stop' }], usage }));
   };
   return { asked, state, connections: slotsOf(fetch) };

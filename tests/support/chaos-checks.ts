@@ -60,7 +60,7 @@ const isError = (row: string, line: string): boolean =>
   line.startsWith(`${row},,,,,error,`) && line.length > `${row},,,,,error,`.length;
 
 const isSkipped = (row: string, line: string): boolean =>
-  row === blankRow && line === `${row},,,skipped,`;
+  row === blankRow && line === `${row},,,,,skipped,`;
 
 /** Checks lines against rows, of which some may be missing: in order, each once → those that are ok. */
 function checkLines(lines: string[], rows: string[]): Map<string, string> {

@@ -68,12 +68,14 @@ describe('the result of a nasty file', async () => {
   test('raw: every cell as it came, in order, each with its own research and letter', async () => {
     const { input, results } = split(await rig.output(token, job.id, '?raw=true'), header.length);
     expect(input).toEqual([header, ...nasty]);
-    for (const [summary, letter, status, error] of results) {
+    for (const [summary, sources, subject, letter, status, error] of results) {
       expect({ status, error }).toEqual({ status: 'ok', error: '' });
       expect(summary).toMatch(/\w{3}/);
-      expect(letter).toMatch(/^Hello [\s\S]+Kind regards/);
+      expect(sources).toMatch(/^https:/);
+      expect(subject).toMatch(/\w{3}/);
+      expect(letter).toMatch(/^Hello [\s\S]+\(ref \w+\)$/);
     }
-    expect(new Set(results.map(([, letter]) => letter)).size).toBe(nasty.length);
+    expect(new Set(results.map(([, , , letter]) => letter)).size).toBe(nasty.length);
     expect(results[0]?.[0]).toContain('Plain');
   });
 
@@ -190,7 +192,7 @@ test('rows that fail are marked with the reason, cost nothing and fail no other'
   });
   const { results, input } = split(await rig.output(token, job.id), 2);
   expect(input.slice(1)).toEqual(rows);
-  const failed = results.flatMap(([summary, letter, status, error], i) =>
+  const failed = results.flatMap(([summary, , , letter, status, error], i) =>
     status === 'ok' ? [] : [[i, summary, letter, status, error]],
   );
   expect(failed).toEqual([
