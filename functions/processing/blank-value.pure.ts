@@ -1,7 +1,7 @@
 /** What people and exports write where they know nothing; full-width characters are folded first. */
 const blank = new RegExp(
   `^(?:${[
-    '[\\p{P}\\p{S}\\p{Z}]*',
+    '[\\p{P}\\p{S}\\p{Z}ー]*',
     '0+',
     'x{2,}',
     'n ?[./]? ?[av][.]?|nan|null|nil|none|no|not (?:available|applicable|provided|specified|known)|unknown|undefined',

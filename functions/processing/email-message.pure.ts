@@ -34,8 +34,8 @@ const addressRule = [
 ].join(' ');
 
 const formRule = [
-  'Form: the first line of your answer is "Subject: " and the subject, in the language of the e-mail: three',
-  'to seven words, particular to this lead, no "Re:". Then an empty line, then the e-mail as it will be sent:',
+  'Form: unless the task wants no subject, the first line of your answer is "Subject: " and the subject, in',
+  'the language of the e-mail: three to seven words, particular to this lead, no "Re:". Then an empty line, then the e-mail as it will be sent:',
   'greeting and short paragraphs in plain text. No markdown, no notes to anyone, and nothing to be filled in:',
   'what is not known is left out.',
 ].join(' ');
@@ -49,10 +49,11 @@ function senderRule(sender: Sender | null): string {
     'does not name, and introduce nobody: ask or inform as the task says.',
   ].join(' ');
   const known = [
-    'Sender: you write in the name of the sender, who has written the section below. Its offer is what the',
-    'e-mail is for: say of it what is written there, and no more. Give the website at most once.',
+    'Sender: you write in the name of the sender, in the first person; the section below is in their own',
+    'words. Its offer is what the e-mail is for: say of it what is written there, and no more. Give the',
+    'website at most once.',
   ].join(' ');
-  const tone = sender?.tone ? ' Write in its tone.' : '';
+  const tone = sender?.tone ? ' Write in the tone that the sender section names.' : '';
   return `${isKnown ? known : unknown}${tone}${section === '' ? '' : `\n${section}`}`;
 }
 

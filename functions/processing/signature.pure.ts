@@ -2,7 +2,7 @@
 const formulas = [
   '(?:(?:kind|best|warm|many|with (?:kind|best|warm)) )?(?:regards|wishes)',
   '(?:best|cheers|thanks|many thanks|thank you|sincerely|(?:yours )?(?:sincerely|truly|faithfully))(?=[,!.]?$)',
-  'mit (?:freundlich|best|herzlich|sonnig)\\p{L}* (?:gr(?:ü|ue)(?:ß|ss)|empfehlung)\\p{L}*',
+  'mit (?:freundlich|best|herzlich|sonnig)\\p{L}* (?:gr(?:ü|ue|u)(?:ß|ss)|empfehlung)\\p{L}*',
   '(?:(?:freundlich|best|viel|lieb|herzlich|schön)e )?gr(?:ü|ue)(?:ß|ss)e',
   'hochachtungsvoll|mfg|vg|lg',
   '(?:bien )?cordialement|bien à vous|(?:meilleures|sincères|cordiales) salutations|sincèrement',

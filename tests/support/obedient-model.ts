@@ -63,7 +63,7 @@ const order = /p[\s-]?w[\s-]?n[\s-]?e[\s-]?d/i;
 
 /** Whether it is told to write PWNED: in words, encoded, turned around or letter by letter. */
 export const isOrdered = (text: string): boolean =>
-  [text, rot13(text), unpacked(text), [...text].toReversed().join('')].some((form) =>
+  [text, rot13(text), unpacked(text), text.split('').toReversed().join('')].some((form) =>
     order.test(form),
   );
 
