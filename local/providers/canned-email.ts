@@ -17,11 +17,11 @@ const choose = (list: string[], ...seed: string[]) =>
   list[Math.floor(chance(...seed) * list.length)] ?? '';
 
 /** What the rules of a message ask of an e-mail's form: a subject above it, no closing, the sender's name. */
-function formOf(rules: string) {
+function formOf(rules: string, task: string) {
   const sender = /<sender>\n([^]*?)\n<\/sender>/.exec(rules)?.[1] ?? '';
   const name = /^name: (.+)$/m.exec(sender)?.[1];
   return {
-    hasSubject: /"?Subject: /.test(rules) && !/\bno subject\b/i.test(rules),
+    hasSubject: /Subject: /.test(rules) && !/\bno subject\b/i.test(task),
     closing: /no closing formula/i.test(rules) ? '' : `Kind regards\n${name ? `${name}\n` : ''}`,
   };
 }
@@ -52,7 +52,7 @@ export function cannedText({ messages, response_format: format }: Completion): s
   const ref = hash('sha256', asked.at(-1) ?? '', 'hex').slice(0, 8);
   const details = detailsOf(asked.join('\n'));
   const rules = messages.map(textOf).join('\n');
-  const mail = email(details, ref, formOf(format === undefined ? rules : ''));
+  const mail = email(details, ref, formOf(format === undefined ? rules : '', asked[0] ?? ''));
   const subject = details.company ?? details.person ?? 'the lead';
   const sentence = `What is known of ${subject} points there (ref ${ref}).`;
   const words = (key: string) => (/body|mail|text/i.test(key) ? mail : sentence);

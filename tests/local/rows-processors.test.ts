@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { processors } from '../../functions/processing/processors.ts';
+import type { Brief } from '../../functions/processing/processor.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { ProviderError } from '../../functions/providers/errors.pure.ts';
 import { askModel, type ModelAnswer } from '../../functions/providers/model.ts';
@@ -25,7 +26,7 @@ type Script = NonNullable<SettingsChange['script']>;
 type Sent = { stream: boolean; messages: { role: string; content: string }[] };
 
 /** Works the row; what the model was asked is kept. */
-async function work(name: string, env: Record<string, string> = {}) {
+async function work(name: string, env: Record<string, string> = {}, given: Partial<Brief> = {}) {
   const processor = processors.get(name);
   if (!processor) throw new Error(`no processor ${name}`);
   const ctx = rowCtx({
@@ -41,13 +42,14 @@ async function work(name: string, env: Record<string, string> = {}) {
   });
   const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
   const outcome = await processor
-    .process(briefOf(processor, header), row, tools)
+    .process(briefOf(processor, header, given), row, tools)
     .catch((error: unknown) => ({ error }));
   return {
     columns: processor.outputColumns({}),
     asked,
     cells: [] as string[],
     error: undefined,
+    note: undefined as string | undefined,
     ...outcome,
   };
 }
@@ -69,6 +71,29 @@ test('an e-mail addresses the company of the row and rests on what was found', a
   expect(cells[3]).toMatch(/^Hello Zürich Widgets[\s\S]+Basel[\s\S]+One thing stood out: Zürich/);
 });
 
+test('an e-mail is signed by its sender, in whose name it is', async () => {
+  const named = { name: 'Tom Roe', offer: 'Anvils by the hour' };
+  const unsigned = await work('research_email', {}, { sender: named });
+  expect(unsigned.cells[3]).toMatch(/\n\nKind regards\nTom Roe\n\(ref \w+\)$/);
+  const signature = 'Kind regards\nTom Roe\n  Bolt AG';
+  const { cells, asked } = await work('research_email', {}, { sender: { ...named, signature } });
+  expect(cells[3]).toMatch(/\(ref \w+\)\n\nKind regards\nTom Roe\n {2}Bolt AG$/);
+  expect(cells[3]?.match(/Kind regards/g)).toHaveLength(1);
+  expect(asked[0]?.messages[0]?.content).toContain('offer: Anvils by the hour\n</sender>');
+});
+
+test('an e-mail about nobody on the web rests on the row, and says so', async () => {
+  const body = { searchParameters: { q: 'x' }, organic: [], credits: 1 };
+  providers.faults.add({ kind: 'status', status: 200, body, match: '/search' });
+  const { cells, note, asked } = await work('research_email');
+  providers.faults.clear();
+  expect(cells.slice(0, 2)).toEqual(['', '']);
+  expect(note).toBe('no research found');
+  expect(cells[3]).toContain('Zürich Widgets in Basel');
+  expect(cells[3]).not.toContain('stood out');
+  expect(asked[0]?.messages[1]?.content).toContain('Research has found nothing about this lead.');
+});
+
 test('a class is one of those that the prompt names', async () => {
   const names = processors
     .get('classify')
@@ -88,6 +113,11 @@ const broken: [string, Script[number], string][] = [
   ],
   ['empty', { kind: 'text', text: '' }, 'The model wrote nothing'],
   ['thoughts alone', { kind: 'text', text: '<think>Hm.</think>' }, 'The model wrote nothing'],
+  [
+    'without a subject',
+    { kind: 'text', text: 'Hello there, how are you?' },
+    'The model wrote no subject',
+  ],
   [
     'with a placeholder',
     { kind: 'text', text: named },
