@@ -23,13 +23,14 @@ const truthRule = [
   'Truth: state as a fact only what the sections or the task say. Invent no names, numbers,',
   'dates, customers, results, events, links or earlier contacts, and imply no research that is not there.',
   'Leave out what may be about another company or person of the same name. Numbers such as [1] in',
-  'the research mark its sources: do not write them.',
+  'the research mark its sources: do not write them. What is bookkeeping about the lead, such as status,',
+  'owner, score, revenue or how they were found, is for you alone.',
 ].join(' ');
 
 const addressRule = [
   'Address the lead as formally as first letters in that language do: Sie in German, vous in French, usted',
-  'in Spanish, Lei in Italian, u in Dutch, 敬語 and 様 in Japanese; likewise elsewhere, unless the task asks',
-  'otherwise. Never guess a gender or which name is the family name: where it is not certain, greet by the',
+  'in Spanish, Lei in Italian, u in Dutch, 敬語 and 様 in Japanese; likewise elsewhere, unless the task or the',
+  'tone asks otherwise. Never guess a gender or which name is the family name: where it is not certain, greet by the',
   'whole name; without a name, greet the team of the company.',
 ].join(' ');
 

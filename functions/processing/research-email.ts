@@ -2,6 +2,7 @@ import { brokenAnswer, readAnswer } from './answer.pure.ts';
 import { saysNothing } from './blank-value.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
 import { defaultEmailPrompt, emailSystem } from './email-message.pure.ts';
+import { foreignLink } from './foreign-link.pure.ts';
 import { rowMessage } from './message.pure.ts';
 import type { Answer, Brief, RowProcessor } from './processor.ts';
 import { fillPrompt, fillTemplate, placeholdersOf } from './prompt.pure.ts';
@@ -20,10 +21,12 @@ type Mail = { subject: string; body: string };
 /** Numbers of sources that the model has copied. */
 const citation = /\s?\[[1-5](?:\s?[,–-]\s?[1-5])*\](?![\w(:])/g;
 
-/** `needsSubject`: an answer without one is broken. */
-const readEmail =
-  (needsSubject: boolean) =>
-  (answer: Answer): Reading<Mail> => {
+/** Reads the answer to a row: with a subject unless its prompt may ask for none, and no link that is made up. */
+function readEmail({ prompt, sender }: Brief, row: readonly string[]) {
+  // A prompt of one's own may ask for none.
+  const needsSubject = prompt === defaultEmailPrompt;
+  const known = [prompt, sender?.website ?? '', sender?.offer ?? '', ...row];
+  return (answer: Answer): Reading<Mail> => {
     const read = readAnswer(answer);
     if (read.text === undefined) return brokenAnswer(read);
     const { text, subject = '' } = read;
@@ -33,8 +36,15 @@ const readEmail =
         retryHint:
           'An earlier answer had no subject. Begin with the line "Subject: " and the subject, then an empty line, then the e-mail.',
       };
+    const host = foreignLink(`${subject}\n${text}`, known);
+    if (host !== undefined)
+      return {
+        error: `The model made up a link to ${oneLine(host, 60)}`,
+        retryHint: 'An earlier answer had a link that nobody gave you. Write no links of your own.',
+      };
     return { value: { subject, body: text } };
   };
+}
 
 function planQuery(
   { header, options: { research } }: Brief,
@@ -86,8 +96,7 @@ export const researchEmail: RowProcessor = {
     const { query, note, messages } = researchEmail.plan(brief, row);
     if (!query && !hasContent(brief, row)) throw new ProviderError(nothingToGoBy);
     const { summary, sources } = query ? await tools.search(query) : noFindings;
-    // A prompt of one's own may ask for none.
-    const read = readEmail(brief.prompt === defaultEmailPrompt);
+    const read = readEmail(brief, row);
     const mail = await completeWhole(tools, messages({ summary, sources }), {}, read);
     const body = signed(mail.body.replace(citation, ''), brief.sender?.signature);
     const cells = [summary, sources.join('\n'), mail.subject.replace(citation, ''), body];

@@ -176,6 +176,44 @@ describe('the subject', () => {
   });
 });
 
+describe('a link', () => {
+  const withLink = (link: string) => `Subject: Basel\n\nCould we talk? See ${link}.`;
+  const evil = 'https://evil.example/?q=1';
+
+  test.each([
+    ['the sender’s', 'https://www.bolt.example/demo', { sender: tom }],
+    ['the offer’s', 'cal.example/tom', { sender: { offer: 'Book at https://cal.example/tom' } }],
+    ['the task’s', 'https://Cal.example/x', { prompt: 'Give them https://cal.example/x to book.' }],
+    ['the lead’s', 'www.acme.example', { row: ['ACME GmbH', 'https://acme.example'] }],
+  ])('that is %s stays', async (_, link, given) => {
+    const { cells, asked } = await work({ ...given, answers: [withLink(link)] });
+    expect(cells[3]).toContain(link);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('that nobody gave is asked to go, even if research holds it', async () => {
+    const findings = { summary: `ACME: more at ${evil} [1]`, sources: [evil] };
+    const { cells, asked } = await work({ findings, answers: [withLink(evil), mail] });
+    expect(cells[3]).toBe(body);
+    expect(asked[1]?.at(-1)?.content).toContain('a link that nobody gave you');
+  });
+
+  test.each([
+    evil,
+    'HTTPS://EVIL.example',
+    'www.evil.example',
+    'https://bolt.example@evil.example/',
+    'http://evil.example:80',
+  ])('%s twice is a fault of the row', async (link) => {
+    const answers = [withLink(link), withLink(link)];
+    // The lead's own host only ends like that one.
+    const given = { sender: tom, row: ['ACME GmbH', 'devil.example'] };
+    await expect(work({ ...given, answers })).rejects.toEqual(
+      new RowFault('The model made up a link to evil.example'),
+    );
+  });
+});
+
 describe('the sender', () => {
   test('is told as data, without the signature, in the system message', async () => {
     const signature = 'Secret Signature';
