@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { type Completion, textOf } from './openai-request.ts';
 import { detailsOf, type Details } from './prompt-details.ts';
 import { chance } from './seeded-failures.ts';
-import { valueFor } from './json-answer.ts';
+import { schemaInWords, valueFor } from './json-answer.ts';
 
 const endings = [
   'We help teams like yours answer customers faster. Would a short call next week suit you?',
@@ -56,8 +56,11 @@ export function cannedText({ messages, response_format: format }: Completion): s
   const subject = details.company ?? details.person ?? 'the lead';
   const sentence = `What is known of ${subject} points there (ref ${ref}).`;
   const words = (key: string) => (/body|mail|text/i.test(key) ? mail : sentence);
+  const source = { ref, words, isKnown: !asked.some((text) => text.includes('NULL_LLM')) };
   if (format?.type === 'json_schema')
-    return JSON.stringify(valueFor(format.json_schema.schema, ref, words));
+    return JSON.stringify(valueFor(format.json_schema.schema, source));
+  const schema = schemaInWords(rules);
+  if (schema) return JSON.stringify(valueFor(schema, source));
   const form = formPattern.exec(rules)?.[0];
   if (form === undefined)
     return format?.type === 'json_object' ? JSON.stringify({ email_body: mail }) : mail;

@@ -67,13 +67,28 @@ export function problemWithSchema(profile: Profile, named: Named): Problem | und
 
 type Words = (key: string) => string;
 
+/** The values that a description offers: `one of "small", "large"`. */
+function offeredIn({ description }: Schema): string[] {
+  const offer = /\bone of ("(?:[^"\\]|\\.)*"(?:, "(?:[^"\\]|\\.)*")*)/u;
+  const list = typeof description === 'string' ? offer.exec(description)?.[1] : undefined;
+  return list === undefined ? [] : (JSON.parse(`[${list}]`) as string[]);
+}
+
+/** One in ten that may be null is it. */
+const nullShare = 0.1;
+
 /** A value that fits the schema; the same for the same `ref`. `words` gives the text for a key. */
 export function valueFor(schema: Schema, ref: string, words: Words, key = ''): unknown {
   const fill = (part: Schema, name = key) => valueFor(part, ref, words, name);
   const pick = (list: unknown[]) => list[Math.floor(chance(ref, key) * list.length)];
+  const types: unknown[] = [schema['type']].flat();
+  if (types.includes('null') && chance(ref, key, 'null') < nullShare) return null;
+  const offered = offeredIn(schema);
   if (Array.isArray(schema['enum'])) return pick(schema['enum']);
-  const type: unknown = [schema['type']].flat()[0];
-  const least = Number(schema['minimum'] ?? 1);
+  if (types.includes('string') && offered.length > 0) return pick(offered);
+  const type = types.find((one) => one !== 'null') ?? 'null';
+  const some = types.includes('null') ? Math.floor(1 + chance(ref, key) * 999) : 1;
+  const least = Number(schema['minimum'] ?? some);
   const parts = propertiesOf(schema).map(([name, part]) => [name, fill(part, name)]);
   if (type === 'object') return Object.fromEntries(parts);
   if (type === 'array') return [schema['items']].filter(isSchema).map((part) => fill(part));
@@ -81,4 +96,18 @@ export function valueFor(schema: Schema, ref: string, words: Words, key = ''): u
   if (type === 'integer' || type === 'number')
     return Math.min(least, Number(schema['maximum'] ?? least));
   return type === 'null' ? null : words(key);
+}
+
+const formLine =
+  /^- ("(?:[^"\\]|\\.)+"), (a text|a JSON number|true, false|one of ".*").* or null: /gmu;
+
+/** The schema that a prompt puts in words, a line for each key: `- "size", one of "S", "L" or null: …`. */
+export function schemaInWords(prompt: string): Schema | undefined {
+  const named: Record<string, string> = { 'a JSON number': 'number', 'true, false': 'boolean' };
+  const properties = Array.from(prompt.matchAll(formLine), ([, key = '""', words = '']) => {
+    const type = [named[words] ?? 'string', 'null'];
+    return [JSON.parse(key) as string, { type, description: words }] as const;
+  });
+  if (properties.length === 0) return undefined;
+  return { type: 'object', properties: Object.fromEntries(properties) };
 }

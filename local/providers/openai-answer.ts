@@ -25,8 +25,9 @@ export const promptTokens = (said: string): number => Math.ceil(said.length / 4)
 
 function broken(text: string, kind: Scripted['kind'] | undefined): string {
   if (kind === 'broken-json') return text.slice(0, -Math.ceil(text.length / 4));
-  if (kind !== 'wrong-shape' || !text.startsWith('{')) return text;
-  const [, ...others] = Object.entries(JSON.parse(text) as object);
+  if (!text.startsWith('{') || (kind !== 'wrong-shape' && kind !== 'wrong-type')) return text;
+  const [[first] = [''], ...others] = Object.entries(JSON.parse(text) as object);
+  if (kind === 'wrong-type') return JSON.stringify({ [first]: {}, ...Object.fromEntries(others) });
   return JSON.stringify({ ...Object.fromEntries(others), surprise: 1 });
 }
 

@@ -30,6 +30,7 @@ const completionKinds = z.enum([
   'text', // the answer is `text`
   'broken-json', // JSON that breaks off, finish_reason stop
   'wrong-shape', // a JSON object that lacks a property and has one too many
+  'wrong-type', // a JSON object whose first property is an object, whatever was asked for
   'json-failed', // 400 json_validate_failed, Groq's for a model that could not keep to JSON
 ]);
 
