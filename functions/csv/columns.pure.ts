@@ -39,6 +39,15 @@ export function columnNames(header: readonly string[]): string[] {
   });
 }
 
+/**
+ * The positions of the columns that are named, by the names of `columnNames`; of a name that is given twice the
+ * second one means the second column.
+ */
+export function columnsNamed(header: readonly string[], names: readonly string[]): Set<number> {
+  const wanted = new Set(columnNames(names).map(foldName));
+  return new Set(columnNames(header).flatMap((name, i) => (wanted.has(foldName(name)) ? [i] : [])));
+}
+
 /** The header with `column_N` for every column up to `width` that it does not name yet. */
 export function widenHeader(header: readonly string[], width: number): string[] {
   const taken = new Set(header.map(foldName));

@@ -1,4 +1,4 @@
-import { foldName } from '../csv/columns.pure.ts';
+import { columnsNamed } from '../csv/columns.pure.ts';
 import { cut, oneLine, withoutTags } from '../shared/text.pure.ts';
 
 const longestName = 80;
@@ -35,16 +35,16 @@ const lengthOf = (lines: readonly Line[], longest: number): number =>
 /**
  * A row as `column: value` lines within `longest` characters, empty cells left out. Where they do not fit,
  * the longest cells are cut first, so that each column keeps a piece; only of more columns than there is
- * room for are the last ones left out. `columns`: those that are shown, whatever their letter case; all by default.
+ * room for are the last ones left out. `columns`: those that are shown, by the names of `columnNames`; all by default.
  */
 export function promptLines(
   header: readonly string[],
   row: readonly string[],
   { longest = Infinity, columns }: { longest?: number; columns?: readonly string[] | null } = {},
 ): string {
-  const wanted = columns && new Set(columns.map(foldName));
+  const wanted = columns && columnsNamed(header, columns);
   let lines = header.flatMap((name, i) => {
-    const value = !wanted || wanted.has(foldName(name)) ? dataLine(row[i] ?? '') : '';
+    const value = !wanted || wanted.has(i) ? dataLine(row[i] ?? '') : '';
     return value === '' ? [] : [{ name: dataLine(name, longestName), value }];
   });
   if (lengthOf(lines, longestCell) <= longest)

@@ -189,6 +189,17 @@ test('the model sees the columns that it was given, the task those that it names
   expect(shown(null)).toContain('Secret: s3cret\nCity: Rome');
 });
 
+test('columns that share a name, or have none, are chosen by number', () => {
+  const [header, row] = [
+    ['Name', 'name', 'column_3'],
+    ['Ada', 'ACME', 'x'],
+  ];
+  const shown = (columns: string[]) => promptLines(header, row, { columns });
+  expect(shown(['NAME'])).toBe('Name: Ada');
+  expect(shown(['name_2', 'column_3'])).toBe('name: ACME\ncolumn_3: x');
+  expect(shown(['name', 'name'])).toBe('Name: Ada\nname: ACME');
+});
+
 test('blanks without end between braces name nothing, and take no time', () => {
   const template = `{{${' '.repeat(200_000)}x`;
   expect(missingColumns(template, ['a'])).toEqual([]);
