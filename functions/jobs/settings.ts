@@ -1,8 +1,8 @@
 import { DomainError } from '../errors.ts';
 import { columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
 import { processors } from '../processing/processors.ts';
-import { missingColumns } from '../processing/prompt.pure.ts';
-import type { JobOptions } from '../processing/job-options.ts';
+import { missingColumns, placeholdersOf } from '../processing/prompt.pure.ts';
+import type { JobOptions, OutputField } from '../processing/job-options.ts';
 
 /** What a job is asked to do with every row. */
 export type JobSettings = {
@@ -19,6 +19,9 @@ export type SettingError = { field: string; message: string };
 /** Columns that stand behind those of every processor. */
 export const rowMarks = ['row_status', 'row_error', 'row_note'] as const;
 
+/** Of all outputs together, in characters: every row's prompt has them. */
+const longestOutputs = 8000;
+
 /** What can be said without the file: where `columns` are given, the prompt names no others. */
 export function settingsErrors({
   processor,
@@ -28,9 +31,11 @@ export function settingsErrors({
 }: JobSettings): SettingError[] {
   const { outputs, research } = options;
   if (!processors.has(processor))
-    return [{ field: 'processor', message: `one of ${[...processors.keys()].join(', ')}` }];
+    return [{ field: 'processor', message: `must be one of ${[...processors.keys()].join(', ')}` }];
   const isOwn = processor === 'columns';
   const errors: SettingError[] = [];
+  if (columns?.some((name) => foldName(name) === ''))
+    errors.push({ field: 'columns', message: 'one of the names is empty' });
   if (columns)
     for (const name of missingColumns(prompt, columns))
       if (!mayStillAppear(name, columns.length))
@@ -41,23 +46,54 @@ export function settingsErrors({
     errors.push({ field: 'outputs', message: 'only for the processor `columns`' });
   if (processor === 'classify' && research)
     errors.push({ field: 'research', message: '`classify` searches for nothing' });
+  return [...errors, ...outputErrors(outputs ?? [])];
+}
+
+function outputErrors(outputs: readonly OutputField[]): SettingError[] {
+  const errors: SettingError[] = [];
   const seen = new Set<string>();
-  for (const [i, { name, type, choices }] of (outputs ?? []).entries()) {
+  for (const [i, output] of outputs.entries()) {
     const field = `outputs.${i}`;
-    if (seen.has(foldName(name)))
-      errors.push({ field: `${field}.name`, message: `there are two outputs named "${name}"` });
-    else if (rowMarks.some((mark) => mark === foldName(name)))
-      errors.push({ field: `${field}.name`, message: `"${name}" is a column of every result` });
-    seen.add(foldName(name));
-    if ((type === 'choice') !== (choices !== undefined))
+    const name = foldName(output.name);
+    if (seen.has(name))
       errors.push({
-        field: `${field}.choices`,
-        message: type === 'choice' ? 'needed by a `choice`' : 'only for a `choice`',
+        field: `${field}.name`,
+        message: `there are two outputs named "${output.name}"`,
       });
-    else if (new Set(choices?.map(foldName)).size !== (choices?.length ?? 0))
-      errors.push({ field: `${field}.choices`, message: 'has one twice' });
+    else if (rowMarks.some((mark) => mark === name))
+      errors.push({
+        field: `${field}.name`,
+        message: `"${output.name}" is a column of every result`,
+      });
+    seen.add(name);
+    const [column] = placeholdersOf(output.description);
+    if (column !== undefined)
+      errors.push({
+        field: `${field}.description`,
+        message: `{{${column}}} can stand in the prompt only; the model sees the row in any case`,
+      });
+    const message = choicesError(output);
+    if (message !== undefined) errors.push({ field: `${field}.choices`, message });
   }
+  const texts = outputs.flatMap(({ name, description, choices = [] }) => [
+    name,
+    description,
+    ...choices,
+  ]);
+  if (texts.join('').length > longestOutputs)
+    errors.push({ field: 'outputs', message: 'longer than 8,000 characters in all' });
   return errors;
+}
+
+function choicesError({ type, choices }: OutputField): string | undefined {
+  if (type !== 'choice') return choices && 'only for a `choice`';
+  if (!choices) return 'needed by a `choice`';
+  const seen = new Set<string>();
+  for (const choice of choices) {
+    if (seen.has(foldName(choice))) return `"${choice}" is there twice`;
+    seen.add(foldName(choice));
+  }
+  return undefined;
 }
 
 /**
