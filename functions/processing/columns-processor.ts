@@ -82,32 +82,30 @@ export const columnsProcessor: RowProcessor = {
   plan: (brief, row) => {
     const { header, columns, options } = brief;
     const task = fillPrompt(brief.prompt, header, row);
-    const query = options.research === false ? undefined : searchQuery(header, row);
+    const isSearched = options.research !== false;
     return {
-      query,
-      messages: ({ summary }) => [
-        { role: 'system', content: systemOf(brief) },
-        {
-          role: 'user',
-          content: rowMessage({
-            task,
-            header,
-            row,
-            columns,
-            ...(query ? { research: summary } : {}),
-          }),
-        },
-      ],
+      query: isSearched ? searchQuery(header, row) : undefined,
+      messages: ({ summary }) => {
+        const research = isSearched ? { research: summary } : {};
+        return [
+          { role: 'system', content: systemOf(brief) },
+          { role: 'user', content: rowMessage({ task, header, row, columns, ...research }) },
+        ];
+      },
     };
   },
   process: async (brief, row, tools) => {
     const outputs = outputsOf(brief.options);
-    const { query, messages } = columnsProcessor.plan(brief, row);
+    const { query, note, messages } = columnsProcessor.plan(brief, row);
     const findings = query ? await tools.search(query) : noFindings;
     const options = { maxTokens: outputTokens(outputs), jsonSchema: outputSchema(outputs) };
     const cells = await completeWhole(tools, messages(findings), options, (answer) =>
       readCells(outputs, answer),
     );
-    return { cells };
+    const notes = [
+      query && findings.summary === '' ? 'no research found' : note,
+      cells.every((cell) => cell === '') ? 'nothing is known of what was asked' : undefined,
+    ].filter((one) => one !== undefined);
+    return { cells, ...(notes.length > 0 ? { note: notes.join('; ') } : {}) };
   },
 };

@@ -65,7 +65,13 @@ export function problemWithSchema(profile: Profile, named: Named): Problem | und
   return undefined;
 }
 
-type Words = (key: string) => string;
+/** What fills a schema: texts by key; `ref` chooses among values. */
+export type Source = {
+  ref: string;
+  words: (key: string) => string;
+  /** False: what may be null is null. */
+  isKnown: boolean;
+};
 
 /** The values that a description offers: `one of "small", "large"`. */
 function offeredIn({ description }: Schema): string[] {
@@ -74,15 +80,13 @@ function offeredIn({ description }: Schema): string[] {
   return list === undefined ? [] : (JSON.parse(`[${list}]`) as string[]);
 }
 
-/** One in ten that may be null is it. */
-const nullShare = 0.1;
-
-/** A value that fits the schema; the same for the same `ref`. `words` gives the text for a key. */
-export function valueFor(schema: Schema, ref: string, words: Words, key = ''): unknown {
-  const fill = (part: Schema, name = key) => valueFor(part, ref, words, name);
+/** A value that fits the schema; the same for the same `ref`. */
+export function valueFor(schema: Schema, source: Source, key = ''): unknown {
+  const { ref, words, isKnown } = source;
+  const fill = (part: Schema, name = key) => valueFor(part, source, name);
   const pick = (list: unknown[]) => list[Math.floor(chance(ref, key) * list.length)];
   const types: unknown[] = [schema['type']].flat();
-  if (types.includes('null') && chance(ref, key, 'null') < nullShare) return null;
+  if (types.includes('null') && !isKnown) return null;
   const offered = offeredIn(schema);
   if (Array.isArray(schema['enum'])) return pick(schema['enum']);
   if (types.includes('string') && offered.length > 0) return pick(offered);

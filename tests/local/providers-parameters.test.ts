@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { processors } from '../../functions/processing/processors.ts';
 import { createConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { startProviders, type Providers } from '../../local/providers/index.ts';
-import { briefOf, deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
+import { briefOf, deadlineIn, optionsOf, rowCtx, rowToolsIn } from '../support/rows.ts';
 import { clientOf, errorOf, expectShape, prompt, quiet, type Api } from './providers-client.ts';
 import shapes from './providers-shapes.json' with { type: 'json' };
 
@@ -88,7 +88,8 @@ test.each([
     });
     for (const processor of processors.values()) {
       const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
-      const brief = briefOf(processor, ['company', 'city']);
+      const options = optionsOf(processor.name);
+      const brief = briefOf(processor, ['company', 'city'], { options });
       const { cells } = await processor.process(brief, ['Zürich Widgets', 'Basel'], tools);
       expect(cells.join('')).toContain('Zürich Widgets');
     }

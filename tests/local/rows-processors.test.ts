@@ -9,7 +9,7 @@ import {
   type Providers,
   type SettingsChange,
 } from '../../local/providers/index.ts';
-import { briefOf, deadlineIn, rowCtx, rowToolsIn } from '../support/rows.ts';
+import { briefOf, deadlineIn, optionsOf, rowCtx, rowToolsIn } from '../support/rows.ts';
 import { clientOf, quiet } from './providers-client.ts';
 
 let providers: Providers;
@@ -41,11 +41,12 @@ async function work(name: string, env: Record<string, string> = {}, given: Parti
     return fetch(url, init);
   });
   const { tools } = rowToolsIn(ctx, slots, deadlineIn(10_000));
+  const options = { ...optionsOf(name), ...given.options };
   const outcome = await processor
-    .process(briefOf(processor, header, given), row, tools)
+    .process(briefOf(processor, header, { ...given, options }), row, tools)
     .catch((error: unknown) => ({ error }));
   return {
-    columns: processor.outputColumns({}),
+    columns: processor.outputColumns(options),
     asked,
     cells: [] as string[],
     error: undefined,

@@ -1,3 +1,4 @@
+import type { JobOptions, OutputField } from '../../functions/processing/job-options.ts';
 import type { Brief, RowProcessor } from '../../functions/processing/processor.ts';
 import { createRowTools } from '../../functions/processing/create-row-tools.ts';
 import type { ConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
@@ -62,3 +63,15 @@ export const briefOf = (
   header: readonly string[],
   given: Partial<Brief> = {},
 ): Brief => ({ header, columns: null, prompt: defaultPrompt, options: {}, sender: null, ...given });
+
+/** One of each type, as a user of the processor `columns` asks. */
+export const questions: OutputField[] = [
+  { name: 'Employees', description: 'How many people\nwork there?', type: 'number' },
+  { name: 'ネット販売', description: '通販サイトはありますか。', type: 'boolean' },
+  { name: 'Size', description: 'Which size?', type: 'choice', choices: ['S', 'L "XL"'] },
+  { name: 'Why us?', description: 'One reason.', type: 'text' },
+];
+
+/** What a processor must be given besides its prompt. */
+export const optionsOf = (processor: string): JobOptions =>
+  processor === 'columns' ? { outputs: questions } : {};

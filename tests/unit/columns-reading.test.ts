@@ -62,7 +62,7 @@ describe('a number', () => {
     '-',
     'twelve',
     '9007199254740993',
-    9_007_199_254_740_993,
+    2 ** 53,
     1e300,
     Infinity,
     Number.NaN,
@@ -73,7 +73,7 @@ describe('a number', () => {
   ])('%j is none, or no exact one', (value) => expect(readNumber(value)).toBeUndefined());
 
   test('that is written with separators keeps its value', () => {
-    const whole = fc.integer({ min: 1_000_000, max: Number.MAX_SAFE_INTEGER });
+    const whole = fc.integer({ min: 1_000_000, max: 1e12 });
     fc.assert(
       fc.property(whole, fc.integer({ min: 0, max: 99 }), fc.boolean(), (n, cents, isGerman) => {
         const written = `${n.toLocaleString('en')}.${String(cents).padStart(2, '0')}`;
@@ -209,7 +209,10 @@ test('any JSON gives valid cells or reasons, and never throws', () => {
         const answer = Object.fromEntries(keys.map((key, i) => [key, given[i]]));
         const read = readOutputs(outputs, JSON.stringify(answer));
         if (!read) expect.fail('an object is always read');
-        if (read.wrong) return void expect(read.wrong.length).toBeGreaterThan(0);
+        if (read.wrong) {
+          expect(read.wrong.length).toBeGreaterThan(0);
+          return;
+        }
         expect(read.cells).toHaveLength(outputs.length);
         for (const [i, cell] of read.cells.entries()) {
           const output = outputs[i];
