@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { bundle } from './benchmarks/bundle.ts';
+import { columns } from './benchmarks/columns.ts';
 import { fairness } from './benchmarks/fairness.ts';
 import { jobs } from './benchmarks/jobs.ts';
 import { limits } from './benchmarks/limits.ts';
@@ -25,6 +26,7 @@ const benchmarks: Benchmark[] = [
   webhooks,
   reads,
   jobs,
+  columns,
   fairness,
   upload,
   uploadMemory,

@@ -36,6 +36,8 @@ type Job = {
   status: string;
   rows_succeeded: number;
   chunks_total: number;
+  tokens_in: number;
+  tokens_out: number;
   largest_chunk: number;
   /** Seconds since 1970. */
   finished: number | null;
@@ -43,7 +45,7 @@ type Job = {
 
 async function readJob({ pool }: Setting, id: string): Promise<Job> {
   const { rows } = await pool.query<Job>(
-    `select status, rows_succeeded, chunks_total, extract(epoch from finished_at)::float8 as finished,
+    `select status, rows_succeeded, chunks_total, tokens_in::float8, tokens_out::float8, extract(epoch from finished_at)::float8 as finished,
          (select max(row_count) from job_chunks where job_id = jobs.id) as largest_chunk
        from jobs where id = $1`,
     [id],
@@ -78,11 +80,15 @@ async function tableBytes({ pool }: Setting): Promise<number> {
   return rows[0]?.bytes ?? Number.NaN;
 }
 
-async function createJob(setting: Setting, token: string): Promise<{ id: string; url: string }> {
+async function createJob(
+  setting: Setting,
+  token: string,
+  settings: object,
+): Promise<{ id: string; url: string }> {
   const answer = await fetch(`${setting.stack.api}/v1/jobs`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ filename: 'leads.csv' }),
+    body: JSON.stringify({ filename: 'leads.csv', ...settings }),
   });
   if (answer.status !== 201) throw new Error(`POST /v1/jobs: ${answer.status}`);
   const { job, upload } = (await answer.json()) as { job: { id: string }; upload: { url: string } };
@@ -92,14 +98,14 @@ async function createJob(setting: Setting, token: string): Promise<{ id: string;
 /** Leads that were handed out: each job has companies of its own, so that none is found in the cache. */
 let leads = 0;
 
-/** One job from the upload's first byte to its last row. */
-export async function runJob(setting: Setting, token: string, count: number) {
+/** One job from the upload's first byte to its last row; `settings`: what it is created with. */
+export async function runJob(setting: Setting, token: string, count: number, settings = {}) {
   const { load, stack } = setting;
   const head = `${leadHeader.join(',')}\n`;
   const block = Buffer.from(csvOf(leadRows(count, leads)));
   leads += count;
   const bytes = head.length + block.length;
-  const { id, url } = await createJob(setting, token);
+  const { id, url } = await createJob(setting, token, settings);
   const providers = stack.handles.providers;
   await fetch(`${providers?.url}/_local/stats?reset`);
   const before = {
@@ -117,6 +123,7 @@ export async function runJob(setting: Setting, token: string, count: number) {
   const lagMs = lag();
   if (job.status !== 'completed' || job.rows_succeeded !== count)
     throw new Error(`The job ended as ${job.status}: ${job.rows_succeeded} of ${count} rows.`);
+  const seen = providers?.stats();
   return {
     seconds: job.finished - start,
     uploadSeconds: sent.seconds,
@@ -126,7 +133,11 @@ export async function runJob(setting: Setting, token: string, count: number) {
     messages: messagesOf(setting) - before.messages,
     bytes: (await tableBytes(setting)) - before.bytes,
     commands: (await commandsOf(setting)) - before.commands,
-    waiting: providers?.stats().total.maxWaiting ?? 0,
+    waiting: seen?.total.maxWaiting ?? 0,
+    searches: seen?.search.requests ?? 0,
+    modelCalls: seen?.llm.requests ?? 0,
+    tokensIn: job.tokens_in,
+    tokensOut: job.tokens_out,
     cpu: used,
     lagMs,
   };
