@@ -1,7 +1,10 @@
 import { noFindings } from '../providers/research.ts';
+import { oneLine } from '../shared/text.pure.ts';
 import { brokenAnswer, withoutThoughts } from './answer.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
+import { foreignLink } from './foreign-link.pure.ts';
 import type { JobOptions, OutputField } from './job-options.ts';
+import { languageOf, languageRule } from './language.pure.ts';
 import { dataRule, rowMessage } from './message.pure.ts';
 import {
   outputForm,
@@ -13,7 +16,7 @@ import {
 import type { Answer, Brief, RowProcessor } from './processor.ts';
 import { fillPrompt } from './prompt.pure.ts';
 import { type ReadOutputs, readOutputs, type WrongOutput } from './read-outputs.pure.ts';
-import { searchQuery } from './search-query.pure.ts';
+import { researchEmail } from './research-email.ts';
 
 /** So many outputs are named in an error. */
 const mostNamed = 3;
@@ -21,23 +24,24 @@ const mostNamed = 3;
 const outputsOf = ({ outputs }: JobOptions): readonly OutputField[] => outputs ?? [];
 
 const truthRule = [
-  'Go by these data alone. Where they do not say, answer null: an empty cell is right, a guess is not.',
-  'Where a question asks for your judgement, judge by what is there.',
+  'Go by the sections and the task. Where they do not say, answer null: an empty cell is right, a guess is not.',
+  'Where a question asks for your judgement, judge by what is there. Leave out what may be about another company',
+  'or person of the same name, the numbers of sources such as [1], and links that nobody gave you. "We" in a',
+  'question is the sender.',
 ].join(' ');
 
-function systemOf({ options, sender }: Brief): string {
-  const language = options.language ?? sender?.language ?? 'auto';
+function systemOf(brief: Brief): string {
   const texts =
-    language === 'auto'
+    languageOf(brief) === 'auto'
       ? 'Write texts in the language of their question.'
-      : `Write texts in the language with the tag ${language}; a choice stays as it is.`;
+      : `${languageRule(brief)} Choices stay as they are.`;
   return [
     'You answer questions about one row of a table.',
-    dataRule,
-    truthRule,
-    texts,
-    outputForm(outputsOf(options)),
-  ].join(' ');
+    `Data: ${dataRule}`,
+    `Truth: ${truthRule}`,
+    `Language: ${texts}`,
+    outputForm(outputsOf(brief.options)),
+  ].join('\n\n');
 }
 
 /** Says which outputs are wrong, in the user's words and in the model's: none of what the model wrote. */
@@ -53,16 +57,30 @@ function wrongAnswer(outputs: readonly OutputField[], wrong: readonly WrongOutpu
   });
   return {
     error: `The model gave ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
-    retryHint: `An earlier answer was wrong: ${wanted.join('; ')}. A text has at most 2,000 characters and nothing to fill in. Answer with the whole JSON object.`,
+    retryHint: `An earlier answer was wrong: ${wanted.join('; ')}. A text has at most 2,000 characters, nothing to fill in and no links of your own. Answer with the whole JSON object.`,
   };
 }
 
-/** The cells of an answer, or what is wrong with it. */
-function readCells(outputs: readonly OutputField[], { text, finish }: Answer): Reading<string[]> {
+/** The texts with links that none of `known` gave. */
+const madeUp = (outputs: readonly OutputField[], cells: string[], known: readonly string[]) =>
+  cells.flatMap((cell, index): WrongOutput[] => {
+    const host = outputs[index]?.type === 'text' ? foreignLink(cell, known) : undefined;
+    return host === undefined ? [] : [{ index, gave: `a made-up link to ${oneLine(host, 60)}` }];
+  });
+
+/** The cells of an answer, or what is wrong with it; `known`: all that links may be from. */
+function readCells(
+  outputs: readonly OutputField[],
+  { text, finish }: Answer,
+  known: readonly string[],
+): Reading<string[]> {
   if (finish === 'content_filter') return brokenAnswer({ broken: 'filtered' });
   if (finish === 'refusal') return brokenAnswer({ broken: 'refused' });
   const read: ReadOutputs = readOutputs(outputs, withoutThoughts(text));
-  if (read?.cells) return { value: read.cells };
+  if (read?.cells) {
+    const wrong = madeUp(outputs, read.cells, known);
+    return wrong.length === 0 ? { value: read.cells } : wrongAnswer(outputs, wrong);
+  }
   if (finish === 'length') return brokenAnswer({ broken: 'cut' });
   if (read) return wrongAnswer(outputs, read.wrong);
   return {
@@ -77,19 +95,21 @@ export const columnsProcessor: RowProcessor = {
   outputColumns: (options) => outputsOf(options).map(({ name }) => name),
   defaultPrompt:
     'Answer the questions about this lead for a salesperson who is to decide whether, and how, to write to it.',
-  searches: ({ research }) => research !== false,
-  researchColumns: () => [],
+  searches: researchEmail.searches,
+  researchColumns: researchEmail.researchColumns,
   plan: (brief, row) => {
-    const { header, columns, options } = brief;
+    const { header, columns, options, sender } = brief;
     const task = fillPrompt(brief.prompt, header, row);
-    const isSearched = options.research !== false;
+    // The same company is looked for, whatever is then asked about it.
+    const { messages: _, ...research } = researchEmail.plan(brief, row);
     return {
-      query: isSearched ? searchQuery(header, row) : undefined,
+      ...research,
       messages: ({ summary }) => {
-        const research = isSearched ? { research: summary } : {};
+        const found = options.research === false ? undefined : summary;
+        const content = rowMessage({ task, header, row, columns, research: found, sender });
         return [
           { role: 'system', content: systemOf(brief) },
-          { role: 'user', content: rowMessage({ task, header, row, columns, ...research }) },
+          { role: 'user', content },
         ];
       },
     };
@@ -98,9 +118,12 @@ export const columnsProcessor: RowProcessor = {
     const outputs = outputsOf(brief.options);
     const { query, note, messages } = columnsProcessor.plan(brief, row);
     const findings = query ? await tools.search(query) : noFindings;
+    const { website = '', offer = '' } = brief.sender ?? {};
+    const given = [brief.prompt, website, offer, findings.summary, ...findings.sources, ...row];
+    const known = [...given, ...outputs.map(({ description }) => description)];
     const options = { maxTokens: outputTokens(outputs), jsonSchema: outputSchema(outputs) };
     const cells = await completeWhole(tools, messages(findings), options, (answer) =>
-      readCells(outputs, answer),
+      readCells(outputs, answer, known),
     );
     const notes = [
       query && findings.summary === '' ? 'no research found' : note,
