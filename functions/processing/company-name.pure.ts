@@ -1,7 +1,7 @@
 /** Forms of companies that are nobody's name. Compared without letter case, dots and strokes. */
 const legalForms = new Set(
   `inc incorporated llc llp ltd limited corp corporation plc pllc gmbh ggmbh mbh kgaa ohg gbr sarl eurl srl slu
-  sprl bvba oyj asa aps kft zrt nyrt doo dooel sro spzoo pty pvt pte bhd ltda eireli tbk cie`.split(
+  sprl bvba oyj asa aps kft zrt nyrt doo dooel sro spzoo pty pvt pte bhd ltda lda eireli tbk cie`.split(
     /\s+/,
   ),
 );
@@ -9,6 +9,9 @@ const legalForms = new Set(
 const shortForms = new Set([
   'Oy',
   'Ab',
+  'SpA',
+  'eV',
+  'eK',
   ...'ag se sa sas sl ab as oy bv nv kg ug ev ek kk spa pt'
     .split(' ')
     .map((form) => form.toUpperCase()),

@@ -76,7 +76,7 @@ test('the search is for the company, wherever its column stands', () => {
 
 test('what is searched for a person is not for sharing', () => {
   const person = (text: string) => ({ text, scope: 'none' });
-  expect(searchQuery(['name', 'city'], ['Ada', 'London'])).toEqual(person('Ada'));
+  expect(searchQuery(['name', 'city'], ['Ada', 'London'])).toEqual(person('Ada London'));
   expect(searchQuery(['company', 'name'], ['  ', 'Ada'])).toEqual(person('Ada'));
   expect(searchQuery(['x', 'y'], ['one', 'two'])).toEqual(person('one two'));
   expect(searchQuery(['company', 'y'], [' ', '\n'])).toBeUndefined();
@@ -134,13 +134,17 @@ test('a single word, or one with a number, is a company where the header says so
   }
   expect(scopeUnder('company', 'Jane Roe')).toBe('user');
   expect(scopeUnder('account', 'jane42')).toBe('user');
-  expect(scopeUnder('company', '555 1234')).toBe('user');
+  expect(scopeUnder('company', '555 1234')).toBeUndefined();
 });
 
-test('e-mail addresses and whole addresses of pages are for nobody, or for the user alone', () => {
-  expect(scopeUnder('account', 'jane.roe42@acme.com')).toBe('none');
-  expect(scopeUnder('website', 'https://linkedin.com/in/jane-roe')).toBe('user');
-  expect(scopeUnder('website', 'acme.com/?token=1')).toBe('user');
+test("of an e-mail address or a page only the domain is asked for, of a person's page nothing", () => {
+  const under = (header: string, cell: string) => searchQuery([header], [cell]);
+  const acme = { text: 'acme.com', scope: 'company' };
+  expect(under('account', 'jane.roe42@acme.com')).toEqual(acme);
+  expect(under('website', 'acme.com/?token=1')).toEqual(acme);
+  expect(under('email', 'jane@janeroe.com')).toEqual({ text: 'janeroe.com', scope: 'user' });
+  expect(under('account', 'jane.roe42@gmail.com')).toBeUndefined();
+  expect(under('website', 'https://linkedin.com/in/jane-roe')).toBeUndefined();
 });
 
 test("a company that is called as the row's person is that person; one with a part of the name is the user's", () => {
