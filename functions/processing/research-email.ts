@@ -5,12 +5,12 @@ import { defaultEmailPrompt, emailSystem } from './email-message.pure.ts';
 import { foreignLink } from './foreign-link.pure.ts';
 import { rowMessage } from './message.pure.ts';
 import type { Answer, Brief, RowProcessor } from './processor.ts';
-import { fillPrompt, fillTemplate, placeholdersOf } from './prompt.pure.ts';
-import { searchQuery } from './search-query.pure.ts';
+import { fillPrompt, placeholdersOf } from './prompt.pure.ts';
+import { planResearch } from './search-query.pure.ts';
 import { signed } from './signature.pure.ts';
-import { foldName } from '../csv/columns.pure.ts';
+import { columnsNamed } from '../csv/columns.pure.ts';
 import { ProviderError } from '../providers/errors.pure.ts';
-import { noFindings, type Research } from '../providers/research.ts';
+import { noFindings } from '../providers/research.ts';
 import { oneLine } from '../shared/text.pure.ts';
 
 const nothingToGoBy = 'The row has nothing to write about: its cells are empty or placeholders';
@@ -46,29 +46,16 @@ function readEmail({ prompt, sender }: Brief, row: readonly string[]) {
   };
 }
 
-function planQuery(
-  { header, options: { research } }: Brief,
-  row: readonly string[],
-): { query: Research | undefined; note?: string } {
-  if (research === false) return { query: undefined };
-  const cells = row.map((cell) => (saysNothing(cell) ? '' : cell));
-  const text =
-    research &&
-    oneLine(
-      fillTemplate(research.query, header, cells, (cell) => cell),
-      200,
-    );
-  const query = text === undefined ? searchQuery(header, cells) : { text, scope: 'user' as const };
-  return query && query.text !== '' ? { query } : { query: undefined, note: 'no company found' };
+/** What is searched for; a job without research has nothing to say about it. */
+function planQuery({ header, options: { research } }: Brief, row: readonly string[]) {
+  const planned = planResearch(header, research).query(row);
+  return research === false ? { query: undefined } : planned;
 }
 
 /** Whether a cell that the model sees says anything. */
 function hasContent({ header, columns, prompt }: Brief, row: readonly string[]): boolean {
-  const shown = columns && new Set([...columns, ...placeholdersOf(prompt)].map(foldName));
-  return row.some((cell, i) => {
-    const isShown = !shown || shown.has(foldName(header[i] ?? ''));
-    return isShown && !saysNothing(cell);
-  });
+  const shown = columns && columnsNamed(header, [...columns, ...placeholdersOf(prompt)]);
+  return row.some((cell, i) => (!shown || shown.has(i)) && !saysNothing(cell));
 }
 
 /** Researches the company of a row, then writes the e-mail. */
@@ -77,7 +64,7 @@ export const researchEmail: RowProcessor = {
   outputColumns: () => ['research_summary', 'research_sources', 'email_subject', 'email_body'],
   defaultPrompt: defaultEmailPrompt,
   searches: ({ research }) => research !== false,
-  researchColumns: () => [],
+  researchColumns: ({ header, options }) => planResearch(header, options.research).columns,
   plan: (brief, row) => {
     const { header, columns, prompt, options } = brief;
     const task = fillPrompt(prompt, header, row);

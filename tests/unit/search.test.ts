@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { pendingRowsOf } from '../../functions/processing/chunk.pure.ts';
+import { type BegunRow, pendingRowsOf } from '../../functions/processing/chunk.pure.ts';
 import { findingsIn } from '../../functions/providers/search.ts';
 
 const hit = (link: unknown, n = 1) => ({ title: `Title ${n}`, snippet: `Text ${n}.`, link });
@@ -86,19 +86,15 @@ describe('what a search has found', () => {
 
 test('a row that was begun by an older version has its summary', () => {
   const found = { summary: 'new', sources: ['https://acme.example/'] };
-  const [row] = pendingRowsOf(
-    [['a']],
-    [
-      {
-        status: 'begun',
-        searches: [
-          ['ACME', 'old'],
-          ['Bolt', found],
-        ],
-      },
+  const begun: BegunRow = {
+    status: 'begun',
+    searches: [
+      ['ACME', 'old'],
+      ['Bolt', found],
     ],
-    1,
-  );
+  };
+  const chunk = { rows: [['a']], results: [begun], todo: null, duplicates: null };
+  const [row] = pendingRowsOf(chunk, 1);
   expect([...(row?.searches ?? [])]).toEqual([
     ['ACME', { summary: 'old', sources: [] }],
     ['Bolt', found],
