@@ -68,6 +68,7 @@ export const rooms: Record<string, Ban[]> = {
   csv: [http, payments, jobs],
   users: [http],
   notices: [http],
+  notifications: [http, payments, jobs],
   processing: [http, payments, jobs],
   sweeps: [http],
   providers: [http, payments, rowWork],

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import * as fields from './env/fields.ts';
 import { boundSettings, boundsOf } from './env/bounds.ts';
+import { localHosts } from './env/local-hosts.ts';
 import { modelContradictions, modelSettings, modelsOf } from './env/models.ts';
 import { pricesOf, priceSettings } from './env/prices.ts';
 
@@ -79,6 +80,7 @@ const schema = z.object({
   RESULT_RETENTION_DAYS: count(30, 1, 3650),
   WEBHOOK_RETENTION_DAYS: count(30, 1, 3650),
   RATE_LIMIT_PER_MINUTE: count(1200, 1),
+  NOTIFY_LOCAL_HOSTS: localHosts,
   ...boundSettings,
 });
 
@@ -108,6 +110,11 @@ function contradictions(
   const areUrls = URL.canParse(publicUrl ?? '') && URL.canParse(appUrl ?? '');
   if (areUrls && !isLoopback(publicUrl ?? '') && isLoopback(appUrl ?? ''))
     problems.push({ name: 'APP_URL', problem: 'is a loopback address while PUBLIC_URL is public' });
+  if (given['NOTIFY_LOCAL_HOSTS'] && URL.canParse(publicUrl ?? '') && !isLoopback(publicUrl ?? ''))
+    problems.push({
+      name: 'NOTIFY_LOCAL_HOSTS',
+      problem: 'is for development: PUBLIC_URL is public',
+    });
   return problems;
 }
 
@@ -190,6 +197,8 @@ function shape(env: z.infer<typeof schema>, given: Record<string, unknown>) {
     resultRetentionDays: env.RESULT_RETENTION_DAYS,
     webhookRetentionDays: env.WEBHOOK_RETENTION_DAYS,
     rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+    /** Hosts that may be told of a job's end though they are private or without TLS. */
+    notifyLocalHosts: env.NOTIFY_LOCAL_HOSTS,
     bounds: boundsOf(env),
   };
 }

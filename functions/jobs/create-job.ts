@@ -32,7 +32,7 @@ export async function createJob(ctx: Ctx, input: CreateJobInput) {
   const processor = processors.get(name);
   const prompt = input.prompt ?? processor?.defaultPrompt ?? '';
   const settings = { processor: name, prompt, columns, options };
-  const errors = settingsErrors(settings);
+  const errors = settingsErrors(settings, ctx.config.notifyLocalHosts);
   if (errors.length > 0 || !processor) throw unfitSettings(errors);
   const requestHash = await sha256(JSON.stringify([input.filename, settings]));
   const { job, made } = await ctx.db.call(

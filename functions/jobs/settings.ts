@@ -2,6 +2,7 @@ import { DomainError } from '../errors.ts';
 import { columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
 import { processors } from '../processing/processors.ts';
 import { missingColumns, placeholdersOf } from '../processing/prompt.pure.ts';
+import { notifyUrlProblem } from '../notifications/notify-url.pure.ts';
 import type { JobOptions, OutputField } from '../processing/job-options.ts';
 
 /** What a job is asked to do with every row. */
@@ -22,20 +23,23 @@ export const rowMarks = ['row_status', 'row_error', 'row_note'] as const;
 /** Of all outputs together, in characters: every row's prompt has them. */
 const longestOutputs = 8000;
 
-/** What can be said without the file: where `columns` are given, the prompt names no others. */
-export function settingsErrors({
-  processor,
-  prompt,
-  columns,
-  options,
-}: JobSettings): SettingError[] {
-  const { outputs, research } = options;
+/**
+ * What can be said without the file: where `columns` are given, the prompt names no others. `localHosts`: those
+ * that `notifyUrl` may name though they are private.
+ */
+export function settingsErrors(
+  { processor, prompt, columns, options }: JobSettings,
+  localHosts: readonly string[] = [],
+): SettingError[] {
+  const { outputs, research, notifyUrl } = options;
   if (!processors.has(processor))
     return [{ field: 'processor', message: `must be one of ${[...processors.keys()].join(', ')}` }];
   const isOwn = processor === 'columns';
   const errors: SettingError[] = [];
   if (columns?.some((name) => foldName(name) === ''))
     errors.push({ field: 'columns', message: 'one of the names is empty' });
+  const problem = notifyUrl === undefined ? undefined : notifyUrlProblem(notifyUrl, localHosts);
+  if (problem !== undefined) errors.push({ field: 'notifyUrl', message: problem });
   if (columns)
     for (const name of missingColumns(prompt, columns))
       if (!mayStillAppear(name, columns.length))

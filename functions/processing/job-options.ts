@@ -46,6 +46,7 @@ export const jobOptions = z.strictObject({
   sender: senderSchema.optional(),
   start: startMode.optional(),
   duplicates: z.enum(['work', 'skip']).optional(),
-  notifyUrl: z.string().max(2000).optional(),
+  /** Told of the job's end; `notifyUrlProblem` says which may be. */
+  notifyUrl: z.string().max(2000, 'is too long: 2000 characters at most').optional(),
 });
 export type JobOptions = z.infer<typeof jobOptions>;

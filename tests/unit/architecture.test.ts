@@ -84,6 +84,10 @@ const cases: Record<string, Case> = {
     reported: from(...http, ...payments, ...standIns, '../jobs/dispatch-job.ts'),
     passed: from('../providers/model.ts', '../csv/columns.pure.ts', '../ledger/due.ts'),
   },
+  'functions/notifications/a.ts': {
+    reported: from(...http, ...payments, ...standIns, '../jobs/read-job.ts', '../billing/a.ts'),
+    passed: from('../context.ts', '../shared/time.pure.ts', ...rows, ...tables),
+  },
   'functions/providers/a.ts': {
     reported: [
       ...from(...http, ...standIns, ...payments, '../processing/processor.ts', '../ledger/due.ts'),

@@ -265,3 +265,23 @@ test("the README's two models and prices are a configuration", async () => {
   ]);
   expect(prices).toMatchObject({ search: 0.3, models: { groq: { in: 0.15 }, openai: { out: 2 } } });
 });
+
+test('hosts for development are listed with or without ports, and refused where the Worker is public', () => {
+  const PUBLIC_URL = 'http://127.0.0.1:8787';
+  const hosts = (NOTIFY_LOCAL_HOSTS: string) =>
+    parseEnv({ ...complete, PUBLIC_URL, NOTIFY_LOCAL_HOSTS }).notifyLocalHosts;
+  expect(parseEnv(complete).notifyLocalHosts).toEqual([]);
+  expect(hosts('')).toEqual([]);
+  expect(hosts(' 127.0.0.1:4000, Receiver,[::1]:9 ')).toEqual([
+    '127.0.0.1:4000',
+    'receiver',
+    '[::1]:9',
+  ]);
+  for (const wrong of ['http://a', 'a/b', 'a:b', '*', 'a b'])
+    expect(problemsOf({ ...complete, PUBLIC_URL, NOTIFY_LOCAL_HOSTS: wrong }), wrong).toEqual([
+      'NOTIFY_LOCAL_HOSTS',
+    ]);
+  expect(problemsOf({ ...complete, NOTIFY_LOCAL_HOSTS: 'receiver' })).toEqual([
+    'NOTIFY_LOCAL_HOSTS',
+  ]);
+});
