@@ -7,7 +7,7 @@ const line = (longest: number) =>
   z
     .string()
     .trim()
-    .max(longest)
+    .max(longest, `is too long: ${longest} characters at most`)
     .regex(/^[^\p{Cc}]*$/u, 'has control characters')
     .refine(isWhole, 'has half a character');
 
@@ -16,7 +16,7 @@ const lines = (longest: number) =>
   z
     .string()
     .trim()
-    .max(longest)
+    .max(longest, `is too long: ${longest} characters at most`)
     // oxlint-disable-next-line no-control-regex -- all but tab and line ends
     .regex(/^[^\u0000-\u0008\u000b-\u001f\u007f]*$/, 'has control characters')
     .refine(isWhole, 'has half a character');
