@@ -14,6 +14,7 @@ import { billingRoutes } from './routes/billing.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { profileRoutes } from './routes/profile.ts';
 import { queueRoutes } from './routes/queue.ts';
 import { Session } from './routes/authenticate.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
@@ -82,6 +83,7 @@ export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
   );
 
   app.route('/v1', accountRoutes(ctx, session));
+  app.route('/v1/me', profileRoutes(ctx, session));
   app.route('/v1/billing', billingRoutes(ctx, session));
   app.route('/v1/jobs', jobRoutes(ctx, session));
   app.route('/v1/admin', adminRoutes(ctx));

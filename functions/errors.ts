@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'invalid_signature'
   | 'invalid_queue_signature'
   | 'unreadable_message'
+  | 'not_delivered'
   | 'too_large'
   | 'unsupported_media_type'
   | 'csv_invalid'

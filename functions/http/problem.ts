@@ -20,6 +20,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   },
   // Not in the registry: QStash's word for "do not send this again".
   unreadable_message: { status: 489 as ContentfulStatusCode, title: 'The message cannot be read' },
+  not_delivered: { status: 502, title: 'The receiver did not take it' },
   too_large: { status: 413, title: 'Too large' },
   unsupported_media_type: { status: 415, title: 'The body must be the CSV itself' },
   encoding_unknown: { status: 422, title: 'The encoding of the file is not known' },

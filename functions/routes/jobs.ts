@@ -9,6 +9,7 @@ import { changeRoutes } from './job-change.ts';
 import { controlRoutes } from './job-control.ts';
 import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
+import { notificationsRoute } from './job-notifications.ts';
 import { outputRoute } from './job-output.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 import { jobCreatedSchema, jobParam, jobsSchema, limitQuery, wholeJobSchema } from './schemas.ts';
@@ -122,4 +123,5 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
     .route('/', controlRoutes(ctx, session))
     .route('/', changeRoutes(ctx, session))
     .route('/', eventsRoute(ctx, session))
+    .route('/', notificationsRoute(ctx, session))
     .route('/', outputRoute(ctx, session));

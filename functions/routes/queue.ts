@@ -3,9 +3,11 @@ import * as z from 'zod';
 import { reconcileStep } from '../stripe/reconcile-daily.ts';
 import { cursorText } from './reconcile.ts';
 import type { Ctx } from '../context.ts';
-import { DomainError } from '../errors.ts';
+import { DomainError, type ErrorCode } from '../errors.ts';
 import { limitBody, signedText } from '../http/middleware.ts';
+import { problem } from '../http/problem.ts';
 import { auditStep } from '../ledger/audit-books.ts';
+import { deliverNotification, giveUpNotification } from '../notifications/deliver-notification.ts';
 import { failChunk } from '../processing/fail-chunks.ts';
 import { probeUntilBack } from '../processing/probe-providers.ts';
 import { processChunk } from '../processing/process-chunk.ts';
@@ -45,6 +47,8 @@ const probeMessage = z.object({ provider: z.string().max(40) });
 
 const sweepMessage = z.object({ name: z.enum(sweepNames) });
 
+const notificationMessage = z.object({ notificationId: z.uuid() });
+
 const auditMessage = z.object({ run: z.string().max(40), cursor: z.uuid().nullable() });
 
 const failureCallback = z.object({ status: z.number().int(), sourceBody: z.base64() });
@@ -81,13 +85,13 @@ function withoutRetryAfter(error: unknown): unknown {
   return error;
 }
 
-const described = (summary: string) =>
+const described = (summary: string, errors: ErrorCode[] = []) =>
   describe({
     tag: 'Queue',
     summary,
     auth: 'qstash',
     ok: { status: 200, description: 'Worked, or nothing left to do' },
-    errors: ['busy', 'too_large', 'unreadable_message'],
+    errors: ['busy', 'too_large', 'unreadable_message', ...errors],
   });
 
 export const queueRoutes = (ctx: Ctx) =>
@@ -122,6 +126,28 @@ export const queueRoutes = (ctx: Ctx) =>
       if (!message) return unreadable(c);
       return c.json(await sweepOn(ctx, message));
     })
+    .post(
+      '/notifications',
+      described("Tell a receiver of a job's end", ['not_delivered']),
+      async (c) => {
+        const message = parse(notificationMessage, await verified(ctx, c));
+        if (!message) return unreadable(c);
+        const told = await deliverNotification(ctx, message);
+        if (told.outcome !== 'pending') return c.json(told);
+        // Nothing of ours went wrong: it stands in the notification, not among the errors of the log.
+        return problem(c, new DomainError('not_delivered', 'It is tried again.'));
+      },
+    )
+    .post(
+      '/notification-failures',
+      described('Give up a notification whose deliveries are spent'),
+      async (c) => {
+        const callback = parse(failureCallback, await verified(ctx, c));
+        const message = callback && parse(notificationMessage, atob(callback.sourceBody));
+        if (!message) return unreadable(c);
+        return c.json(await giveUpNotification(ctx, message));
+      },
+    )
     .post(
       '/chunk-failures',
       described('Turn a chunk that was given up into error rows'),

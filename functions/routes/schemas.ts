@@ -188,6 +188,33 @@ export const jobCreatedSchema = z.object({
 
 export const jobsSchema = pageSchema(jobSchema);
 
+/** What was told to a job's `notifyUrl`, and what came of it. */
+export const notificationSchema = z.object({
+  id: z.string().describe('the `webhook-id` of every try'),
+  url: z.string(),
+  status: z.enum(['pending', 'delivered', 'failed']),
+  attempts: z.number(),
+  statusCode: z.number().nullable().describe('what the receiver answered last'),
+  error: z.string().nullable().describe('why the last try failed; a sentence to be shown'),
+  createdAt: time,
+  attemptedAt: time.nullable(),
+});
+
+export const notificationsSchema = pageSchema(notificationSchema);
+
+export const notifySecretSchema = z.object({ secret: z.string().describe('`whsec_…`') });
+
+export const senderAnswerSchema = z.object({
+  name: z.string().nullable(),
+  role: z.string().nullable(),
+  company: z.string().nullable(),
+  website: z.string().nullable(),
+  offer: z.string().nullable().describe('what is offered'),
+  tone: z.string().nullable(),
+  language: z.string().nullable().describe('`auto`, or a tag such as `de`'),
+  signature: z.string().nullable(),
+});
+
 export const receivedSchema = z.object({
   received: z.literal(true),
   eventId: z.string(),

@@ -6,6 +6,7 @@ import { purgeJobs } from '../jobs/purge-jobs.ts';
 import { purgeLeftovers } from '../jobs/purge-leftovers.ts';
 import { recoverStalledJobs } from '../jobs/recover-stalled-jobs.ts';
 import { beginStartingJobs } from '../jobs/start-awaiting-jobs.ts';
+import { publishForgotten } from '../notifications/publish-notifications.ts';
 import { settleDueUsers } from '../ledger/due.ts';
 import { purgePayloads } from '../stripe/purge-payloads.ts';
 import { retryDuePage } from '../stripe/retry-events.ts';
@@ -16,6 +17,7 @@ export const sweepNames = [
   'overdue_pauses',
   'stalled_jobs',
   'waiting_jobs',
+  'notifications',
   'stripe_events',
   'due_users',
   'awaiting_jobs',
@@ -30,6 +32,7 @@ const sweeps: Record<SweepName, Sweep['begin']> = {
   overdue_pauses: (ctx) => () => endOverduePauses(ctx),
   stalled_jobs: (ctx) => () => recoverStalledJobs(ctx),
   waiting_jobs: (ctx) => () => giveUpWaitingJobs(ctx),
+  notifications: (ctx) => () => publishForgotten(ctx),
   stripe_events: (ctx) => (untilMs) => retryDuePage(ctx, untilMs),
   due_users: (ctx) => () => settleDueUsers(ctx),
   awaiting_jobs: beginStartingJobs,

@@ -134,7 +134,8 @@ describe('POST /webhooks/stripe', () => {
 });
 
 describe.each(pathsOf('qstash'))('POST %s', (path) => {
-  const nobody = { jobId: '00000000-0000-4000-8000-000000000000', run: 1, chunk: 0 };
+  const id = '00000000-0000-4000-8000-000000000000';
+  const nobody = { jobId: id, notificationId: id, run: 1, chunk: 0 };
   const sourceBody = Buffer.from(JSON.stringify(nobody)).toString('base64');
   const run = path.startsWith('/queue/chunk') ? nobody.run : 'today';
   const step = {

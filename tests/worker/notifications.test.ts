@@ -1,0 +1,210 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { assertBooksHold } from '../support/ledger-invariants.ts';
+import { verified } from '../support/standard-webhooks.ts';
+import { waitFor } from '../support/worker-client.ts';
+import { startReceiver } from '../support/worker-receiver.ts';
+import { expectProblem } from '../support/worker-problem.ts';
+import { everyMinute } from '../support/worker-time.ts';
+import { someone, startRig } from '../support/worker.ts';
+
+type Notification = {
+  id: string;
+  url: string;
+  status: string;
+  attempts: number;
+  statusCode: number | null;
+  error: string | null;
+  createdAt: string;
+  attemptedAt: string | null;
+};
+
+const receiver = await startReceiver();
+const rig = await startRig({
+  env: { NOTIFY_LOCAL_HOSTS: receiver.host },
+  // The longest wait between two tries is 3 h 20 min.
+  qstash: { timeScale: 20_000 },
+});
+const { pool } = rig.database;
+
+afterAll(async () => {
+  await receiver.close();
+  await assertBooksHold(pool);
+  await rig.close();
+});
+
+const csv = 'company\nAcme\nGlobex\n';
+const list = async (token: string, id: string) =>
+  (await rig.json<{ items: Notification[] }>(`/v1/jobs/${id}/notifications`, { token })).items;
+/** A job's only notification, once no try of it is left. */
+const told = (token: string, id: string) =>
+  waitFor(async () => {
+    const [one] = await list(token, id);
+    return one !== undefined && one.status !== 'pending' && one;
+  }, 30_000);
+
+/** A job with this address that has ended; a Worker that died then has published nothing. */
+async function ended(url: string) {
+  const { token } = await rig.user(someone());
+  const { id } = await rig.createJob(token, { notifyUrl: url });
+  expect((await rig.upload(token, id, csv)).status).toBe(202);
+  const job = await rig.ended(token, id);
+  return { token, id, job };
+}
+
+/** The same, with its end written down as `job_end` does, and long enough ago for the sweep. */
+async function leftBehind(url: string) {
+  const { token } = await rig.user(someone());
+  const { id } = await rig.startJob(token, csv);
+  await rig.ended(token, id);
+  await pool.query(
+    "insert into notifications (job_id, run, url, created_at) values ($1, 1, $2, now() - interval '1 minute')",
+    [id, url],
+  );
+  await everyMinute(rig);
+  return { token, id };
+}
+
+// Until the end of a job writes its notification.
+test.todo('a job that ends tells its `notifyUrl` by itself, and shows it in its JSON');
+void ended;
+
+describe('a Worker that died between the end of a job and its publishing', () => {
+  test('the next one tells it: signed, once, with no content of rows', async () => {
+    const { token, id } = await leftBehind(receiver.answering('/once', 204));
+    const notification = await told(token, id);
+    expect(notification).toMatchObject({ status: 'delivered', attempts: 1, statusCode: 204 });
+    const [{ headers, body } = { headers: {}, body: '' }] = receiver.at('/once');
+    const { secret } = await rig.json<{ secret: string }>('/v1/me/notify-secret', { token });
+    expect(headers['webhook-id']).toBe(notification.id);
+    expect(headers['content-type']).toBe('application/json');
+    expect(verified({ secret, headers, body })).toBe(true);
+    const job = await rig.readJob(token, id);
+    expect(JSON.parse(body)).toEqual({
+      type: 'job.completed',
+      timestamp: job.finishedAt,
+      data: {
+        jobId: id,
+        status: 'completed',
+        filename: job.filename,
+        rows: job.rows,
+        credits: job.credits,
+        error: null,
+        finishedAt: job.finishedAt,
+      },
+    });
+    expect(body).not.toMatch(/Acme|Globex/);
+    await everyMinute(rig);
+    const message = JSON.stringify({ notificationId: notification.id });
+    const again = await rig.postQueue('/queue/notifications', message);
+    expect(await again.json()).toEqual({ outcome: 'gone' });
+    expect(receiver.at('/once')).toHaveLength(1);
+  });
+});
+
+describe('a receiver', () => {
+  test('that answers 500 twice is told a third time, under the same id', async () => {
+    const { token, id } = await leftBehind(receiver.answering('/twice', 500, 500, 200));
+    expect(await told(token, id)).toMatchObject({ status: 'delivered', attempts: 3, error: null });
+    const tries = receiver.at('/twice');
+    expect(tries).toHaveLength(3);
+    expect(new Set(tries.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    expect(new Set(tries.map(({ body }) => body)).size).toBe(1);
+    const { secret } = await rig.json<{ secret: string }>('/v1/me/notify-secret', { token });
+    for (const one of tries) expect(verified({ secret, ...one })).toBe(true);
+  });
+
+  test('that redirects is not followed, and is given up after four tries', async () => {
+    const { token, id } = await leftBehind(receiver.answering('/redirects', 307));
+    expect(await told(token, id)).toMatchObject({
+      status: 'failed',
+      attempts: 4,
+      statusCode: 307,
+      error: 'The receiver answered 307: redirects are not followed.',
+    });
+    expect(receiver.at('/redirects')).toHaveLength(4);
+    expect(receiver.at('/elsewhere')).toEqual([]);
+  });
+
+  test('that answers 410 is told no more', async () => {
+    const { token, id } = await leftBehind(receiver.answering('/gone', 410));
+    expect(await told(token, id)).toMatchObject({ status: 'failed', attempts: 1, statusCode: 410 });
+    expect(receiver.at('/gone')).toHaveLength(1);
+  });
+
+  test('that hangs is waited for 10 s, and told again', async () => {
+    const { token, id } = await leftBehind(receiver.answering('/hangs', 'hang', 200));
+    await waitFor(async () => (await list(token, id))[0]?.attempts === 1, 30_000);
+    expect((await list(token, id))[0]?.error ?? 'No answer within 10 s.').toMatch(/10 s/);
+    expect(await told(token, id)).toMatchObject({ status: 'delivered', attempts: 2 });
+  });
+
+  test('that nobody is: it has failed, and says so', async () => {
+    const nobody = await startReceiver();
+    const url = `http://${nobody.host}/`;
+    await nobody.close();
+    const { token, id } = await leftBehind(url);
+    // Its port is not among NOTIFY_LOCAL_HOSTS: it is not even tried.
+    expect(await told(token, id)).toMatchObject({ status: 'failed', attempts: 0 });
+  });
+
+  test('is not told of a job that was deleted in between', async () => {
+    const { token, id } = await leftBehind(receiver.answering('/deleted', 500));
+    await waitFor(() => receiver.at('/deleted').length > 0);
+    expect((await rig.api(`/v1/jobs/${id}`, { method: 'DELETE', token })).status).toBe(204);
+    const before = receiver.at('/deleted').length;
+    const { rows } = await pool.query<{ id: string }>(
+      'select id from notifications where job_id = $1',
+      [id],
+    );
+    for (const { id: notificationId } of rows) {
+      const body = JSON.stringify({ notificationId });
+      const answer = await rig.postQueue('/queue/notifications', body);
+      expect(await answer.json()).toEqual({ outcome: 'gone' });
+    }
+    expect(receiver.at('/deleted')).toHaveLength(before);
+    const gone = await rig.api(`/v1/jobs/${id}/notifications`, { token });
+    await expectProblem(gone, 404, 'not_found');
+  });
+});
+
+test('what QStash gives up has failed', async () => {
+  const { token, id } = await leftBehind(receiver.answering('/given-up', 'hang'));
+  const [one] = await list(token, id);
+  const sourceBody = Buffer.from(JSON.stringify({ notificationId: one?.id })).toString('base64');
+  const callback = JSON.stringify({ status: 500, sourceBody });
+  const answer = await rig.postQueue('/queue/notification-failures', callback);
+  expect(await answer.json()).toEqual({ outcome: 'failed' });
+  expect((await list(token, id))[0]).toMatchObject({
+    status: 'failed',
+    error: 'It could not be delivered.',
+  });
+});
+
+test('no line of the log holds an address, a secret or what a receiver is told', async () => {
+  await leftBehind(receiver.answering('/logged?token=hidden', 500));
+  await waitFor(() => rig.lines.some((line) => line.includes('notification_tried')));
+  for (const line of rig.lines) {
+    expect(line).not.toContain(receiver.host);
+    expect(line).not.toMatch(/token=hidden|whsec_|Acme/);
+  }
+});
+
+test('an address that is not https, or not public, is refused when the job is made', async () => {
+  const { token } = await rig.user(someone());
+  const create = (notifyUrl: string) =>
+    rig.api('/v1/jobs', { method: 'POST', token, body: { filename: 'a.csv', notifyUrl } });
+  for (const url of [
+    'http://hooks.example.com/',
+    'https://localhost/',
+    'https://169.254.169.254/',
+    'https://[::1]/',
+    'https://0x7f.1/',
+    'https://ada:secret@hooks.example.com/',
+    `https://hooks.example.com/${'x'.repeat(2000)}`,
+    'no address',
+  ]) {
+    const { errors } = await expectProblem(await create(url), 422, 'invalid_request');
+    expect(errors, url).toMatchObject([{ field: 'notifyUrl' }]);
+  }
+  expect((await create('https://hooks.example.com/in?x=1')).status).toBe(201);
+});
