@@ -3,6 +3,7 @@ import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { verified } from '../support/standard-webhooks.ts';
 import { waitFor } from '../support/worker-client.ts';
 import { startReceiver } from '../support/worker-receiver.ts';
+import { companies } from '../support/worker-csv.ts';
 import { expectProblem } from '../support/worker-problem.ts';
 import { everyMinute } from '../support/worker-time.ts';
 import { someone, startRig } from '../support/worker.ts';
@@ -42,31 +43,101 @@ const told = (token: string, id: string) =>
     return one !== undefined && one.status !== 'pending' && one;
   }, 30_000);
 
-/** A job with this address that has ended; a Worker that died then has published nothing. */
-async function ended(url: string) {
+/** A user whose job with this address has its file. */
+async function started(url: string, file = csv) {
   const { token } = await rig.user(someone());
   const { id } = await rig.createJob(token, { notifyUrl: url });
-  expect((await rig.upload(token, id, csv)).status).toBe(202);
-  const job = await rig.ended(token, id);
-  return { token, id, job };
-}
-
-/** The same, with its end written down as `job_end` does, and long enough ago for the sweep. */
-async function leftBehind(url: string) {
-  const { token } = await rig.user(someone());
-  const { id } = await rig.startJob(token, csv);
-  await rig.ended(token, id);
-  await pool.query(
-    "insert into notifications (job_id, run, url, created_at) values ($1, 1, $2, now() - interval '1 minute')",
-    [id, url],
-  );
-  await everyMinute(rig);
+  expect((await rig.upload(token, id, file)).status).toBe(202);
   return { token, id };
 }
 
-// Until the end of a job writes its notification.
-test.todo('a job that ends tells its `notifyUrl` by itself, and shows it in its JSON');
-void ended;
+/** A job whose end is written down as `job_end` does, but told to nobody. */
+async function untold(url: string, seconds: number) {
+  const { token } = await rig.user(someone());
+  const { id } = await rig.startJob(token, csv);
+  await rig.ended(token, id);
+  const { rows } = await pool.query<{ id: string }>(
+    `insert into notifications (job_id, run, url, created_at)
+      values ($1, 1, $2, now() - $3 * interval '1 second') returning id`,
+    [id, url, seconds],
+  );
+  const message = JSON.stringify({ notificationId: rows[0]?.id });
+  return { token, id, message };
+}
+
+/** The same after the cron has come by. */
+async function leftBehind(url: string) {
+  const job = await untold(url, 60);
+  await everyMinute(rig);
+  return job;
+}
+
+const typesAt = (path: string) =>
+  receiver.at(path).map(({ body }) => (JSON.parse(body) as { type: string }).type);
+
+// Until `job_end` writes what is to be told.
+describe.skip('a job that ends', () => {
+  test('tells its `notifyUrl` by itself, once, and shows it in its JSON', async () => {
+    const { token, id } = await started(receiver.answering('/ends', 200));
+    const job = await rig.ended(token, id);
+    const notification = await told(token, id);
+    expect(notification).toMatchObject({ status: 'delivered', attempts: 1 });
+    const [{ headers, body } = { headers: {}, body: '' }] = receiver.at('/ends');
+    const { secret } = await rig.json<{ secret: string }>('/v1/me/notify-secret', { token });
+    expect(verified({ secret, headers, body })).toBe(true);
+    expect(JSON.parse(body)).toMatchObject({
+      type: 'job.completed',
+      data: { jobId: id, rows: job.rows, credits: { held: 0, charged: 2, released: 0 } },
+    });
+    expect(await rig.readJob(token, id)).toMatchObject({ notification });
+    await everyMinute(rig);
+    expect(typesAt('/ends')).toEqual(['job.completed']);
+  });
+
+  test('tells nobody when nobody is to be told', async () => {
+    const { token } = await rig.user(someone());
+    const { id } = await rig.startJob(token, csv);
+    await rig.ended(token, id);
+    expect(await list(token, id)).toEqual([]);
+    expect(await rig.readJob(token, id)).toMatchObject({ notification: null });
+  });
+
+  test('failed, and tells so; again when it was retried', async () => {
+    const path = '/fails';
+    rig.qstash.faults.add({ on: 'delivery', kind: 'status', status: 502, match: '/queue/chunks' });
+    const { token, id } = await started(receiver.answering(path, 200));
+    expect((await rig.ended(token, id, 30_000)).status).toBe('failed');
+    rig.qstash.faults.clear();
+    await waitFor(() => receiver.at(path).length === 1);
+    await rig.api(`/v1/jobs/${id}/retry`, { method: 'POST', token });
+    expect((await rig.ended(token, id, 30_000)).status).toBe('completed');
+    await waitFor(() => receiver.at(path).length === 2);
+    expect(typesAt(path)).toEqual(['job.failed', 'job.completed']);
+    const ids = receiver.at(path).map(({ headers }) => headers['webhook-id']);
+    expect((await list(token, id)).map((one) => one.id)).toEqual(ids.toReversed());
+  });
+
+  test('cancelled, and tells so', async () => {
+    rig.providers.faults.add({ kind: 'latency', ms: 300 });
+    const { token, id } = await started(receiver.answering('/cancelled', 200), companies(100));
+    await rig.api(`/v1/jobs/${id}/cancel`, { method: 'POST', token });
+    rig.providers.faults.clear();
+    expect(await told(token, id)).toMatchObject({ status: 'delivered' });
+    expect(typesAt('/cancelled')).toEqual(['job.cancelled']);
+  });
+
+  test('deleted: nobody is told, and nothing of it is kept', async () => {
+    rig.providers.faults.add({ kind: 'latency', ms: 300 });
+    const { token, id } = await started(receiver.answering('/removed', 200), companies(100));
+    expect((await rig.api(`/v1/jobs/${id}`, { method: 'DELETE', token })).status).toBe(204);
+    rig.providers.faults.clear();
+    await everyMinute(rig);
+    await rig.qstash.drain(10_000);
+    expect(receiver.at('/removed')).toEqual([]);
+    const { rowCount } = await pool.query('select 1 from notifications where job_id = $1', [id]);
+    expect(rowCount).toBe(0);
+  });
+});
 
 describe('a Worker that died between the end of a job and its publishing', () => {
   test('the next one tells it: signed, once, with no content of rows', async () => {
@@ -133,8 +204,6 @@ describe('a receiver', () => {
 
   test('that hangs is waited for 10 s, and told again', async () => {
     const { token, id } = await leftBehind(receiver.answering('/hangs', 'hang', 200));
-    await waitFor(async () => (await list(token, id))[0]?.attempts === 1, 30_000);
-    expect((await list(token, id))[0]?.error ?? 'No answer within 10 s.').toMatch(/10 s/);
     expect(await told(token, id)).toMatchObject({ status: 'delivered', attempts: 2 });
   });
 
@@ -148,29 +217,27 @@ describe('a receiver', () => {
   });
 
   test('is not told of a job that was deleted in between', async () => {
-    const { token, id } = await leftBehind(receiver.answering('/deleted', 500));
-    await waitFor(() => receiver.at('/deleted').length > 0);
+    const { token, id, message } = await untold(receiver.answering('/deleted', 200), 0);
     expect((await rig.api(`/v1/jobs/${id}`, { method: 'DELETE', token })).status).toBe(204);
-    const before = receiver.at('/deleted').length;
-    const { rows } = await pool.query<{ id: string }>(
-      'select id from notifications where job_id = $1',
-      [id],
-    );
-    for (const { id: notificationId } of rows) {
-      const body = JSON.stringify({ notificationId });
-      const answer = await rig.postQueue('/queue/notifications', body);
-      expect(await answer.json()).toEqual({ outcome: 'gone' });
-    }
-    expect(receiver.at('/deleted')).toHaveLength(before);
+    const answer = await rig.postQueue('/queue/notifications', message);
+    expect(await answer.json()).toEqual({ outcome: 'gone' });
+    expect(receiver.at('/deleted')).toEqual([]);
     const gone = await rig.api(`/v1/jobs/${id}/notifications`, { token });
     await expectProblem(gone, 404, 'not_found');
+  });
+
+  test('that does not take it has QStash come again, with no bug in the log', async () => {
+    const { message } = await untold(receiver.answering('/refuses', 503), 0);
+    const answer = await rig.postQueue('/queue/notifications', message);
+    await expectProblem(answer, 502, 'not_delivered');
+    const id = answer.headers.get('x-request-id') ?? '';
+    expect(rig.lines.filter((line) => line.includes(id) && line.includes('"error"'))).toEqual([]);
   });
 });
 
 test('what QStash gives up has failed', async () => {
-  const { token, id } = await leftBehind(receiver.answering('/given-up', 'hang'));
-  const [one] = await list(token, id);
-  const sourceBody = Buffer.from(JSON.stringify({ notificationId: one?.id })).toString('base64');
+  const { token, id, message } = await untold(receiver.answering('/given-up', 200), 0);
+  const sourceBody = Buffer.from(message).toString('base64');
   const callback = JSON.stringify({ status: 500, sourceBody });
   const answer = await rig.postQueue('/queue/notification-failures', callback);
   expect(await answer.json()).toEqual({ outcome: 'failed' });
