@@ -47,6 +47,10 @@ export const jobOptions = z.strictObject({
   start: startMode.optional(),
   duplicates: z.enum(['work', 'skip']).optional(),
   /** Told of the job's end; `notifyUrlProblem` says which may be. */
-  notifyUrl: z.string().max(2000, 'is too long: 2000 characters at most').optional(),
+  notifyUrl: z
+    .string()
+    .max(2000, 'is too long: 2000 characters at most')
+    .describe('https, a public host: gets one signed POST when the job ends')
+    .optional(),
 });
 export type JobOptions = z.infer<typeof jobOptions>;
