@@ -46,7 +46,7 @@ beforeEach(async () => {
     messages.push(...sent);
     return sent.map(() => ({ messageId: randomUUID() }));
   };
-  const qstash = { ...fixture.ctx.qstash, batchJSON: (sent: Message[]) => publish(sent) };
+  const qstash = { batchJSON: (sent: Message[]) => publish(sent) };
   const log: Ctx['log'] = (event, fields) => void lines.push(JSON.stringify({ event, ...fields }));
   ctx = { ...fixture.ctx, qstash: qstash as never, log };
 });
