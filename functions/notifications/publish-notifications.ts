@@ -40,25 +40,26 @@ async function publish(ctx: QueueCtx, ids: readonly string[]): Promise<number> {
 }
 
 /**
- * Hands the notification of a run's end to the queue; none: nothing happens. Called after the commit that made
- * it. Never throws: the sweep makes up for what was not published.
+ * Hands what is to be told of a job's end to the queue, if anything is. Called after the commit that wrote it. Never
+ * throws: the sweep makes up for what was not published.
  */
 export async function publishNotification(
   ctx: QueueCtx & Pick<Ctx, 'log'>,
-  { jobId, run }: { jobId: string; run: number },
+  { jobId }: { jobId: string },
 ): Promise<void> {
   try {
     const rows = await ctx.db.rows<{ id: string }>(
       `select id from notifications
-        where job_id = $1 and run = $2 and published_at is null and status = 'pending'`,
-      [jobId, run],
+        where job_id = $1 and published_at is null and status = 'pending'`,
+      [jobId],
     );
-    const [row] = rows;
-    if (row && (await publish(ctx, [row.id])) === 1) return;
-    if (row) ctx.log('notification_not_published', { jobId, run });
+    if (rows.length === 0) return;
+    const ids = rows.map(({ id }) => id);
+    if ((await publish(ctx, ids)) === ids.length) return;
   } catch {
-    ctx.log('notification_not_published', { jobId, run });
+    // As when the queue refuses it: nobody waits for this.
   }
+  ctx.log('notification_not_published', { jobId });
 }
 
 /** Hands over what nobody has in 20 s; twice at once does no harm. */

@@ -68,10 +68,10 @@ const stored = () => fixture.query('select status, attempts, published_at from n
 describe('the queue', () => {
   test('gets the end of a run once, with the retries that it grants', async () => {
     const { jobId, notificationId } = await ended();
-    await publishNotification(ctx, { jobId, run: 2 });
+    await publishNotification(ctx, { jobId: (await fixture.running(1)).jobId });
     expect(messages).toEqual([]);
-    await publishNotification(ctx, { jobId, run: 1 });
-    await publishNotification(ctx, { jobId, run: 1 });
+    await publishNotification(ctx, { jobId });
+    await publishNotification(ctx, { jobId });
     expect(messages).toEqual([
       {
         url: `${ctx.config.publicUrl}/queue/notifications`,
@@ -92,7 +92,7 @@ describe('the queue', () => {
     const { jobId, notificationId } = await ended();
     const take = publish;
     publish = refuse;
-    await publishNotification(ctx, { jobId, run: 1 });
+    await publishNotification(ctx, { jobId });
     expect(lines).toEqual([expect.stringContaining('notification_not_published')]);
     publish = take;
     // Whoever ended the job may still be at it.
@@ -121,8 +121,8 @@ describe('the queue', () => {
     const { db } = ctx;
     const rows: typeof db.rows = (text, params) =>
       text.startsWith('update') ? Promise.reject(new Error('cut')) : db.rows(text, params);
-    await publishNotification({ ...ctx, db: { ...db, rows } }, { jobId, run: 1 });
-    await publishNotification(ctx, { jobId, run: 1 });
+    await publishNotification({ ...ctx, db: { ...db, rows } }, { jobId });
+    await publishNotification(ctx, { jobId });
     expect(messages).toHaveLength(2);
     expect(new Set(messages.map(({ deduplicationId }) => deduplicationId)).size).toBe(1);
   });
