@@ -126,7 +126,7 @@ describe.skip('a job that ends', () => {
   });
 
   test('cancelled, and tells so', async () => {
-    rig.providers.faults.add({ kind: 'latency', ms: 300 });
+    rig.providers.faults.add({ kind: 'latency', ms: 5000 });
     const { token, id } = await started(receiver.answering('/cancelled', 200), companies(100));
     await rig.api(`/v1/jobs/${id}/cancel`, { method: 'POST', token });
     rig.providers.faults.clear();
@@ -135,7 +135,7 @@ describe.skip('a job that ends', () => {
   });
 
   test('deleted: nobody is told, and nothing of it is kept', async () => {
-    rig.providers.faults.add({ kind: 'latency', ms: 300 });
+    rig.providers.faults.add({ kind: 'latency', ms: 5000 });
     const { token, id } = await started(receiver.answering('/removed', 200), companies(100));
     expect((await rig.api(`/v1/jobs/${id}`, { method: 'DELETE', token })).status).toBe(204);
     rig.providers.faults.clear();
