@@ -132,6 +132,13 @@ test('what is asked for people is for nobody else, and tells those of one name a
   expect(new Set(queries.map((query) => query?.scope))).toEqual(new Set(['none']));
 });
 
+test('under a name or a customer a couple is shared with nobody, a company is with all', () => {
+  for (const header of ['Name', 'Customer', 'Kunde']) {
+    expect(queryOf([header, 'City'], ['Anna & Tom Roe', 'Bath'])?.scope).toBe('none');
+    expect(queryOf([header, 'City'], ['Kestrel Software Ltd', 'Bath'])?.scope).toBe('company');
+  }
+});
+
 test('columns about a company are not its name', () => {
   const others =
     'Company Size,Company Phone,Account Owner,Lead Source,Company ID,Company Address,Account Type,Parent Account,Previous Company,Company Description,Organization ID,Account Status,Firmennummer,Company Contact,会社コード,会社電話番号';
