@@ -106,7 +106,9 @@ function readName(name: string): Read {
   if (named) return named;
   const joined = words.join('');
   if (list.socialName.test(joined)) return as('other');
-  if (/linkedin|xing/.test(joined)) return as('site', 3);
+  // A person's page is none of the company's.
+  const isPersons = words.some((word) => bearers.has(word) || word === 'profile' || word === 'bio');
+  if (/linkedin|xing/.test(joined)) return isPersons ? as('other') : as('site', 3);
   const isPrivate = has(new Set(['private', 'privat', 'personal', 'home', 'secondary', 'other']));
   // "E-mail Address" is one, "E-mail Type" is none.
   const isOther = words.some((word) => list.otherWords.has(word) && word !== 'address');

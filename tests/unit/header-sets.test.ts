@@ -194,6 +194,8 @@ test('the columns in use are shown in the order of their use, by the names of a 
     'First Name',
     'Last Name',
   ]);
+  const pages = ['Person Linkedin Url', 'Company Linkedin Url', 'Contact owner', 'Title', 'Mr/Mrs'];
+  expect(planResearch(pages, undefined).columns).toEqual(['Company Linkedin Url', 'Title']);
   expect(planResearch(header, false).columns).toEqual([]);
   expect(planResearch(['x', 'y'], undefined).columns).toEqual([]);
 });
