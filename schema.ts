@@ -699,6 +699,7 @@ export const notifications = pgTable(
       foreignColumns: [jobs.id],
     }).onDelete('cascade'),
     unique('notifications_job_run_key').on(t.jobId, t.run),
+    index('notifications_created_idx').on(t.createdAt),
     index('notifications_unpublished_idx')
       .on(t.createdAt)
       .where(sql`${t.publishedAt} is null and ${t.status} = 'pending'`),

@@ -63,7 +63,7 @@ export function createApp(ctx: Ctx): Hono<{ Variables: Vars }> {
     '/v1/*',
     cors({
       origin: ctx.config.allowedOrigins,
-      allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+      allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
       allowHeaders: [
         'Authorization',
         'Content-Type',

@@ -43,6 +43,7 @@ ALTER TABLE "jobs" ADD COLUMN "run_failed" integer DEFAULT 0 NOT NULL;--> statem
 ALTER TABLE "jobs" ADD COLUMN "pause_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "notifications" ADD CONSTRAINT "notifications_job_fk" FOREIGN KEY ("job_id") REFERENCES "public"."jobs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_profiles" ADD CONSTRAINT "user_profiles_user_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "notifications_created_idx" ON "notifications" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "notifications_unpublished_idx" ON "notifications" USING btree ("created_at") WHERE "notifications"."published_at" is null and "notifications"."status" = 'pending';--> statement-breakpoint
 CREATE INDEX "jobs_draining_idx" ON "jobs" USING btree ("pause_at") WHERE "jobs"."status" = 'paused' and "jobs"."run_open";--> statement-breakpoint
 CREATE INDEX "jobs_open_idx" ON "jobs" USING btree ("user_id") WHERE "jobs"."status" in ('created','uploading','awaiting_credits','ready','running','paused');--> statement-breakpoint

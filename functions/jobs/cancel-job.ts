@@ -1,4 +1,5 @@
 import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { publishNotification } from '../notifications/publish-notifications.ts';
 import { runLabel } from '../processing/publish-chunks.ts';
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
@@ -14,6 +15,7 @@ import { announceStop, type StopWord } from '../processing/progress-store.ts';
  */
 export const windDownMs = 1200;
 const lookMs = 150;
+const publishMs = 300;
 
 /**
  * Ends a job: finished rows stay and are charged, the credits of the others go back. Nothing new is begun
@@ -26,6 +28,9 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
   await windDown(ctx, of);
   const job = await ctx.db.call('job_cancel', of, jobRow);
   await settleQuietly(ctx, input.userId);
+  // What the queue does not take at once, the sweep hands over.
+  if (job.options.notifyUrl !== undefined)
+    await timeLimit(publishMs, publishNotification(ctx, { jobId: job.id })).catch(() => undefined);
   return wholeJobView(job, ctx.now());
 }
 

@@ -28,7 +28,7 @@ export async function changeJob(
   for (let tries = 1; ; tries += 1) {
     const job = await findWholeJob(ctx, of);
     const settings = changed(job, change);
-    const errors = settingsErrors(settings);
+    const errors = settingsErrors(settings, ctx.config.notifyLocalHosts);
     const columnsErrors = job.header ? columnErrors(settings, job.header, true) : [];
     const isOpen = ['created', 'awaiting_credits', 'ready'].includes(job.status);
     if (isOpen && errors.length + columnsErrors.length > 0)

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { publishNotification } from '../notifications/publish-notifications.ts';
 import { sideBySide, type SweepPage } from '../shared/side-by-side.ts';
 import type { StopWord } from '../processing/progress-store.ts';
 import { stopWork } from './cancel-job.ts';
@@ -29,6 +30,7 @@ async function finish(
   const tidyUp = async ({ job, run, user }: (typeof found)[number]) => {
     await stopWork(ctx, job, run, word);
     await settleQuietly(ctx, user);
+    await publishNotification(ctx, { jobId: job });
   };
   await sideBySide(found, tidyUp, { onFailure: () => false });
   return {

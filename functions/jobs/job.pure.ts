@@ -1,4 +1,5 @@
 import type { AwayReason } from '../providers/errors.pure.ts';
+import { type NotificationRow, notificationView } from '../notifications/notification.pure.ts';
 import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 import type { JobRow, JobStatus } from './job-row.ts';
 import type { LiveRows } from '../processing/live-progress.pure.ts';
@@ -44,6 +45,9 @@ export type JobSummary = Pick<JobRow, (typeof summaryColumns)[number]> & {
   /** Which provider its rows wait for; absent: not looked for, since it does not run. */
   waiting?: JobWaiting | null;
 };
+
+/** A job's row with what was told of its end, where that was looked for. */
+export type WholeJob = JobRow & Pick<JobSummary, 'waiting'> & { notification?: NotificationRow | null };
 
 /** `until`: when the provider said to come back, ISO 8601. */
 export type JobWaiting = { provider: string; reason: AwayReason; until: string | null };
@@ -116,7 +120,7 @@ export const jobView = (job: JobSummary, now: Date) => ({
 export type JobView = ReturnType<typeof jobView>;
 
 /** A job with what it was asked and the header of its file, as answers about one job show it. */
-export const wholeJobView = (job: JobRow & Pick<JobSummary, 'waiting'>, now: Date) => {
+export const wholeJobView = (job: WholeJob, now: Date) => {
   const { research, outputs, language, sender, start, duplicates, notifyUrl } = job.options;
   return {
     ...jobView(job, now),
@@ -131,6 +135,7 @@ export const wholeJobView = (job: JobRow & Pick<JobSummary, 'waiting'>, now: Dat
     duplicates: duplicates ?? ('work' as const),
     notifyUrl: notifyUrl ?? null,
     header: job.header,
+    notification: job.notification ? notificationView(job.notification, now) : null,
   };
 };
 

@@ -1,9 +1,9 @@
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import type { JobRow } from './job-row.ts';
 import { openProviders } from '../processing/open-providers.ts';
 import { jobWaiting } from './job-waiting.ts';
-import { jobView, type JobSummary, summaryColumns, wholeJobView, withLive } from './job.pure.ts';
+import { jobView, type JobSummary, summaryColumns, type WholeJob, wholeJobView, withLive } from './job.pure.ts';
+import { latestNotification } from '../notifications/list-notifications.ts';
 import { readLive } from '../processing/progress-store.ts';
 import { pageOf } from '../shared/page.pure.ts';
 
@@ -29,7 +29,7 @@ async function find<T extends JobSummary>(
 ): Promise<T> {
   const [row] = await ctx.db.rows<Found<T>>(
     `select ${found}${also.select} from (
-        select ${columns} from jobs where id = $1 and user_id = $2 and deleted_at is null) j`,
+        select ${columns} from jobs j where id = $1 and user_id = $2 and deleted_at is null) j`,
     [jobId, userId, ...also.params],
   );
   if (!row) throw new DomainError('not_found', 'There is no such job.');
@@ -52,12 +52,11 @@ export const findStreamedJob = (
   });
 
 /** The same with what its user wrote into it. */
-export const findWholeJob = (ctx: Ctx, of: Of): Promise<JobRow & Pick<JobSummary, 'waiting'>> =>
-  find<JobRow & Pick<JobSummary, 'waiting'>>(ctx, of, '*');
+export const findWholeJob = (ctx: Ctx, of: Of): Promise<WholeJob> => find<WholeJob>(ctx, of, '*');
 
 /** A user's job as the API shows it, with the rows of chunks still at work. Throws `not_found`. */
 export async function readJob(ctx: Ctx, input: Of) {
-  const job = await findWholeJob(ctx, input);
+  const job = await find<WholeJob>(ctx, input, `*, ${latestNotification} as notification`);
   // Redis after Postgres: a chunk leaves Redis before it is committed, so that in this order one that
   // ends in between is missed for a moment; the other way round its rows would count twice.
   const live = job.status === 'running' ? await readLive(ctx, job) : undefined;

@@ -4,9 +4,10 @@ import { DomainError } from '../errors.ts';
 import { bringUpToDate } from '../ledger/due.ts';
 import { readStanding } from '../ledger/standing.ts';
 import { accountSuspended } from './account-suspended.ts';
+import { publishNotification } from '../notifications/publish-notifications.ts';
 import { dispatchJob } from './dispatch-job.ts';
 import { jobRow } from './job-row.ts';
-import { dispatchOf, wholeJobView } from './job.pure.ts';
+import { dispatchOf, hasEnded, wholeJobView } from './job.pure.ts';
 import { refusal, refusedStart } from './refused-start.ts';
 
 /** What `rowloom.job_run` says. */
@@ -124,6 +125,9 @@ export function refusedToStart(
 export async function dispatchStarted(ctx: Ctx, outcome: StartOutcome, advice: Advice) {
   const { job } = outcome;
   if (!outcome.started) throw refusedToStart(ctx, outcome, advice);
+  // Its samples were all there was to work.
+  if (hasEnded(job.status) && job.options.notifyUrl !== undefined)
+    await publishNotification(ctx, { jobId: job.id });
   // What the watchdog has begun to publish anew, it goes on with.
   if (job.status !== 'running' || job.watchdog_runs > 0) return wholeJobView(job, ctx.now());
   // The hold is committed: if publishing fails now, the watchdog publishes.

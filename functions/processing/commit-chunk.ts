@@ -2,6 +2,7 @@ import type { Args } from '../../db/call.ts';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { publishNotification } from '../notifications/publish-notifications.ts';
 import { costMicros } from '../providers/prices.pure.ts';
 import { type ChunkOutcome, hasJobEnded } from './chunk-outcome.ts';
 import { leaseSeconds, pendingRowsOf } from './chunk.pure.ts';
@@ -202,7 +203,11 @@ export class ChunkCommits {
     };
     [this.#messages, this.#asked] = [0, { ...noRows }];
     const outcome = await this.#send({ args, after });
-    if (hasJobEnded(outcome)) await settleQuietly(this.#ctx, job.userId);
+    if (hasJobEnded(outcome)) {
+      await settleQuietly(this.#ctx, job.userId);
+      if (job.options.notifyUrl !== undefined)
+        await publishNotification(this.#ctx, { jobId: args.p_job });
+    }
     return { ...outcome, left };
   }
 

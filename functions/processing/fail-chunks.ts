@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
+import { publishNotification } from '../notifications/publish-notifications.ts';
 import { type ChunkOutcome, chunkOutcome, hasJobEnded } from './chunk-outcome.ts';
 import type { ChunkMessage } from './publish-chunks.ts';
 
@@ -23,7 +24,7 @@ export async function failChunks(
   reason: string,
   { givenUp = false }: { givenUp?: boolean } = {},
 ): Promise<ChunkOutcome> {
-  const { userId, ...outcome } = await ctx.db.call(
+  const { userId, notifies, ...outcome } = await ctx.db.call(
     'chunks_fail',
     {
       p_job: of.jobId,
@@ -36,7 +37,10 @@ export async function failChunks(
     },
     failed,
   );
-  if (hasJobEnded(outcome) && userId !== undefined) await settleQuietly(ctx, userId);
+  if (hasJobEnded(outcome) && userId !== undefined) {
+    await settleQuietly(ctx, userId);
+    if (notifies) await publishNotification(ctx, of);
+  }
   return outcome;
 }
 

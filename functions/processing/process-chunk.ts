@@ -12,6 +12,7 @@ import { ChunkCommits } from './commit-chunk.ts';
 import { createRowTools } from './create-row-tools.ts';
 import { leaseChunk, type Leased } from './lease-chunk.ts';
 import { tooManyFailedRows } from './failed-rows.pure.ts';
+import { senderOf } from './sender-of.pure.ts';
 import { waitingOf } from './open-providers.ts';
 import { processRows } from './process-rows.ts';
 import { processors } from './processors.ts';
@@ -64,7 +65,13 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
   const rowTools = createRowTools(ctx, { connections, deadline, open }, of);
   const processor = processors.get(job.processor);
   const { columns, prompt, options, sender } = job;
-  const brief = { header: columnNames(job.header), columns, prompt, options, sender };
+  const brief = {
+    header: columnNames(job.header),
+    columns,
+    prompt,
+    options,
+    sender: senderOf(sender, options.sender),
+  };
   const rows = pendingRowsOf(chunk, job.generation);
   commits.begin(rowTools, connections.run, deadline.stop);
   try {

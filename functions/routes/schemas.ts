@@ -166,6 +166,18 @@ export const jobSchema = z.object({
   warnings: z.array(z.string()).describe('what was noticed in its file; sentences to be shown'),
 });
 
+/** What was told to a job's `notifyUrl`, and what came of it. */
+export const notificationSchema = z.object({
+  id: z.string().describe('the `webhook-id` of every try'),
+  url: z.string(),
+  status: z.enum(['pending', 'delivered', 'failed']),
+  attempts: z.number(),
+  statusCode: z.number().nullable().describe('what the receiver answered last'),
+  error: z.string().nullable().describe('why the last try failed; a sentence to be shown'),
+  createdAt: time,
+  attemptedAt: time.nullable(),
+});
+
 /** The same with what was asked, as answers about one job show it. */
 export const wholeJobSchema = jobSchema.extend({
   processor: z.string(),
@@ -179,6 +191,7 @@ export const wholeJobSchema = jobSchema.extend({
   duplicates: z.enum(['work', 'skip']),
   notifyUrl: z.string().nullable(),
   header: z.array(z.string()).nullable().describe("the file's; null before the upload"),
+  notification: notificationSchema.nullable().describe('what was told of its last end, and what came of it'),
 });
 
 export const jobCreatedSchema = z.object({
@@ -187,18 +200,6 @@ export const jobCreatedSchema = z.object({
 });
 
 export const jobsSchema = pageSchema(jobSchema);
-
-/** What was told to a job's `notifyUrl`, and what came of it. */
-export const notificationSchema = z.object({
-  id: z.string().describe('the `webhook-id` of every try'),
-  url: z.string(),
-  status: z.enum(['pending', 'delivered', 'failed']),
-  attempts: z.number(),
-  statusCode: z.number().nullable().describe('what the receiver answered last'),
-  error: z.string().nullable().describe('why the last try failed; a sentence to be shown'),
-  createdAt: time,
-  attemptedAt: time.nullable(),
-});
 
 export const notificationsSchema = pageSchema(notificationSchema);
 

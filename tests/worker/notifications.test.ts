@@ -84,7 +84,7 @@ const typesAt = (path: string) =>
   receiver.at(path).map(({ body }) => (JSON.parse(body) as { type: string }).type);
 
 // Until `job_end` writes what is to be told.
-describe.skip('a job that ends', () => {
+describe('a job that ends', () => {
   test('tells its `notifyUrl` by itself, once, and shows it in its JSON', async () => {
     const { token, id } = await started(receiver.answering('/ends', 200));
     const job = await rig.ended(token, id);
