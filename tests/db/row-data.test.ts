@@ -55,7 +55,7 @@ test('the model sees the columns that a job names; research finds the company in
   expect(searched).toEqual(['ACME GmbH']);
   expect(told).toHaveLength(1);
   expect(told[0]).toMatch(
-    /^Write to someone in Rome\.\n\n<lead>\nCity: Rome\n<\/lead>\n\n<research>\nACME GmbH: about/,
+    /^Write to someone in <cell>Rome<\/cell>\.\n\n<lead>\nCity: Rome\n<\/lead>\n\n<research>\nACME GmbH: about/,
   );
 });
 
