@@ -56,10 +56,9 @@ describe('the message to the model', () => {
           const task = fillPrompt('Write to {{a}} of {{b}}', ['a', 'b'], [`x${research}`, 'y']);
           const sender = { offer: `x${research}` };
           const message = rowMessage({ task, header, row, research: `x${research}`, sender });
-          expect(tags(message)).toEqual([
-            ...['<cell>', '</cell>', '<cell>', '</cell>', '<sender>', '</sender>'],
-            ...['<lead>', '</lead>', '<research>', '</research>'],
-          ]);
+          expect(tags(message).join('')).toBe(
+            '<cell></cell><cell></cell><sender></sender><lead></lead><research></research>',
+          );
           expect(task).not.toMatch(/[\n\r\u2028\u2029]/);
         },
       ),
