@@ -47,7 +47,8 @@ export type JobSummary = Pick<JobRow, (typeof summaryColumns)[number]> & {
 };
 
 /** A job's row with what was told of its end, where that was looked for. */
-export type WholeJob = JobRow & Pick<JobSummary, 'waiting'> & { notification?: NotificationRow | null };
+export type WholeJob = JobRow &
+  Pick<JobSummary, 'waiting'> & { notification?: NotificationRow | null };
 
 /** `until`: when the provider said to come back, ISO 8601. */
 export type JobWaiting = { provider: string; reason: AwayReason; until: string | null };

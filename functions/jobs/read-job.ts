@@ -2,7 +2,14 @@ import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { openProviders } from '../processing/open-providers.ts';
 import { jobWaiting } from './job-waiting.ts';
-import { jobView, type JobSummary, summaryColumns, type WholeJob, wholeJobView, withLive } from './job.pure.ts';
+import {
+  jobView,
+  type JobSummary,
+  summaryColumns,
+  type WholeJob,
+  wholeJobView,
+  withLive,
+} from './job.pure.ts';
 import { latestNotification } from '../notifications/list-notifications.ts';
 import { readLive } from '../processing/progress-store.ts';
 import { pageOf } from '../shared/page.pure.ts';

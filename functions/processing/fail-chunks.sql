@@ -53,6 +53,8 @@ create function rowloom.results_failed(
         when not is_open then r
         when rowloom.result_status(r) = 'ok' then json_build_object('status', 'ok',
           'cells', standing -> 'cells', 'version', standing -> 'version', 'note', 'kept from an earlier run: ' || p_reason)
+        -- What failed before says more of it.
+        when rowloom.result_status(r) = 'error' then standing
         else json_build_object('status', 'error', 'error', p_reason, 'run', j.generation) end order by i),
       count(*) filter (where is_open)::integer,
       count(*) filter (where is_open and rowloom.result_status(r) = 'ok')::integer

@@ -191,7 +191,9 @@ export const wholeJobSchema = jobSchema.extend({
   duplicates: z.enum(['work', 'skip']),
   notifyUrl: z.string().nullable(),
   header: z.array(z.string()).nullable().describe("the file's; null before the upload"),
-  notification: notificationSchema.nullable().describe('what was told of its last end, and what came of it'),
+  notification: notificationSchema
+    .nullable()
+    .describe('what was told of its last end, and what came of it'),
 });
 
 export const jobCreatedSchema = z.object({

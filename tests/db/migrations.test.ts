@@ -138,6 +138,10 @@ describe('indexes', () => {
       'jobs_draining_idx',
       "select id from jobs where status = 'paused' and run_open order by pause_at limit 5",
     ],
+    [
+      'notifications_created_idx',
+      "delete from notifications where created_at < now() - interval '30 days'",
+    ],
     ['notifications_pkey', 'select * from notifications where id = gen_random_uuid()'],
     ['notifications_job_run_key', 'select * from notifications where job_id = gen_random_uuid()'],
     [
