@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_86498680cc';
+export const functionsSchema = 'rowloom_a524765885';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['chunk_commit.p_todo', 'events_wake.p_refs', 'job_retry.p_rows', 'job_run_rows.p_rows', 'job_sample.p_rows', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'lanes_resumed.p_lanes', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -45,7 +45,7 @@ export type Functions = {
   job_start: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_upload?: string | null; p_header?: object | null; p_warnings?: object | null; p_input?: object | null }; gives: unknown };
   job_upload_abort: { takes: { p_job: string; p_upload: string }; gives: void };
   job_upload_alive: { takes: { p_job: string; p_upload: string }; gives: void };
-  job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string; p_results?: string | null; p_skipped?: readonly number[] | null }; gives: void };
+  job_upload_append: { takes: { p_job: string; p_upload: string; p_index: number; p_first_row: number; p_counts: readonly number[]; p_lines: string; p_results?: string | null; p_skipped?: readonly number[] | null; p_duplicates?: string | null }; gives: void };
   job_upload_begin: { takes: { p_job: string; p_user: string; p_upload: string; p_bounds: object }; gives: unknown };
   jobs_await: { takes: { p_user: string }; gives: boolean };
   jobs_cancel_overdue: { takes: { p_limit: number }; gives: unknown };

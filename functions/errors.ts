@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'balance_too_low'
   | 'job_not_open'
   | 'job_running'
+  | 'no_input'
   | 'settings_changed'
   | 'no_output'
   | 'rows_expired'

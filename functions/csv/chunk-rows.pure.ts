@@ -1,5 +1,6 @@
 import { chunkBudget, chunkSize } from '../shared/lanes.pure.ts';
 import type { RowBatch } from './read-rows.pure.ts';
+import { RowHashes } from './row-hashes.pure.ts';
 
 /**
  * Consecutive chunks as `rowloom.job_upload_append` stores them: `index` of the first one and
@@ -14,7 +15,12 @@ export type ChunkBatch = {
   lines: string;
   /** For each chunk why rows of it are not worked, by their place in it; absent: all are. */
   skips?: ReadonlyMap<number, string>[] | undefined;
+  /** For each chunk the rows that are the same as one above them; absent: there are none. */
+  duplicates?: Duplicate[][] | undefined;
 };
+
+/** Its place in the chunk, and the number of the first row with the same cells, counted from 1 over all rows. */
+export type Duplicate = [place: number, sameAs: number];
 
 /**
  * JSON that is stored in one statement, about, and what a chunk may hold at most, unless one row alone is
@@ -25,8 +31,9 @@ export const batchCharacters = 614_400;
 /** The same while memory is scarce. */
 const scarceCharacters = 65_536;
 
-/** What a note takes besides the JSON of its row, about. */
+/** What a note takes besides the JSON of its row, about, and a duplicate. */
 export const skipCharacters = 50;
+export const duplicateCharacters = 18;
 
 /** What a row takes besides its JSON as long as it is a string of its own: many are shorter than that. */
 const rowCharacters = 20;
@@ -38,6 +45,8 @@ const usualRows = 30;
 export type Gathering = {
   /** Hears how many characters of JSON are held. */
   gathered: (characters: number) => void;
+  /** Hears how many bytes are held from now on. */
+  kept: (bytes: number) => void;
   isScarce: () => boolean;
 };
 
@@ -63,8 +72,13 @@ export async function* chunkRows(
   yield* packer.finish();
 }
 
-const weightOf = (json: string, note: string | undefined): number =>
-  json.length + 1 + (note === undefined ? 0 : skipCharacters);
+/** Why a row is not worked, or the number of the one that it is the same as. */
+type Mark = string | number | undefined;
+
+const weightOf = (json: string, mark: Mark): number =>
+  json.length + 1 + (mark === undefined ? 0 : markCharacters[typeof mark as 'string' | 'number']);
+
+const markCharacters = { string: skipCharacters, number: duplicateCharacters };
 
 class ChunkPacker {
   readonly #options: ChunkOptions;
@@ -76,11 +90,13 @@ class ChunkPacker {
   #expected = 0;
   /** Rows that do not fill a chunk yet, each as JSON: cells would keep the text that they were cut from. */
   #pending: string[] = [];
-  /** Why pending rows are not worked, each at its row's place; shorter: the others are. */
-  #notes: (string | undefined)[] = [];
+  /** Of pending rows, each at its row's place; shorter: the others have none. */
+  #marks: Mark[] = [];
+  readonly #hashes = new RowHashes();
   #counts: number[] = [];
   #lines: string[] = [];
   #skips: ReadonlyMap<number, string>[] = [];
+  #duplicates: Duplicate[][] = [];
   /** Of what is pending or packed; of what is packed. */
   #characters = 0;
   #packed = 0;
@@ -122,17 +138,23 @@ class ChunkPacker {
   #empty({ rows, skips }: RowBatch): void {
     for (const [index, cells] of rows.entries()) {
       const json = cells.length === 0 ? '[]' : JSON.stringify(cells);
-      const note = skips.get(index);
-      if (note !== undefined) {
-        while (this.#notes.length < this.#pending.length) this.#notes.push(undefined);
-        this.#notes.push(note);
+      const mark = skips.get(index) ?? this.#sameAs(this.#rows + index, json);
+      if (mark !== undefined) {
+        while (this.#marks.length < this.#pending.length) this.#marks.push(undefined);
+        this.#marks.push(mark);
       }
       this.#pending.push(json);
-      this.#characters += weightOf(json, note);
+      this.#characters += weightOf(json, mark);
     }
+    this.#options.memory?.kept(this.#hashes.bytes);
     this.#rows += rows.length;
     rows.length = 0;
     skips.clear();
+  }
+
+  #sameAs(row: number, json: string): number | undefined {
+    const first = this.#hashes.firstLike(row, json);
+    return first === undefined ? undefined : first + 1;
   }
 
   #tell(): void {
@@ -167,12 +189,12 @@ class ChunkPacker {
       // JSON has no raw line end: each is `\n` in its strings.
       this.#lines.push(`[${pending.slice(start, end).join(',')}]`);
       this.#counts.push(end - start);
-      this.#skips.push(this.#notesOf(start, end));
+      this.#takeMarks(start, end);
       this.#packed += characters;
       [start, characters] = [end, 0];
     };
     for (; end < length; end += 1) {
-      const next = weightOf(pending[end] ?? '', this.#notes[end]);
+      const next = weightOf(pending[end] ?? '', this.#marks[end]);
       if (end > start && (end - start === size || characters + next > most)) close();
       if (this.#packed > 0 && this.#packed + characters + next > batchCharacters) break;
       characters += next;
@@ -181,19 +203,23 @@ class ChunkPacker {
     if (end === length && end > start && isFull) close();
     if (start === 0) return;
     this.#pending = pending.slice(start);
-    this.#notes = this.#notes.slice(start);
+    this.#marks = this.#marks.slice(start);
   }
 
-  /** By their place among the pending rows from `start` to `end`. */
-  #notesOf(start: number, end: number): Map<number, string> {
+  /** Those of the pending rows from `start` to `end`, by their place among them. */
+  #takeMarks(start: number, end: number): void {
     const notes = new Map<number, string>();
-    for (const [i, note] of this.#notes.slice(start, end).entries())
-      if (note !== undefined) notes.set(i, note);
-    return notes;
+    const duplicates: Duplicate[] = [];
+    for (const [i, mark] of this.#marks.slice(start, end).entries())
+      if (typeof mark === 'string') notes.set(i, mark);
+      else if (mark !== undefined) duplicates.push([i, mark]);
+    this.#skips.push(notes);
+    this.#duplicates.push(duplicates);
   }
 
   #take(): ChunkBatch | undefined {
     const [counts, lines, skips] = [this.#counts, this.#lines, this.#skips];
+    const duplicates = this.#duplicates;
     if (counts.length === 0) return undefined;
     const packed = counts.reduce((sum, count) => sum + count, 0);
     const batch = {
@@ -203,12 +229,13 @@ class ChunkPacker {
       counts,
       lines: lines.join('\n'),
       ...(skips.some(({ size }) => size > 0) && { skips }),
+      ...(duplicates.some(({ length }) => length > 0) && { duplicates }),
     };
     this.#chunks += counts.length;
-    [this.#counts, this.#lines, this.#skips] = [[], [], []];
+    [this.#counts, this.#lines, this.#skips, this.#duplicates] = [[], [], [], []];
     this.#packed = 0;
     this.#characters = this.#pending.reduce(
-      (sum, row, i) => sum + weightOf(row, this.#notes[i]),
+      (sum, row, i) => sum + weightOf(row, this.#marks[i]),
       0,
     );
     this.#tell();

@@ -4,8 +4,16 @@ import { foldName } from './columns.pure.ts';
 import type { RowBatch } from './read-rows.pure.ts';
 import { emptyRow } from './table.pure.ts';
 
+/** Columns that stand behind those of every processor. */
+export const rowMarks = ['row_status', 'row_error', 'row_note'] as const;
+
 /** What a result of `research_email` has before its marks, in this order. */
-const researchColumns = ['research_summary', 'research_sources', 'email_subject', 'email_body'];
+export const researchColumns = [
+  'research_summary',
+  'research_sources',
+  'email_subject',
+  'email_body',
+];
 
 /** Why a row of an earlier result is not worked, if that does not say it. */
 const skippedBefore = 'skipped before';
@@ -40,9 +48,12 @@ function ownBlock(
     (name, i) => name === 'row_status' && names[i + 1] === 'row_error',
   );
   if (status < 0) return undefined;
-  const starts = [outputColumns.map(foldName), researchColumns].map((columns) =>
+  const columns = outputColumns.map(foldName);
+  const starts = [
+    startBefore(names, status, researchColumns),
     startBefore(names, status, columns),
-  );
+    startOfAll(names, status, columns),
+  ];
   const note = names[status + 2] === 'row_note' ? status + 2 : undefined;
   return { start: Math.min(...starts), end: (note ?? status + 1) + 1, status, note };
 }
@@ -56,6 +67,14 @@ function startBefore(names: readonly string[], end: number, columns: readonly st
     start -= 1;
   }
   return start;
+}
+
+/** The same where all of `columns` are there, in any order: a user may ask for their outputs in another one. */
+function startOfAll(names: readonly string[], end: number, columns: readonly string[]): number {
+  const start = end - columns.length;
+  const wanted = new Set(columns);
+  const isAll = start >= 0 && names.slice(start, end).every((name) => wanted.delete(name));
+  return isAll ? start : end;
 }
 
 function dropper(

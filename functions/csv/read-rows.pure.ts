@@ -1,5 +1,6 @@
 import type { TextPiece } from './decode.pure.ts';
-import { type Dialect, sniffDialect } from './dialect.pure.ts';
+import { type Dialect, noDelimiter, sniffDialect } from './dialect.pure.ts';
+import { encodingName } from './encoding/labels.pure.ts';
 import { countOf, csvInvalid, csvLimits } from './limits.pure.ts';
 import { RecordReader } from './read-records.pure.ts';
 import { Table } from './table.pure.ts';
@@ -8,6 +9,9 @@ import { warningsOf } from './warnings.pure.ts';
 
 /** Text that is gathered before it is parsed: parsing each network chunk alone is slow. */
 const batchCharacters = 65_536;
+
+/** How a file was read: its encoding by the name that people use, and the delimiter, empty where there is one column. */
+export type FileFormat = { encoding: string; delimiter: string };
 
 /** Rows in the order of the file, and what is known of it so far. The first batch may have no rows; its taker may empty it. */
 export type RowBatch = {
@@ -20,6 +24,8 @@ export type RowBatch = {
   skips: Map<number, string>;
   /** What was noticed so far, in sentences for the user. */
   warnings: readonly string[];
+  /** Of the rows so far. */
+  format: FileFormat;
   /** Bytes of the file that all rows so far took, about. */
   bytesSoFar: number;
 };
@@ -42,6 +48,7 @@ class RowReader {
   #records: RecordReader | undefined;
   #table = new Table(0);
   #bytes = 0;
+  #delimiter = '';
   #encoding: string | undefined;
   #sentAs: string | undefined;
 
@@ -82,6 +89,7 @@ class RowReader {
         linesBelow,
         rowsLeftOut: isLast ? rowsLeftOut : 0,
       }),
+      format: { encoding: encodingName(this.#encoding ?? 'utf-8'), delimiter: this.#delimiter },
       bytesSoFar:
         (this.#bytes * records.consumed) / Math.max(1, records.consumed + records.waiting),
     };
@@ -95,6 +103,7 @@ class RowReader {
       const sample = this.#text.slice(0, size);
       const dialect = sniffDialect(sample, isWhole || size >= csvLimits.rowCharacters);
       if (!dialect) continue;
+      this.#delimiter = dialect.delimiter === noDelimiter ? '' : dialect.delimiter;
       const { rows } = readerOf(sample, dialect, []).read(isWhole);
       const above = headerIndex(rows);
       this.#table = new Table(Math.max(0, above));

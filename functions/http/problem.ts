@@ -32,6 +32,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
   job_not_open: { status: 409, title: 'The job is not open for this' },
   settings_changed: { status: 503, title: 'The job was changed', code: 'busy' },
   job_running: { status: 409, title: 'The job is still running' },
+  no_input: { status: 409, title: 'The job has no rows yet' },
   no_output: { status: 409, title: 'The job has no output yet' },
   rows_expired: { status: 410, title: 'The rows were deleted' },
   nothing_to_retry: { status: 409, title: 'No row has failed' },

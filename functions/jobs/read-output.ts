@@ -2,19 +2,27 @@ import type { JsonRow } from '../../db/rows.ts';
 import type { jobChunks } from '../../schema.ts';
 import type { Ctx } from '../context.ts';
 import { DomainError } from '../errors.ts';
+import { rowMarks } from '../csv/own-columns.pure.ts';
 import { streamText } from '../csv/stream-text.ts';
 import { csvRecord, guardText } from '../csv/write-record.pure.ts';
-import { isFinal, type StoredResult, type StoredResults } from '../processing/chunk.pure.ts';
+import { isFinal, type StoredResults } from '../processing/chunk.pure.ts';
 import { processors } from '../processing/processors.ts';
 import type { JobRow } from './job-row.ts';
 import { areRowsGone, hasEnded } from './job.pure.ts';
 import { findWholeJob } from './read-job.ts';
+import { duplicatesOf, type ShownRow, shownRow } from './shown-row.pure.ts';
 
 /** Chunks and stored bytes in one read, so that memory stays flat however long the file or its rows. */
 const pageChunks = 20;
 const pageBytes = 4_000_000;
 
-export type OutputOptions = { partial: boolean; raw: boolean; bom: boolean };
+export type OutputOptions = {
+  partial: boolean;
+  raw: boolean;
+  bom: boolean;
+  /** Only rows that ended so; absent: all. Rows that were skipped did in neither way. */
+  rows?: 'ok' | 'error' | undefined;
+};
 
 export type Output = {
   filename: string;
@@ -23,24 +31,21 @@ export type Output = {
   body: ReadableStream<Uint8Array>;
 };
 
-type ChunkRow = Pick<JsonRow<typeof jobChunks>, 'index' | 'rows'> & {
+type ChunkRow = Pick<JsonRow<typeof jobChunks>, 'index' | 'rows' | 'duplicates'> & {
   results: StoredResults | null;
 };
 
 /** What the records of a job have in common. */
 type RecordFormat = {
-  inputColumns: number;
+  job: JobRow;
   outputColumns: readonly string[];
-  /** Leaves out rows that are not finished in this run; null for all rows of an ended job. */
-  onlyRun: number | null;
-  /** The error of a row without a result. */
-  missing: string;
   raw: boolean;
+  rows: OutputOptions['rows'];
 };
 
 /**
  * The result CSV, streamed in row order: every input column as it came, the processor's columns, then
- * `row_status` and `row_error`. Throws `job_running` unless `partial`, which gives the rows that are
+ * `row_status`, `row_error` and `row_note`. Throws `job_running` unless `partial`, which gives the rows that are
  * finished, `no_output` for a job that never ran, `rows_expired` once its rows were removed.
  */
 export async function readOutput(
@@ -49,8 +54,7 @@ export async function readOutput(
 ): Promise<Output> {
   const job = await findWholeJob(ctx, input);
   const { options } = input;
-  if (job.status === 'running' && !options.partial)
-    throw new DomainError('job_running', 'Wait until the job has ended, or add ?partial=true.');
+  const isWhole = hasEnded(job.status);
   if (areRowsGone(job))
     throw new DomainError(
       'rows_expired',
@@ -58,15 +62,30 @@ export async function readOutput(
     );
   if (job.header === null || job.run === 0)
     throw new DomainError('no_output', 'The job has not run yet.');
-
-  const flags = `${options.raw ? 'r' : ''}${options.bom ? 'b' : ''}`;
-  const isWhole = hasEnded(job.status);
+  if (!isWhole && !options.partial) throw new DomainError('job_running', advice(job.status));
   return {
-    filename: `${job.filename.replace(/\.csv$/i, '')}-results.csv`,
-    etag: isWhole ? `"${job.id}-${job.run}${flags}"` : null,
+    filename: filenameOf(job.filename, options, isWhole),
+    etag: isWhole ? `"${job.id}-${job.run}${flagsOf(options)}"` : null,
     body: streamText(writeOutput(readPages(ctx, job, isWhole), job, options)),
   };
 }
+
+/** What to do for a result that is not whole yet. */
+const advice = (status: JobRow['status']): string => {
+  const partial = 'add ?partial=true for the rows that are finished.';
+  if (status === 'running') return `Wait until the job has ended, or ${partial}`;
+  if (status === 'paused') return `The job is paused: resume it, or ${partial}`;
+  return `Only samples of the job were worked: start it, or ${partial}`;
+};
+
+/** Says what is in the file; of `leads.csv` the whole result is `leads-results.csv`. */
+function filenameOf(name: string, { rows }: OutputOptions, isWhole: boolean): string {
+  const only = rows === undefined ? '' : rows === 'ok' ? '-ok' : '-errors';
+  return `${name.replace(/\.(?:csv|tsv|txt)$/i, '')}-results${only}${isWhole ? '' : '-partial'}.csv`;
+}
+
+const flagsOf = ({ raw, bom, rows }: OutputOptions): string =>
+  `${raw ? 'r' : ''}${bom ? 'b' : ''}${rows === undefined ? '' : `-${rows}`}`;
 
 /** The chunks in order, a page at a time; of a job that still runs only those with results. */
 async function* readPages(ctx: Ctx, job: JobRow, isWhole: boolean): AsyncGenerator<ChunkRow[]> {
@@ -89,11 +108,11 @@ async function* readPages(ctx: Ctx, job: JobRow, isWhole: boolean): AsyncGenerat
 /** Chunks of this run after the one of index `after`, in order: at least one, if there is any. */
 const readPage = (ctx: Ctx, job: JobRow, after: number, isWhole: boolean): Promise<ChunkRow[]> =>
   ctx.db.rows<ChunkRow>(
-    `select index, rows, results from (
-        select index, rows, results, row_number() over (order by index) as position,
+    `select index, rows, results, duplicates from (
+        select index, rows, results, duplicates, row_number() over (order by index) as position,
             sum(pg_column_size(rows) + coalesce(pg_column_size(results), 0)) over (order by index) as bytes
           from job_chunks
-          where job_id = $1 and index > $2 ${isWhole ? '' : 'and results is not null'}
+          where job_id = $1 and index > $2 ${isWhole ? '' : 'and (results is not null or duplicates is not null)'}
             and exists (select 1 from jobs where id = $1 and run = $3 and header is not null)
           order by index limit ${pageChunks}) page
       where bytes < ${pageBytes} or position = 1 order by index`,
@@ -104,28 +123,31 @@ const readPage = (ctx: Ctx, job: JobRow, after: number, isWhole: boolean): Promi
 async function* writeOutput(
   pages: AsyncIterable<ChunkRow[]>,
   job: JobRow,
-  { bom, raw }: OutputOptions,
+  { bom, raw, rows }: OutputOptions,
 ): AsyncGenerator<string> {
   const outputColumns = processors.get(job.processor)?.outputColumns(job.options) ?? [];
-  const header = job.header ?? [];
-  const format: RecordFormat = {
-    inputColumns: header.length,
-    outputColumns,
-    onlyRun: hasEnded(job.status) ? null : job.run,
-    missing: job.status === 'cancelled' ? 'The job was cancelled' : 'Not processed',
-    raw,
-  };
-  const names = csvRecord([...header, ...outputColumns, 'row_status', 'row_error'], raw);
+  const names = csvRecord([...(job.header ?? []), ...outputColumns, ...rowMarks], raw);
   yield (bom ? '\ufeff' : '') + names;
+  const format = { job, outputColumns, raw, rows };
   for await (const page of pages) yield page.map((chunk) => recordsOf(chunk, format)).join('');
 }
 
-function recordsOf({ rows, results }: ChunkRow, format: RecordFormat): string {
-  const { inputColumns, onlyRun, raw } = format;
+function recordsOf({ rows, results, duplicates }: ChunkRow, format: RecordFormat): string {
+  const { job, raw } = format;
+  const sameAs = duplicatesOf(duplicates);
   const records = rows.flatMap((row, i) => {
-    const result = results?.[i];
-    if (onlyRun !== null && !isFinal(result, onlyRun)) return [];
-    return [csvRecord([...padded(row, inputColumns), ...resultCells(result, format)], raw)];
+    const shown = shownRow(job, results?.[i], sameAs.get(i));
+    if (shown.status === 'pending' || (format.rows && shown.status !== format.rows)) return [];
+    // What has failed in an earlier run is being worked again.
+    if (
+      job.status === 'running' &&
+      shown.status === 'error' &&
+      !isFinal(results?.[i], job.generation)
+    )
+      return [];
+    return [
+      csvRecord([...padded(row, job.header?.length ?? 0), ...resultCells(shown, format)], raw),
+    ];
   });
   return records.join('');
 }
@@ -134,12 +156,11 @@ function recordsOf({ rows, results }: ChunkRow, format: RecordFormat): string {
 const padded = (row: string[], columns: number): string[] =>
   row.length >= columns ? row : [...row, ...Array<string>(columns - row.length).fill('')];
 
-const resultCells = (result: StoredResult | null | undefined, format: RecordFormat): string[] =>
-  result?.status === 'ok'
-    ? [...(format.raw ? result.cells : result.cells.map(guardText)), 'ok', '']
-    : [...format.outputColumns.map(() => ''), ...unworkedCells(result, format.missing)];
-
-const unworkedCells = (result: StoredResult | null | undefined, missing: string): string[] =>
-  result?.status === 'skipped'
-    ? ['skipped', '']
-    : ['error', result?.status === 'error' ? result.error : missing];
+/** Our own texts, and what the web and models have said: those are guarded, what a user wrote is not changed. */
+function resultCells(
+  { status, cells, note, error }: ShownRow,
+  { outputColumns, raw }: RecordFormat,
+): string[] {
+  const own = [...outputColumns.map((_, i) => cells?.[i] ?? ''), status, error ?? '', note ?? ''];
+  return raw ? own : own.map(guardText);
+}

@@ -1,5 +1,6 @@
 import { DomainError } from '../errors.ts';
 import { columnNames, foldName, mayStillAppear } from '../csv/columns.pure.ts';
+import { rowMarks } from '../csv/own-columns.pure.ts';
 import { processors } from '../processing/processors.ts';
 import { missingColumns, placeholdersOf } from '../processing/prompt.pure.ts';
 import { notifyUrlProblem } from '../notifications/notify-url.pure.ts';
@@ -16,9 +17,6 @@ export type JobSettings = {
 
 /** What is wrong with a setting, in words that go on from its name. */
 export type SettingError = { field: string; message: string };
-
-/** Columns that stand behind those of every processor. */
-export const rowMarks = ['row_status', 'row_error', 'row_note'] as const;
 
 /** Of all outputs together, in characters: every row's prompt has them. */
 const longestOutputs = 8000;

@@ -69,7 +69,13 @@ export async function startOnEntitlement(
 }
 
 /** An upload whose rows are all stored. */
-export type StoredUpload = { id: string; header: readonly string[]; warnings: readonly string[] };
+export type StoredUpload = {
+  id: string;
+  header: readonly string[];
+  warnings: readonly string[];
+  /** How the file was read. */
+  input: { encoding: string; delimiter: string } | null;
+};
 
 /**
  * Holds the credits of a job whose rows are stored and hands its chunks to QStash. Without `upload` it
@@ -90,6 +96,7 @@ export async function startJob(
         p_upload: input.upload?.id ?? null,
         p_header: input.upload?.header ?? null,
         p_warnings: input.upload?.warnings ?? null,
+        p_input: input.upload?.input ?? null,
       },
       startOutcome,
     ),

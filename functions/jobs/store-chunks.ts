@@ -1,5 +1,5 @@
 import type { Ctx } from '../context.ts';
-import { type ChunkBatch, skipCharacters } from '../csv/chunk-rows.pure.ts';
+import { type ChunkBatch, duplicateCharacters, skipCharacters } from '../csv/chunk-rows.pure.ts';
 import { skippedRow, type StoredResults } from '../processing/chunk.pure.ts';
 import type { UploadMemory } from './upload-memory.ts';
 
@@ -43,13 +43,14 @@ export async function storeChunks(
   throwFailure();
 }
 
-const charactersOf = ({ lines, skips = [] }: ChunkBatch): number =>
-  skips.reduce((sum, { size }) => sum + size * skipCharacters, lines.length);
+const charactersOf = ({ lines, skips = [], duplicates = [] }: ChunkBatch): number =>
+  skips.reduce((sum, { size }) => sum + size * skipCharacters, lines.length) +
+  duplicates.reduce((sum, { length }) => sum + length * duplicateCharacters, 0);
 
 async function appendChunks(
   ctx: Ctx,
   { jobId, uploadId }: { jobId: string; uploadId: string },
-  { index, firstRow, counts, lines, skips }: ChunkBatch,
+  { index, firstRow, counts, lines, skips, duplicates }: ChunkBatch,
 ): Promise<void> {
   await ctx.db.call('job_upload_append', {
     p_job: jobId,
@@ -61,6 +62,11 @@ async function appendChunks(
     ...(skips && {
       p_results: skips.map((notes, n) => resultsLine(notes, counts[n] ?? 0)).join('\n'),
       p_skipped: skips.map(({ size }) => size),
+    }),
+    ...(duplicates && {
+      p_duplicates: duplicates
+        .map((each) => (each.length === 0 ? '' : JSON.stringify(each)))
+        .join('\n'),
     }),
   });
 }

@@ -35,12 +35,13 @@ end $$;
 
 -- Stores consecutive chunks of the current upload: one line of p_lines each, its rows as JSON without
 -- raw line ends; p_counts their rows. A text is parsed once, an array of JSON three times. Of chunks with rows
--- that are not to be worked p_results has the results so far, one line each, and p_skipped how many those rows are.
+-- that are not to be worked p_results has the results so far, one line each, and p_skipped how many those rows are;
+-- p_duplicates, one line each, the rows that are the same as one above them.
 -- RL409 when another upload has taken over; the share lock makes that upload wait for this insert, or
 -- this insert see it. Several of one upload may run side by side.
 create function rowloom.job_upload_append(
   p_job uuid, p_upload uuid, p_index integer, p_first_row integer, p_counts integer[], p_lines text,
-  p_results text default null, p_skipped integer[] default null
+  p_results text default null, p_skipped integer[] default null, p_duplicates text default null
 ) returns void language plpgsql as $$
 begin
   perform 1 from jobs where id = p_job and upload_id = p_upload and status = 'uploading' for share;
@@ -48,13 +49,14 @@ begin
     raise exception using errcode = 'RL409', message = 'upload_superseded';
   end if;
   -- A line too many or too few is a null, which the table refuses.
-  insert into job_chunks (job_id, index, first_row, row_count, rows, results, rows_skipped, status)
+  insert into job_chunks (job_id, index, first_row, row_count, rows, results, rows_skipped, duplicates, status)
     select p_job, p_index + n - 1, p_first_row + sum(row_count) over (order by n) - row_count,
         row_count, line::json, nullif(results, '')::json, coalesce(skipped, 0),
+        nullif(duplicates, '')::json,
         case when skipped = row_count then 'done' else 'pending' end
       from rows from (string_to_table(p_lines, E'\n'), unnest(p_counts),
-          string_to_table(p_results, E'\n'), unnest(p_skipped))
-        with ordinality as chunk(line, row_count, results, skipped, n);
+          string_to_table(p_results, E'\n'), unnest(p_skipped), string_to_table(p_duplicates, E'\n'))
+        with ordinality as chunk(line, row_count, results, skipped, duplicates, n);
 end $$;
 
 -- A sign of life of the current upload. RL409 when it is not the current one any more.

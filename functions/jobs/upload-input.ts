@@ -87,7 +87,7 @@ const tooManyBytes = (limitBytes: number) =>
   });
 
 /** What the file's reader can say at its end: the longest row may have widened the header. */
-type Noticed = Pick<RowBatch, 'header' | 'warnings'>;
+type Noticed = Pick<RowBatch, 'header' | 'warnings'> & { input: RowBatch['format'] | null };
 
 type Upload = { job: JobRow; uploadId: string; memory: UploadMemory; watch: UploadWatch };
 
@@ -98,7 +98,7 @@ async function storeRows(
   { job, uploadId, memory, watch }: Upload,
 ): Promise<Noticed> {
   const { maxUploadBytes, maxRows, parallelInvocations } = ctx.config;
-  let noticed: Noticed = { header: [], warnings: [] };
+  let noticed: Noticed = { header: [], warnings: [], input: null };
   let [bytesRead, bytesCut] = [0, 0];
   const body = limitBytes(readBody(input.body, watch.wait), maxUploadBytes);
   const bytes = paced(body, memory, (count) => {
@@ -108,7 +108,7 @@ async function storeRows(
   const outputColumns = processors.get(job.processor)?.outputColumns(job.options) ?? [];
   const read = dropOwnColumns(readRows(decode(bytes, input.charset)), outputColumns);
   const rows = limitRows(checkColumns(read, job), maxRows, (batch) => {
-    noticed = { header: batch.header, warnings: batch.warnings };
+    noticed = { header: batch.header, warnings: batch.warnings, input: batch.format };
     bytesCut = batch.bytesSoFar;
     memory.unread(bytesRead - bytesCut);
   });

@@ -34,6 +34,7 @@ type Holding = {
   reading: number;
   unread: number;
   gathered: number;
+  kept: number;
   waiting: number;
   sending: number;
   sentMs: number;
@@ -44,6 +45,7 @@ const nothing = {
   reading: 0,
   unread: 0,
   gathered: 0,
+  kept: 0,
   waiting: 0,
   sending: 0,
   sentMs: 0,
@@ -77,7 +79,8 @@ export class UploadAccount {
         continue;
       }
       const sending = nowMs - holding.sentMs < statementMs ? holding.sending : 0;
-      bytes += holding.reading + holding.unread + holding.gathered + holding.waiting + sending;
+      bytes += holding.reading + holding.unread + holding.gathered + holding.kept;
+      bytes += holding.waiting + sending;
       isSending ||= sending > 0;
     }
     return { bytes, isSending };
@@ -146,6 +149,10 @@ export class UploadAccount {
       gathered: (characters: number): void => {
         holding.gathered = characters * gatheredFactor;
         touch();
+      },
+      /** Bytes that it holds to its end. */
+      kept: (bytes: number): void => {
+        holding.kept = bytes;
       },
       isScarce: (): boolean => held().bytes >= mostBytes / 2,
       /** Waits for its `turn`, then until so many characters may be sent; the returned function ends it. */

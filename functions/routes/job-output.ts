@@ -32,14 +32,22 @@ export const outputRoute = (ctx: Ctx, session: Session) =>
       tag: 'Jobs',
       summary: 'The result as CSV, rows in input order',
       description:
-        "RFC 4180, UTF-8, streamed: every input column as it came, the processor's columns (`research_summary`, `email_body`), `row_status` (`ok` or `error`), `row_error`. Cells that a spreadsheet would run get a leading `'` unless `raw=true`; `bom=true` is for Excel; `partial=true` gives the finished rows of a running job. Rows that a cancelled job left come out as errors.",
+        "RFC 4180, UTF-8, streamed: every input column as it came, the processor's columns (of `research_email`: `research_summary`, `research_sources`, `email_subject`, `email_body`), `row_status` (`ok`, `error` or `skipped`), `row_error`, `row_note`. Cells that a spreadsheet would run get a leading `'` unless `raw=true`; `bom=true` is for Excel; `rows=ok` and `rows=error` give only the rows that ended so; `partial=true` gives the finished rows of a job that runs, is paused or has only worked samples. Rows that a cancelled job left come out as errors.",
       auth: 'user',
       ok: { status: 200, description: 'The file', contentType: 'text/csv' },
       errors: ['not_found', 'job_running', 'no_output', 'rows_expired', 'invalid_request'],
     }),
     session.require(),
     checked('param', jobParam),
-    checked('query', z.object({ partial: flag, raw: flag, bom: flag })),
+    checked(
+      'query',
+      z.object({
+        partial: flag,
+        raw: flag,
+        bom: flag,
+        rows: z.enum(['ok', 'error']).optional(),
+      }),
+    ),
     async (c) => {
       const output = await readOutput(ctx, {
         userId: c.get('userId'),

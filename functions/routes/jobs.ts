@@ -11,6 +11,7 @@ import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
 import { notificationsRoute } from './job-notifications.ts';
 import { outputRoute } from './job-output.ts';
+import { rowRoutes } from './job-rows.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 import { jobCreatedSchema, jobParam, jobsSchema, limitQuery, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
@@ -123,5 +124,6 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
     .route('/', controlRoutes(ctx, session))
     .route('/', changeRoutes(ctx, session))
     .route('/', eventsRoute(ctx, session))
+    .route('/', rowRoutes(ctx, session))
     .route('/', notificationsRoute(ctx, session))
     .route('/', outputRoute(ctx, session));

@@ -53,6 +53,7 @@ const added = [
   'email_body',
   'row_status',
   'row_error',
+  'row_note',
 ];
 
 /** A cell as it went in, or with the `'` that keeps a spreadsheet from running it. */

@@ -26,7 +26,7 @@ const work = async (messages: ChunkMessage[], failing: string[] = []) => {
 };
 
 const statuses = (lines: string[]): (string | undefined)[] =>
-  lines.slice(1).map((line) => line.split(',').at(-2));
+  lines.slice(1).map((line) => line.split(',').at(-3));
 
 /** A job of 18 rows in three chunks, ended, with rows 2 and 7 failed. */
 async function endedWithFailures(credits = 500) {
@@ -50,7 +50,7 @@ describe('cancel', () => {
     expect(fixture.cancelled).toContain(`job-${jobId}-1`);
     const lines = await fixture.output(userId, jobId);
     expect(statuses(lines)).toEqual([...Array(6).fill('ok'), ...Array(12).fill('error')]);
-    expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,,,error,The job was cancelled');
+    expect(lines.at(-1)).toBe('lead 17,"Bonn, 17",,,,,error,The job was cancelled,');
   });
 
   test('twice, at once and with late deliveries: one release', async () => {
@@ -122,7 +122,7 @@ describe('retry', () => {
     expect(await fixture.credits(userId)).toEqual({ balance: 483, held: 0 });
     const after = await fixture.output(userId, jobId);
     expect(after.filter((line, i) => line !== before[i])).toEqual([
-      'lead 2,"Bonn, 2",lead 2: about lead 2,,Hello,Dear lead 2,ok,',
+      'lead 2,"Bonn, 2",lead 2: about lead 2,,Hello,Dear lead 2,ok,,',
     ]);
   });
 
@@ -136,7 +136,7 @@ describe('retry', () => {
     await cancelJob(ctx, { userId, jobId });
     const lines = await fixture.output(userId, jobId);
     expect(lines).toHaveLength(19);
-    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,,,error,Search answered 400');
+    expect(lines[3]).toBe('lead 2,"Bonn, 2",,,,,error,Search answered 400,');
     expect(await fixture.credits(userId)).toEqual({ balance: 484, held: 0 });
   });
 
@@ -331,10 +331,10 @@ describe('the time limit of an invocation', () => {
       credits: { charged: 6 },
     });
     expect(await fixture.output(userId, jobId)).toEqual([
-      'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error',
+      'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note',
       ...Array.from(
         { length: 6 },
-        (_, i) => `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,`,
+        (_, i) => `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,,`,
       ),
     ]);
   });
@@ -361,9 +361,9 @@ test('a row without content is skipped, asks nobody and costs nothing', async ()
   await fixture.upload(userId, job.id, 'name,city\nlead 1,Bonn\n,\n');
   await work(fixture.messages());
   expect(await fixture.output(userId, job.id)).toEqual([
-    'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error',
-    'lead 1,Bonn,lead 1: about lead 1,,Hello,Dear lead 1,ok,',
-    ',,,,,,skipped,',
+    'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note',
+    'lead 1,Bonn,lead 1: about lead 1,,Hello,Dear lead 1,ok,,',
+    ',,,,,,skipped,,empty row',
   ]);
   expect(await fixture.credits(userId)).toEqual({ balance: 499, held: 0 });
 });

@@ -193,14 +193,14 @@ describe('chunks', () => {
     expect(await credits(userId)).toEqual({ balance: 500 - 31, held: 0 });
     const [header, ...lines] = await text(userId, jobId);
     expect(header).toBe(
-      'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error',
+      'name,city,research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note',
     );
     expect(lines).toHaveLength(33);
     for (const [i, line] of lines.entries())
       expect(line).toBe(
         i === 7 || i === 20
-          ? `lead ${i},"Bonn, ${i}",,,,,error,Search answered 400`
-          : `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,`,
+          ? `lead ${i},"Bonn, ${i}",,,,,error,Search answered 400,`
+          : `lead ${i},"Bonn, ${i}",lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,,`,
       );
   });
 
@@ -255,7 +255,7 @@ describe('chunks', () => {
       credits: { charged: 6, released: 6 },
     });
     expect((await text(userId, jobId))[1]).toBe(
-      'lead 0,"Bonn, 0",,,,,error,Could not be processed',
+      'lead 0,"Bonn, 0",,,,,error,Could not be processed,',
     );
   });
 

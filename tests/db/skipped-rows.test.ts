@@ -24,8 +24,8 @@ const blank = ' ,\n';
 const leads = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, i) => `lead ${from + i},Bonn\n`).join('');
 
-const ok = (i: number) => `lead ${i},Bonn,lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,`;
-const skipped = '" ",,,,,,skipped,';
+const ok = (i: number) => `lead ${i},Bonn,lead ${i}: about lead ${i},,Hello,Dear lead ${i},ok,,`;
+const skipped = '" ",,,,,,skipped,,empty row';
 
 /** A job whose upload has been sent; what came of that. */
 async function sent(rows: string, credits = 500) {
@@ -212,7 +212,7 @@ describe('a job that does not go well', () => {
     expect(await creditsOf(job)).toEqual({ balance: 500 - done, held: 0 });
     const cancelled = await outputOf(job);
     expect(cancelled.filter((line) => line === skipped)).toHaveLength(5);
-    expect(cancelled.at(-2)).toBe('lead 13,Bonn,,,,,error,The job was cancelled');
+    expect(cancelled.at(-2)).toBe('lead 13,Bonn,,,,,error,The job was cancelled,');
     fixture.published = [];
     await retryJob(fixture.ctx, job);
     await work(fixture.messages());
@@ -233,7 +233,7 @@ describe('a job that does not go well', () => {
       credits: { charged: 0, released: 2 },
     });
     expect((await outputOf(job)).slice(1)).toEqual([
-      'lead 1,Bonn,,,,,error,Given up',
+      'lead 1,Bonn,,,,,error,Given up,',
       skipped,
       skipped,
     ]);

@@ -48,7 +48,9 @@ it(
     const output = rowsOf(out);
     expect(output.map((row) => row.slice(0, 8))).toEqual(input);
     expect(output[0]?.slice(8)).toEqual(
-      'research_summary research_sources email_subject email_body row_status row_error'.split(' '),
+      'research_summary research_sources email_subject email_body row_status row_error row_note'.split(
+        ' ',
+      ),
     );
     // oxlint-disable-next-line no-control-regex -- that there are none is the point
     expect(demo.stderr()).not.toMatch(/\u001B|\r/);
@@ -114,7 +116,7 @@ it('notices a row that is lost, moved or changed', () => {
   });
   const input = table('a,b', '1,=2', '3,4');
   const wanted =
-    'a,b,research_summary,research_sources,email_subject,email_body,row_status,row_error';
+    'a,b,research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note';
   expect(compare(input, table(wanted, "1,'=2,r,e,ok,", '3,4,r,e,ok,'))).toEqual([]);
   expect(compare(input, table(wanted, '1,=2,r,e,ok,', '3,5,r,e,ok,'))).toHaveLength(1);
   expect(compare(input, table(wanted, '3,4,r,e,ok,', '1,=2,r,e,ok,'))).toHaveLength(2);

@@ -21,7 +21,8 @@ export type Told = {
 /** A row without content, as it is sent: it comes out as it came, and costs nothing. */
 export const blankRow = ',';
 
-const added = 'research_summary,research_sources,email_subject,email_body,row_status,row_error';
+const added =
+  'research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note';
 
 /** The output; a reading during which a retry began broke off, and is made again. */
 async function textOf(ctx: Ctx, of: { userId: string; jobId: string }): Promise<string> {
@@ -44,23 +45,23 @@ async function linesOf(
   const [header, ...lines] = (await textOf(ctx, of)).split('\r\n').slice(0, -1);
   expect(header).toBe(`${told.header},${added}`);
   // A row without a result is left out while the job runs; at its end there is none.
-  expect(lines.filter((line) => /,error,(Not processed|Internal error)$/.test(line))).toEqual([]);
+  expect(lines.filter((line) => /,error,(Not processed|Internal error),$/.test(line))).toEqual([]);
   return lines;
 }
 
 /** Whether a line is its row with its own research and its own letter. */
 function isOk(row: string, line: string): boolean {
   const [name = ''] = row.split(',');
-  const [before, after] = [`${row},${name}: about ${name},,Hello,Dear ${name} (`, '),ok,'];
+  const [before, after] = [`${row},${name}: about ${name},,Hello,Dear ${name} (`, '),ok,,'];
   const nth = line.slice(before.length, -after.length);
   return line === before + nth + after && /^\d+$/.test(nth);
 }
 
 const isError = (row: string, line: string): boolean =>
-  line.startsWith(`${row},,,,,error,`) && line.length > `${row},,,,,error,`.length;
+  line.startsWith(`${row},,,,,error,`) && line.length > `${row},,,,,error,,`.length;
 
 const isSkipped = (row: string, line: string): boolean =>
-  row === blankRow && line === `${row},,,,,skipped,`;
+  row === blankRow && line === `${row},,,,,skipped,,empty row`;
 
 /** Checks lines against rows, of which some may be missing: in order, each once → those that are ok. */
 function checkLines(lines: string[], rows: string[]): Map<string, string> {
@@ -192,7 +193,7 @@ const gaveUp =
 
 /** An error that nobody can explain would be a bug's. */
 function checkReasons(lines: string[], { providers }: End, status: string): void {
-  const reasons = lines.flatMap((line) => /,error,(.+)$/.exec(line)?.[1] ?? []);
+  const reasons = lines.flatMap((line) => /,error,(.+),$/.exec(line)?.[1] ?? []);
   const isLong = providers.outages.some(({ seconds }) => seconds > shortSeconds);
   if (!isLong)
     expect(

@@ -58,6 +58,13 @@ describe('columns of the user stay, whatever their names', () => {
     expect(await dropped(text, outputs)).toMatchObject({ header, rows: [header] });
   });
 
+  test('of which one output of the job is there, and others are not', async () => {
+    const text = 'name,size,row_status,row_error,row_note\nJane,9,ok,,\n';
+    expect(await dropped(text, ['city', 'sector', 'age'])).toMatchObject({
+      header: ['name', 'size'],
+    });
+  });
+
   test('between the marks', async () => {
     const header = ['name', 'row_status', 'city', 'row_error'];
     expect(await dropped(`${header.join(',')}\nJane,ok,Rome,x\n`)).toMatchObject({ header });
@@ -67,6 +74,14 @@ describe('columns of the user stay, whatever their names', () => {
     const text =
       'name,research_summary,research_sources,email_subject,email_body,row_status,row_error,row_note\nJane,a,b,c,d,ok,,\n';
     expect(await dropped(text, research)).toMatchObject({ header: ['name'], rows: [['Jane']] });
+  });
+});
+
+test('outputs of a user’s own are replaced in whatever order they are asked for', async () => {
+  const text = 'name,Size,city,Sector,row_status,row_error,row_note\nJane,9,Rome,IT,ok,,\n';
+  expect(await dropped(text, ['sector', 'size', 'city'])).toMatchObject({
+    header: ['name'],
+    rows: [['Jane']],
   });
 });
 

@@ -20,6 +20,7 @@ const added = [
   'email_body',
   'row_status',
   'row_error',
+  'row_note',
 ];
 
 /** Cells that CSV tools like to break. */
