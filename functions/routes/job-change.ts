@@ -3,11 +3,14 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { changeJob } from '../jobs/change-job.ts';
 import { pauseJob, resumeJob } from '../jobs/pause-job.ts';
+import { listRows } from '../jobs/list-rows.ts';
+import { sampleJob } from '../jobs/sample-job.ts';
 import { jobOptions, storable } from '../processing/job-options.ts';
 import type { Session, UserEnv } from './authenticate.ts';
-import { checked, describe } from './openapi-route.ts';
+import { checked, describe, optionalBody } from './openapi-route.ts';
 import { jsonBody } from './request.ts';
-import { jobParam, wholeJobSchema } from './schemas.ts';
+import { rowSchema } from './job-rows.ts';
+import { jobParam, pageSchema, wholeJobSchema } from './schemas.ts';
 
 const jobAnswer = z.object({ job: wholeJobSchema });
 
@@ -24,6 +27,8 @@ const changeBody = z.strictObject({
   duplicates: duplicates.nullable(),
   notifyUrl: notifyUrl.nullable(),
 });
+
+const sampleBody = z.strictObject({ rows: z.int().min(1).max(5).default(3) });
 
 const refusedStart = [
   'account_suspended',
@@ -60,6 +65,37 @@ export const changeRoutes = (ctx: Ctx, session: Session) =>
       async (c) => {
         const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
         return c.json({ job: await changeJob(ctx, { ...of, change: c.req.valid('json') }) });
+      },
+    )
+    .post(
+      '/:id/sample',
+      describe({
+        tag: 'Jobs',
+        summary: 'Work the first rows now',
+        description:
+          'Of a job that is `ready` or awaits credits; answers with them, as `GET …/rows` shows rows, when they are worked, after 25 s at most. Each costs a credit if it succeeds and is not worked again by the run. Rows that were sampled with the same settings are shown and cost nothing. No body is needed: `rows` is 3.',
+        auth: 'user',
+        ok: { status: 200, description: 'Those rows', schema: pageSchema(rowSchema) },
+        errors: [
+          'not_found',
+          'invalid_json',
+          'invalid_request',
+          'no_input',
+          'job_running',
+          'job_not_open',
+          'rows_expired',
+          'busy',
+          ...refusedStart,
+        ],
+      }),
+      session.require(),
+      jsonBody,
+      checked('param', jobParam),
+      async (c) => {
+        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
+        const { rows } = await optionalBody(c, sampleBody);
+        const indices = await sampleJob(ctx, { ...of, rows });
+        return c.json({ items: await listRows(ctx, { ...of, indices }), nextCursor: null });
       },
     )
     .post(

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Stack } from '../stack.ts';
 import { type Api, apiClient, type Job, type Me, type Pack, type Plan } from './api.ts';
 import { compare, type Input, readTable, statuses } from './csv.ts';
+import { introduce, preview, tryRows } from './look.ts';
 import { watchJob } from './progress.ts';
 import { takeModelAway, whyItWaits } from './outage.ts';
 import { resendWebhooks } from './resend.ts';
@@ -83,14 +84,21 @@ async function runJob(scene: Scene): Promise<Run> {
   const { job, upload } = await api.json<{ job: Job; upload: { method: string; url: string } }>(
     'POST',
     '/v1/jobs',
-    { filename },
+    { filename, start: 'manual' },
   );
   screen.begin(`Send ${filename}`);
-  const begin = performance.now();
+  let begin = performance.now();
   const seconds = (): number => (performance.now() - begin) / 1000;
   const sent = await api.send(upload.method, upload.url, input.stream(), 'text/csv');
-  let { held } = ((await sent.json()) as { job: Job }).job.credits;
-  screen.done(`Sent ${filename}: ${count(total)} rows in ${seconds().toFixed(1)} s`);
+  const { job: ready } = (await sent.json()) as { job: Job };
+  const sending = seconds();
+  screen.done(`Sent ${filename}: ${count(total)} rows in ${sending.toFixed(1)} s`);
+  await preview(scene, job.id);
+  await tryRows(scene, ready);
+  // Looking takes as long as it takes: the time of the job is that of sending and working.
+  begin = performance.now() - sending * 1000;
+  const started = await api.json<{ job: Job }>('POST', `/v1/jobs/${job.id}/start`);
+  let { held } = started.job.credits;
   let waited = false;
   const last = await watchJob(api, job.id, ({ rows, credits, etaSeconds, waiting }) => {
     held = Math.max(held, credits.held);
@@ -202,6 +210,7 @@ export async function tell(
   await signUp(scene);
   const rows = input.table.rows.length;
   await buyCredits(scene, rows * Number(stack.env['CREDITS_PER_ROW'] ?? 1));
+  await introduce(scene);
   const creditsBefore = (await me(scene.api)).credits.balance;
   const run = await runThroughOutage(scene);
   const creditsAfter = (await me(scene.api)).credits.balance;
