@@ -2,13 +2,12 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { changeJob } from '../jobs/change-job.ts';
-import { pauseJob, resumeJob } from '../jobs/pause-job.ts';
 import { listRows } from '../jobs/list-rows.ts';
 import { sampleJob } from '../jobs/sample-job.ts';
 import { jobOptions, storable } from '../processing/job-options.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 import { checked, describe, optionalBody } from './openapi-route.ts';
-import { jsonBody } from './request.ts';
+import { jsonBody, refusedStart } from './request.ts';
 import { rowSchema } from './job-rows.ts';
 import { jobParam, pageSchema, wholeJobSchema } from './schemas.ts';
 
@@ -30,14 +29,7 @@ const changeBody = z.strictObject({
 
 const sampleBody = z.strictObject({ rows: z.int().min(1).max(5).default(3) });
 
-const refusedStart = [
-  'account_suspended',
-  'insufficient_credits',
-  'too_many_failed_rows',
-  'fair_use',
-] as const;
-
-/** Looking before the run, and stopping in the middle of it. */
+/** Changing and trying what a job is asked, before its run. */
 export const changeRoutes = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>()
     .patch(
@@ -96,41 +88,5 @@ export const changeRoutes = (ctx: Ctx, session: Session) =>
         const { rows } = await optionalBody(c, sampleBody);
         const indices = await sampleJob(ctx, { ...of, rows });
         return c.json({ items: await listRows(ctx, { ...of, indices }), nextCursor: null });
-      },
-    )
-    .post(
-      '/:id/pause',
-      describe({
-        tag: 'Jobs',
-        summary: 'Pause a running job',
-        description:
-          'Nothing new is begun; rows that are being worked are finished and charged, the credits of all others go back at once. Pausing twice changes nothing.',
-        auth: 'user',
-        ok: { status: 200, description: 'The job, paused', schema: jobAnswer },
-        errors: ['not_found', 'job_not_open'],
-      }),
-      session.require(),
-      checked('param', jobParam),
-      async (c) => {
-        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
-        return c.json({ job: await pauseJob(ctx, of) });
-      },
-    )
-    .post(
-      '/:id/resume',
-      describe({
-        tag: 'Jobs',
-        summary: 'Go on with a paused job',
-        description:
-          'For a hold of its own, of the credits that there are now; with too few it stays paused. Resuming a job that runs changes nothing.',
-        auth: 'user',
-        ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
-        errors: ['not_found', 'job_not_open', ...refusedStart],
-      }),
-      session.require(),
-      checked('param', jobParam),
-      async (c) => {
-        const of = { userId: c.get('userId'), jobId: c.req.valid('param').id };
-        return c.json({ job: await resumeJob(ctx, of) }, 202);
       },
     );

@@ -6,6 +6,7 @@ import { jobOptions, storable } from '../processing/job-options.ts';
 import { listJobs, readJob } from '../jobs/read-job.ts';
 import { checked, describe } from './openapi-route.ts';
 import { changeRoutes } from './job-change.ts';
+import { pauseRoutes } from './job-pause.ts';
 import { controlRoutes } from './job-control.ts';
 import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
@@ -45,6 +46,15 @@ const jobsCursor = z
     return { at, id };
   });
 
+const createDescription = [
+  'Then send the CSV to `upload.url` by PUT, with the same token; it runs, or with `start: "manual"` is `ready` to be looked at.',
+  '`processor` says what is done with a row: `research_email` (default) gives `research_summary`, `research_sources`, `email_subject`, `email_body`; `columns` answers `outputs`, a column each; `classify` gives `category` and `reason`, of the categories that the prompt names.',
+  '`{{column}}` in the prompt stands for that cell of the row. `columns` are those that the model sees; the prompt is checked against them now and against the file later.',
+  "`research` is `{query}`, a template such as `{{Firma}} {{Ort}}`, or false; by default the company is found by the header. `language` is `auto` (the lead's own) or a tag; `sender` overrides fields of the profile.",
+  '`duplicates: "skip"` leaves rows out that are the same as one above them. `notifyUrl` gets one signed POST when the job ends.',
+  'The same `Idempotency-Key` gives the same job, with `Idempotency-Replayed: true`.',
+].join(' ');
+
 /** A CSV's way: create, upload, look, read. */
 export const jobRoutes = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>()
@@ -53,8 +63,7 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
       describe({
         tag: 'Jobs',
         summary: 'Create a job',
-        description:
-          'Then send the CSV to `upload.url` by PUT, with the same token. `{{column}}` in the prompt stands for that cell of the row; if `columns` is given, the prompt is checked against it now and the file later. `processor` says what is done with a row: `research_email` (default; columns `research_summary`, `email_body`) or `classify` (into one of the categories that the prompt names; columns `category`, `reason`). The same `Idempotency-Key` gives the same job, with `Idempotency-Replayed: true`.',
+        description: createDescription,
         auth: 'user',
         ok: {
           status: 201,
@@ -123,6 +132,7 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
     .route('/', inputRoutes(ctx, session))
     .route('/', controlRoutes(ctx, session))
     .route('/', changeRoutes(ctx, session))
+    .route('/', pauseRoutes(ctx, session))
     .route('/', eventsRoute(ctx, session))
     .route('/', rowRoutes(ctx, session))
     .route('/', notificationsRoute(ctx, session))

@@ -11,3 +11,11 @@ export const idempotencyHeader = z.object({
     .regex(/^[\x21-\x7e]{1,255}$/, 'is not 1–255 visible ASCII characters')
     .optional(),
 });
+
+/** Why a job with rows may not run. */
+export const refusedStart = [
+  'account_suspended',
+  'insufficient_credits',
+  'too_many_failed_rows',
+  'fair_use',
+] as const;

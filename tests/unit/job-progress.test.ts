@@ -31,6 +31,8 @@ const running = fc
       rows_failed: rowsFailed,
       rows_succeeded: rowsDone - rowsFailed,
       rows_kept: Math.min(kept, rowsDone - rowsFailed),
+      run_succeeded: rowsDone - rowsFailed - Math.min(kept, rowsDone - rowsFailed),
+      run_failed: rowsFailed,
       credits_held: total,
     });
   });
@@ -88,9 +90,12 @@ describe('a job with live rows', () => {
 });
 
 describe('etaSeconds', () => {
-  const eta = (fields: Partial<JobRow>, now: Date) =>
-    jobView(jobRow({ status: 'running', started_at: started, rows_total: 100, ...fields }), now)
-      .etaSeconds;
+  const eta = (fields: Partial<JobRow>, now: Date) => {
+    const { rows_done = 0, rows_kept = 0, rows_skipped = 0 } = fields;
+    const run_succeeded = rows_done - rows_kept - rows_skipped;
+    const job = { status: 'running', started_at: started, rows_total: 100, run_succeeded } as const;
+    return jobView(jobRow({ ...job, ...fields }), now).etaSeconds;
+  };
 
   test.each<[string, Partial<JobRow>, number, number | null]>([
     ['nothing is done yet', {}, 10, null],

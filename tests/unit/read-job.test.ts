@@ -36,7 +36,15 @@ const running = jobRow({
 });
 
 test('rows of a chunk at work show in counts, progress and estimate, not in credits', async () => {
-  const job = { ...running, rows_done: 10, rows_succeeded: 8, rows_failed: 2, credits_held: 100 };
+  const job = {
+    ...running,
+    rows_done: 10,
+    rows_succeeded: 8,
+    rows_failed: 2,
+    credits_held: 100,
+    run_succeeded: 8,
+    run_failed: 2,
+  };
   expect(await world(job).read()).toMatchObject({
     rows: { total: 100, done: 50, succeeded: 48, failed: 2 },
     credits: { held: 100, charged: 0, released: 0 },
@@ -53,11 +61,16 @@ test('a chunk that is committed between two looks is not counted twice', async (
   expect((await read()).rows.done).toBeLessThanOrEqual(40);
 });
 
-test.each(['created', 'awaiting_credits', 'completed', 'cancelled', 'failed'] as const)(
-  'nobody asks Redis about a job that is %s',
-  async (status) => {
-    const { asked, read } = world(jobRow({ status }));
-    await read();
-    expect(asked).toEqual(['postgres']);
-  },
-);
+test.each([
+  'created',
+  'awaiting_credits',
+  'ready',
+  'paused',
+  'completed',
+  'cancelled',
+  'failed',
+] as const)('nobody asks Redis about a job that is %s', async (status) => {
+  const { asked, read } = world(jobRow({ status }));
+  await read();
+  expect(asked).toEqual(['postgres']);
+});
