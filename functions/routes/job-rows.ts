@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { findRows } from '../jobs/list-rows.ts';
 import { previewJob } from '../jobs/preview-job.ts';
+import { outputRoute } from './job-output.ts';
 import { checked, describe } from './openapi-route.ts';
 import { jobParam, limitQuery, pageSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
@@ -51,9 +52,10 @@ const rowsQuery = z.object({
   limit: limitQuery,
 });
 
-/** What is seen of a job's rows before, during and after its run. */
+/** What is seen of a job's rows before, during and after its run; its result. */
 export const rowRoutes = (ctx: Ctx, session: Session) =>
   new Hono<UserEnv>()
+    .route('/', outputRoute(ctx, session))
     .get(
       '/:id/preview',
       describe({

@@ -11,7 +11,6 @@ import { controlRoutes } from './job-control.ts';
 import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
 import { notificationsRoute } from './job-notifications.ts';
-import { outputRoute } from './job-output.ts';
 import { rowRoutes } from './job-rows.ts';
 import { idempotencyHeader, jsonBody } from './request.ts';
 import { jobCreatedSchema, jobParam, jobsSchema, limitQuery, wholeJobSchema } from './schemas.ts';
@@ -135,5 +134,4 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
     .route('/', pauseRoutes(ctx, session))
     .route('/', eventsRoute(ctx, session))
     .route('/', rowRoutes(ctx, session))
-    .route('/', notificationsRoute(ctx, session))
-    .route('/', outputRoute(ctx, session));
+    .route('/', notificationsRoute(ctx, session));

@@ -122,7 +122,9 @@ describe('the preview', () => {
     );
     expect(seen.research.queries).toHaveLength(10);
     expect(seen.research.queries[3]).toContain('Firma 3');
-    expect(seen.prompt).toMatch(/Write to Firma 0 in Köln\.[^]*a search for "[^"]*Firma 0/);
+    expect(seen.prompt.replaceAll(/<\/?cell>/g, '')).toMatch(
+      /Write to Firma 0 in Köln\.[^]*a search for "[^"]*Firma 0/,
+    );
     expect(seen.warnings).toEqual(['The balance of 0 credits covers 0 of 60 rows.']);
   });
 

@@ -97,7 +97,9 @@ describe('a file is looked at before anything is charged', () => {
     expect(seen).toMatchObject({ encoding: 'Windows-1252', delimiter: ';', rowsTotal: 5 });
     expect(seen.rows[0]).toEqual(['Bäckerei Groß', 'Köln', '1.234,50']);
     expect(seen.research.queries[0]).toContain('Bäckerei Groß');
-    expect(seen.prompt).toContain('Schreibe an Bäckerei Groß in Köln.');
+    expect(seen.prompt.replaceAll(/<\/?cell>/g, '')).toContain(
+      'Schreibe an Bäckerei Groß in Köln.',
+    );
   });
 
   test("Excel's Japanese file", async () => {
