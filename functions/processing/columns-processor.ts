@@ -1,3 +1,4 @@
+import { ProviderError } from '../providers/errors.pure.ts';
 import { noFindings } from '../providers/research.ts';
 import { oneLine } from '../shared/text.pure.ts';
 import { brokenAnswer, withoutThoughts } from './answer.pure.ts';
@@ -16,7 +17,13 @@ import {
 import type { Answer, Brief, RowProcessor } from './processor.ts';
 import { fillPrompt } from './prompt.pure.ts';
 import { type ReadOutputs, readOutputs, type WrongOutput } from './read-outputs.pure.ts';
-import { researchEmail } from './research-email.ts';
+import {
+  hasContent,
+  nothingToGoBy,
+  planQuery,
+  researchColumns,
+  researchNote,
+} from './row-research.pure.ts';
 
 /** So many outputs are named in an error. */
 const mostNamed = 3;
@@ -95,15 +102,13 @@ export const columnsProcessor: RowProcessor = {
   outputColumns: (options) => outputsOf(options).map(({ name }) => name),
   defaultPrompt:
     'Answer the questions about this lead for a salesperson who is to decide whether, and how, to write to it.',
-  searches: researchEmail.searches,
-  researchColumns: researchEmail.researchColumns,
+  searches: ({ research }) => research !== false,
+  researchColumns,
   plan: (brief, row) => {
     const { header, columns, options, sender } = brief;
     const task = fillPrompt(brief.prompt, header, row);
-    // The same company is looked for, whatever is then asked about it.
-    const { messages: _, ...research } = researchEmail.plan(brief, row);
     return {
-      ...research,
+      ...planQuery(brief, row),
       messages: ({ summary }) => {
         const found = options.research === false ? undefined : summary;
         const content = rowMessage({ task, header, row, columns, research: found, sender });
@@ -116,17 +121,18 @@ export const columnsProcessor: RowProcessor = {
   },
   process: async (brief, row, tools) => {
     const outputs = outputsOf(brief.options);
-    const { query, note, messages } = columnsProcessor.plan(brief, row);
-    const findings = query ? await tools.search(query) : noFindings;
+    const plan = columnsProcessor.plan(brief, row);
+    if (!plan.query && !hasContent(brief, row)) throw new ProviderError(nothingToGoBy);
+    const findings = plan.query ? await tools.search(plan.query) : noFindings;
     const { website = '', offer = '' } = brief.sender ?? {};
     const given = [brief.prompt, website, offer, findings.summary, ...findings.sources, ...row];
     const known = [...given, ...outputs.map(({ description }) => description)];
     const options = { maxTokens: outputTokens(outputs), jsonSchema: outputSchema(outputs) };
-    const cells = await completeWhole(tools, messages(findings), options, (answer) =>
+    const cells = await completeWhole(tools, plan.messages(findings), options, (answer) =>
       readCells(outputs, answer, known),
     );
     const notes = [
-      query && findings.summary === '' ? 'no research found' : note,
+      researchNote(plan, findings),
       cells.every((cell) => cell === '') ? 'nothing is known of what was asked' : undefined,
     ].filter((one) => one !== undefined);
     return { cells, ...(notes.length > 0 ? { note: notes.join('; ') } : {}) };

@@ -1,20 +1,21 @@
 import { brokenAnswer, readAnswer } from './answer.pure.ts';
-import { saysNothing } from './blank-value.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
 import { defaultEmailPrompt, emailSystem } from './email-message.pure.ts';
 import { foreignLink } from './foreign-link.pure.ts';
 import { rowMessage } from './message.pure.ts';
 import type { Answer, Brief, RowProcessor } from './processor.ts';
-import { fillPrompt, placeholdersOf } from './prompt.pure.ts';
-import { planResearch } from './search-query.pure.ts';
+import { fillPrompt } from './prompt.pure.ts';
+import {
+  hasContent,
+  nothingToGoBy,
+  planQuery,
+  researchColumns,
+  researchNote,
+} from './row-research.pure.ts';
 import { signed } from './signature.pure.ts';
-import { columnsNamed } from '../csv/columns.pure.ts';
 import { ProviderError } from '../providers/errors.pure.ts';
 import { noFindings } from '../providers/research.ts';
 import { oneLine } from '../shared/text.pure.ts';
-
-const nothingToGoBy = 'The row has nothing to write about: its cells are empty or placeholders';
-const nothingWasFound = 'no research found';
 
 type Mail = { subject: string; body: string };
 
@@ -46,25 +47,13 @@ function readEmail({ prompt, sender }: Brief, row: readonly string[]) {
   };
 }
 
-/** What is searched for; a job without research has nothing to say about it. */
-function planQuery({ header, options: { research } }: Brief, row: readonly string[]) {
-  const planned = planResearch(header, research).query(row);
-  return research === false ? { query: undefined } : planned;
-}
-
-/** Whether a cell that the model sees says anything. */
-function hasContent({ header, columns, prompt }: Brief, row: readonly string[]): boolean {
-  const shown = columns && columnsNamed(header, [...columns, ...placeholdersOf(prompt)]);
-  return row.some((cell, i) => (!shown || shown.has(i)) && !saysNothing(cell));
-}
-
 /** Researches the company of a row, then writes the e-mail. */
 export const researchEmail: RowProcessor = {
   name: 'research_email',
   outputColumns: () => ['research_summary', 'research_sources', 'email_subject', 'email_body'],
   defaultPrompt: defaultEmailPrompt,
   searches: ({ research }) => research !== false,
-  researchColumns: ({ header, options }) => planResearch(header, options.research).columns,
+  researchColumns,
   plan: (brief, row) => {
     const { header, columns, prompt, options } = brief;
     const task = fillPrompt(prompt, header, row);
@@ -80,14 +69,14 @@ export const researchEmail: RowProcessor = {
     };
   },
   process: async (brief, row, tools) => {
-    const { query, note, messages } = researchEmail.plan(brief, row);
-    if (!query && !hasContent(brief, row)) throw new ProviderError(nothingToGoBy);
-    const { summary, sources } = query ? await tools.search(query) : noFindings;
-    const read = readEmail(brief, row);
-    const mail = await completeWhole(tools, messages({ summary, sources }), {}, read);
+    const plan = researchEmail.plan(brief, row);
+    if (!plan.query && !hasContent(brief, row)) throw new ProviderError(nothingToGoBy);
+    const findings = plan.query ? await tools.search(plan.query) : noFindings;
+    const mail = await completeWhole(tools, plan.messages(findings), {}, readEmail(brief, row));
+    const { summary, sources } = findings;
     const body = signed(mail.body.replace(citation, ''), brief.sender?.signature);
     const cells = [summary, sources.join('\n'), mail.subject.replace(citation, ''), body];
-    const why = query && summary === '' ? nothingWasFound : note;
-    return { cells, ...(why === undefined ? {} : { note: why }) };
+    const note = researchNote(plan, findings);
+    return { cells, ...(note === undefined ? {} : { note }) };
   },
 };

@@ -42,6 +42,11 @@ const used: Role[] = [
   'country',
 ];
 
+/** Where somebody is searched for as a person, and only then, these tell them from others of the name. */
+const ofPeople: Role[] = ['position', 'city', 'country'];
+const hasPeople = (roles: Roles): boolean =>
+  roles.first.length + roles.last.length + roles.name.length > 0;
+
 const plans = new WeakMap<Row, Map<string, ResearchPlan>>();
 
 /** A header's plan is made once for each option: its arrays are told apart by identity. */
@@ -62,7 +67,9 @@ function makePlan(header: Row, option: ResearchOption | undefined): ResearchPlan
   if (option) return planTemplate(header, option.query, { columns, roles });
   const names = columnNames(header);
   return {
-    columns: used.flatMap((role) => roles[role].map(({ index }) => names[index] ?? '')),
+    columns: used
+      .filter((role) => hasPeople(roles) || !ofPeople.includes(role))
+      .flatMap((role) => roles[role].map(({ index }) => names[index] ?? '')),
     query: (row) => planned(queryOf(roles, row)),
   };
 }
@@ -106,7 +113,3 @@ function planTemplate(
     query: (row) => planned(query(row)),
   };
 }
-
-/** The query of one row by the header alone. */
-export const searchQuery = (header: Row, row: Row): Research | undefined =>
-  planResearch(header, undefined).query(row).query;

@@ -1,16 +1,10 @@
 import { pause, type Deadline } from './deadline.ts';
-import {
-  type EntryName,
-  entryName,
-  queryName,
-  type ResearchCache,
-  type Shared,
-} from './research-cache.ts';
+import { type EntryName, entryName, type ResearchCache, type Shared } from './research-cache.ts';
 
 /** One search of the web. */
 export type Research = {
   text: string;
-  /** Who may share what is found: all users, of what is surely a company; the user's own rows; a person's only its chunk. */
+  /** Who may share what is found: all users, of what is surely a company; the user's own rows; a person's nobody. */
   scope: Shared | 'none';
 };
 
@@ -40,7 +34,7 @@ type Answer = { findings: Findings; isPaid: boolean };
  * whole chunk; without it, or without Redis, only the rows of the chunk share.
  */
 export function createResearch({ cache, deadline, now, search }: ResearchOptions) {
-  const answers = new Map<string, Promise<Answer>>();
+  const answers = new Map<EntryName, Promise<Answer>>();
   const counts = { searches: 0, cached: 0 };
   let shared = new Set<EntryName>();
   let known = new Map<EntryName, Findings>();
@@ -59,10 +53,8 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
       await pause(waitMs, deadline.signal);
     }
   };
-  const answer = async (query: Research): Promise<Answer> => {
-    const { text } = query;
-    const name = sharedName(query);
-    if (!name || !shared.has(name)) return { findings: await search(text), isPaid: true };
+  const answer = async (name: EntryName, text: string): Promise<Answer> => {
+    if (!shared.has(name)) return { findings: await search(text), isPaid: true };
     const found = known.get(name) ?? (await foundByAnother(name));
     if (found) return { findings: found, isPaid: false };
     const findings = await search(text);
@@ -77,10 +69,15 @@ export function createResearch({ cache, deadline, now, search }: ResearchOptions
     },
     /** Throws what `search` throws, or `RowPostponed`: the same to all rows that share the search. */
     search: async (query: Research): Promise<Findings> => {
-      // A person may be called like a company: the blank in front keeps them apart.
-      const name = sharedName(query) ?? ` ${queryName(query.text)}`;
+      const name = sharedName(query);
+      if (!name) {
+        // Two people of one name are two people.
+        const findings = await search(query.text);
+        counts.searches += 1;
+        return findings;
+      }
       const begun = answers.get(name);
-      const promise = begun ?? answer(query);
+      const promise = begun ?? answer(name, query.text);
       answers.set(name, promise);
       const { findings, isPaid } = await promise;
       counts[isPaid && !begun ? 'searches' : 'cached'] += 1;

@@ -195,7 +195,7 @@ test('the columns in use are shown in the order of their use, by the names of a 
     'Last Name',
   ]);
   const pages = ['Person Linkedin Url', 'Company Linkedin Url', 'Contact owner', 'Title', 'Mr/Mrs'];
-  expect(planResearch(pages, undefined).columns).toEqual(['Company Linkedin Url', 'Title']);
+  expect(planResearch(pages, undefined).columns).toEqual(['Company Linkedin Url']);
   expect(planResearch(header, false).columns).toEqual([]);
   expect(planResearch(['x', 'y'], undefined).columns).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { searchQuery } from '../../functions/processing/search-query.pure.ts';
+import { planResearch } from '../../functions/processing/search-query.pure.ts';
 import { rowMessage } from '../../functions/processing/message.pure.ts';
 import { promptLines } from '../../functions/processing/prompt-lines.pure.ts';
 import { expect, test } from 'vitest';
@@ -18,6 +18,9 @@ test('placeholders take their cells, whatever the letter case', () => {
 test('a cell cannot bring in another placeholder', () => {
   expect(fillPrompt('{{a}}', ['a', 'b'], ['{{b}}', 'secret'])).toBe('<cell>{{b}}</cell>');
 });
+
+const searchQuery = (header: string[], row: string[]) =>
+  planResearch(header, undefined).query(row).query;
 
 const promptErrors = (prompt: string, columns: string[] | null) =>
   settingsErrors({ processor: 'research_email', prompt, columns, options: {} });

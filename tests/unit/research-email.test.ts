@@ -125,7 +125,9 @@ describe('a row that says nothing', () => {
     const working = researchEmail.process(briefOf(researchEmail, header), cells, tools);
     const error: unknown = await working.catch((thrown: unknown) => thrown);
     expect(error).toEqual(
-      new ProviderError('The row has nothing to write about: its cells are empty or placeholders'),
+      new ProviderError(
+        'The row has nothing to go by: its cells are empty or placeholders such as N/A',
+      ),
     );
     // Nobody was asked: it counts towards no limit.
     expect(error).not.toBeInstanceOf(RowFault);
