@@ -140,7 +140,7 @@ describe('a row that says nothing', () => {
       columns: ['company'],
       options: { research: false as const },
     };
-    await expect(work(given)).rejects.toThrow('nothing to write');
+    await expect(work(given)).rejects.toThrow('nothing to go by');
     const prompt = 'Write to someone in {{City}}.';
     expect((await work({ ...given, prompt })).cells[3]).toBe(body);
     expect((await work({ ...given, columns: null })).cells[3]).toBe(body);
