@@ -66,7 +66,7 @@ test('a cancel keeps what invocations at work have finished, and ends them', asy
   expect(await work).toMatchObject({ outcome: 'committed' });
   expect(fixture.published).toEqual([]);
   const lines = await fixture.output(userId, jobId);
-  expect(lines.filter((line) => line.endsWith(',ok,'))).toHaveLength(job.rows.succeeded);
+  expect(lines.filter((line) => line.endsWith(',ok,,'))).toHaveLength(job.rows.succeeded);
   expect(await fixture.credits(userId)).toEqual({ balance: 500 - job.rows.succeeded, held: 0 });
 });
 
