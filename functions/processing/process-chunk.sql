@@ -101,7 +101,7 @@ begin
     return json_build_object('outcome', 'committed', 'status', j.status, 'run', j.run);
   end if;
   -- Nobody takes the results; they were paid for, and not by the user who has ended the run.
-  if not v_runs then
+  if j.status = 'cancelled' or p_run not between j.generation and j.run then
     v_unpaid := v_unpaid + (v_answered + v_cut + 3) / 4;
     update job_chunks set lease_token = p_commit where job_id = p_job and index = p_index and lease_token = p_token;
   end if;
