@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { bundle } from './benchmarks/bundle.ts';
 import { columns } from './benchmarks/columns.ts';
+import { lookBefore } from './benchmarks/look.ts';
 import { fairness } from './benchmarks/fairness.ts';
 import { jobs } from './benchmarks/jobs.ts';
 import { limits } from './benchmarks/limits.ts';
@@ -27,6 +28,7 @@ const benchmarks: Benchmark[] = [
   reads,
   jobs,
   columns,
+  lookBefore,
   fairness,
   upload,
   uploadMemory,

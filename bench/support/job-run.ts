@@ -80,7 +80,7 @@ async function tableBytes({ pool }: Setting): Promise<number> {
   return rows[0]?.bytes ?? Number.NaN;
 }
 
-async function createJob(
+export async function createJob(
   setting: Setting,
   token: string,
   settings: object,

@@ -114,6 +114,35 @@ test('down 0003 keeps rows that were skipped: to be worked, or failed', async ()
   await other.drop();
 });
 
+test('down 0004 keeps jobs that wait: cancelled, with their duplicates to be worked', async () => {
+  const other = await createDatabase();
+  const client = new pg.Client({ connectionString: other.url });
+  await client.connect();
+  const { rows: users } = await client.query('insert into users default values returning id');
+  const { rows: jobs } = await client.query(
+    `insert into jobs (user_id, filename, processor, prompt, status, rows_total, rows_skipped, rows_done, rows_duplicate,
+        skips_duplicates)
+      values ($1, 'f.csv', 'classify', '', 'ready', 2, 1, 1, 1, true) returning id`,
+    [users[0].id],
+  );
+  await client.query(
+    `insert into job_chunks (job_id, index, first_row, row_count, rows, duplicates, rows_skipped)
+      values ($1, 0, 0, 2, '[["a"],["a"]]', '[[1,1]]', 1)`,
+    [jobs[0].id],
+  );
+  expect(await migrateDown(other.url, 1)).toContain('down 0004_add_runs_options_notifications');
+  const { rows: left } = await client.query(
+    `select j.status, j.rows_done, c.status as chunk, c.rows_skipped
+      from jobs j join job_chunks c on c.job_id = j.id`,
+  );
+  expect(left).toEqual([{ status: 'cancelled', rows_done: 0, chunk: 'pending', rows_skipped: 0 }]);
+  await migrate(other.url);
+  await client.query("update jobs set status = 'paused', run_open = true");
+  await expect(migrateDown(other.url, 1)).rejects.toThrow(/cancel them/);
+  await client.end();
+  await other.drop();
+});
+
 describe('indexes', () => {
   /** Every way in which the code looks a row up, and the index that must answer it. */
   const lookups: [index: string, query: string][] = [
