@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_4785a480ea';
+export const functionsSchema = 'rowloom_c4ee3869bf';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['chunk_commit.p_todo', 'events_wake.p_refs', 'job_retry.p_rows', 'job_run_rows.p_rows', 'job_sample.p_rows', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'lanes_resumed.p_lanes', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {
@@ -23,14 +23,14 @@ export type Functions = {
   job_bytes: { takes: { p_job: string }; gives: unknown };
   job_cancel: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_cancel_begin: { takes: { p_job: string; p_user: string }; gives: unknown };
-  job_change: { takes: { p_job: string; p_user: string; p_version: number; p_processor: string; p_prompt: string; p_options: object; p_needs_search: boolean; p_discards: boolean; p_columns?: object | null }; gives: unknown };
+  job_change: { takes: { p_job: string; p_user: string; p_version: number; p_processor: string; p_prompt: string; p_options: object; p_needs_search: boolean; p_discards: boolean; p_was: object; p_reworks: boolean; p_columns?: object | null }; gives: unknown };
   job_create: { takes: { p_user: string; p_filename: string; p_prompt: string; p_processor: string; p_hash: string; p_limit: number; p_columns?: object | null; p_key?: string | null; p_options?: object; p_needs_search?: boolean }; gives: unknown };
   job_delete: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_dispatch: { takes: { p_job: string; p_run: number; p_from: number; p_limit: number }; gives: unknown };
   job_drained: { takes: { p_job: string }; gives: void };
   job_end: { takes: { p_job: string; p_status: string; p_error?: string | null }; gives: void };
   job_end_notify: { takes: { p_job: string }; gives: void };
-  job_hold_back: { takes: { p_job: string }; gives: void };
+  job_hold_back: { takes: { p_job: string }; gives: string | null };
   job_lock: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_pause: { takes: { p_job: string; p_user: string }; gives: unknown };
   job_pause_begin: { takes: { p_job: string; p_user: string }; gives: unknown };
@@ -40,7 +40,7 @@ export type Functions = {
   job_run: { takes: { p_job: string; p_rows: number; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_resumes?: boolean }; gives: unknown };
   job_run_all: { takes: { p_job: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object }; gives: unknown };
   job_run_rows: { takes: { p_job: string; p_rows: readonly number[]; p_returns_to: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object }; gives: unknown };
-  job_sample: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_rows: readonly number[]; p_version: number }; gives: unknown };
+  job_sample: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_rows: readonly number[]; p_version: number; p_run: number }; gives: unknown };
   job_skip_duplicates: { takes: { p_job: string; p_skip: boolean }; gives: void };
   job_start: { takes: { p_job: string; p_user: string; p_per_row: number; p_unlimited: boolean; p_standing: number; p_bounds: object; p_upload?: string | null; p_header?: object | null; p_warnings?: object | null; p_input?: object | null }; gives: unknown };
   job_upload_abort: { takes: { p_job: string; p_upload: string }; gives: void };

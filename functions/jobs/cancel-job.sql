@@ -21,7 +21,7 @@ declare
 begin
   if v_was in ('completed', 'failed') then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = v_was;
-  elsif v_was = 'running' or j.run_open then
+  elsif v_was = 'running' or v_was = 'paused' and j.run_open then
     perform rowloom.job_end(p_job, 'cancelled');
   elsif v_was <> 'cancelled' then
     if v_was = 'uploading' then

@@ -46,6 +46,8 @@ export async function changeJob(
           p_options: settings.options,
           p_needs_search: processors.get(settings.processor)?.searches(settings.options) ?? false,
           p_discards: columnsOf(job) !== columnsOf(settings),
+          p_was: job.options,
+          p_reworks: workedBy(job) !== workedBy(settings),
         },
         jobRow,
       );
@@ -56,6 +58,12 @@ export async function changeJob(
     }
   }
 }
+
+/** What rows are worked by, as a text to compare. */
+const workedBy = ({ processor, prompt, columns, options }: JobSettings): string => {
+  const { research, outputs, language, sender } = options;
+  return JSON.stringify([processor, prompt, columns, research, outputs, language, sender]);
+};
 
 /** The columns that results have, as a text to compare. */
 const columnsOf = ({ processor, options }: Pick<JobSettings, 'processor' | 'options'>): string =>

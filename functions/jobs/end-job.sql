@@ -5,16 +5,18 @@ create function rowloom.job_end(p_job uuid, p_status text, p_error text default 
 language plpgsql as $$
 declare
   j jobs%rowtype;
+  v_paid integer;
   v_unpaid integer;
   v_released integer;
 begin
-  select * into j from jobs where id = p_job and (run_open or status = 'running') for update;
+  select * into j from jobs where id = p_job and (status = 'running' or status = 'paused' and run_open) for update;
   if not found then return; end if;
-  v_unpaid := j.rows_total - j.rows_skipped - j.rows_kept - j.run_succeeded;
+  v_paid := rowloom.run_succeeded(j);
+  v_unpaid := j.rows_total - j.rows_skipped - j.rows_kept - v_paid;
   if p_status = 'cancelled' then
     perform rowloom.job_recount(p_job);
   end if;
-  perform rowloom.ledger_release(j.user_id, p_job, j.run, v_unpaid::bigint * j.credits_per_row, j.run_succeeded);
+  perform rowloom.ledger_release(j.user_id, p_job, j.run, v_unpaid::bigint * j.credits_per_row, v_paid);
   if not j.metered then
     perform rowloom.user_day_add(j.user_id, rowloom.utc_day(j.started_at), 0, 0, -v_unpaid);
   end if;
@@ -29,6 +31,18 @@ begin
     where id = p_job;
   perform rowloom.job_end_notify(p_job);
 end $$;
+
+-- Rows that the present run is paid for. A version before this one counts only all rows of a job: of a run that began
+-- with a generation those above what was kept are this run's.
+create function rowloom.run_succeeded(j jobs) returns integer
+language sql immutable as $$
+  select case when j.returns_to is null and (j.generation = j.run or not j.run_open)
+    then j.rows_succeeded - j.rows_kept else j.run_succeeded end
+$$;
+
+-- The generation of a run; one that an older version has begun is its own.
+create function rowloom.run_generation(j jobs) returns integer
+language sql immutable as $$ select case when j.run_open then j.generation else j.run end $$;
 
 -- Leaves word for the notifyUrl of a job that has ended: it is sent after the commit, or by a sweep.
 create function rowloom.job_end_notify(p_job uuid) returns void
@@ -56,7 +70,7 @@ begin
         select count(*) filter (where status = 'ok')::integer as succeeded,
             count(*) filter (where status = 'error')::integer as failed
           from (select rowloom.result_status(r) as status from json_array_elements(k.results) r) s) n
-      where k.job_id = p_job and k.status = 'pending' and k.results is not null
+      where k.job_id = p_job and k.status = 'pending' and (k.results is not null or k.todo is not null)
       order by k.index for update of k
   ), corrected as (
     update job_chunks c set todo = null, rows_succeeded = n.succeeded, rows_failed = n.failed,

@@ -31,7 +31,7 @@ export async function giveUpWaitingJobs(ctx: Ctx): Promise<SweepPage> {
 async function giveUp(ctx: Ctx, needsSearch: boolean, waiting: Waiting) {
   const jobs = await ctx.db.rows<Running>(
     `select id, run, started_at from jobs
-      where status = 'running' and cancel_at is null and needs_search = $1 order by started_at limit ${perPage}`,
+      where status = 'running' and cancel_at is null and pause_at is null and needs_search = $1 order by started_at limit ${perPage}`,
     [needsSearch],
   );
   const patienceMs = ctx.config.providerPatienceMs;

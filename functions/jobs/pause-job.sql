@@ -20,13 +20,16 @@ language sql stable as $$
 $$;
 
 -- Pauses a running job: its hold is given back. Rows of chunks that are being worked are held for by a run of their
--- own, which ends with them; where no credits are left for it, what they bring is refused. → the job row
+-- own, which ends with them; where no credits are left for it, what they bring is refused. RL409 books_behind.
+-- → the job row
 create function rowloom.job_pause(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status = 'running' and j.pause_at is not null then
-    perform rowloom.job_hold_back(p_job);
+    if rowloom.job_hold_back(p_job) = 'refold' then
+      raise exception using errcode = 'RL409', message = 'books_behind', detail = 'refold';
+    end if;
   elsif j.status <> 'paused' then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
   end if;
@@ -34,25 +37,28 @@ begin
   return to_jsonb(j);
 end $$;
 
--- The same of a locked job.
-create function rowloom.job_hold_back(p_job uuid) returns void
+-- The same of a locked job. → held | insufficient | suspended | refold, as the hold of what is being worked says
+create function rowloom.job_hold_back(p_job uuid) returns text
 language plpgsql as $$
 declare
   j jobs%rowtype;
   v_rows integer;
-  v_hold jsonb;
+  v_hold text := 'held';
 begin
+  -- Whoever has outlived its lease has no say any more.
+  update job_chunks set lease_token = null, lease_until = null
+    where job_id = p_job and status = 'pending' and lease_until <= clock_timestamp();
   select coalesce(sum(coalesce(cardinality(todo), row_count - rows_succeeded - rows_failed - rows_skipped)), 0)
-    into v_rows from job_chunks where job_id = p_job and status = 'pending' and lease_until > clock_timestamp();
+    into v_rows from job_chunks where job_id = p_job and status = 'pending' and lease_until is not null;
   perform rowloom.job_end(p_job, 'paused');
-  if v_rows = 0 then return; end if;
+  if v_rows = 0 then return v_hold; end if;
   select * into j from jobs where id = p_job;
   v_hold := rowloom.ledger_hold(j.user_id, p_job, j.run + 1, v_rows::bigint * j.credits_per_row, not j.metered,
-    (select standing_version from users where id = j.user_id));
-  if v_hold ->> 'outcome' <> 'held' then
+    (select standing_version from users where id = j.user_id)) ->> 'outcome';
+  if v_hold <> 'held' then
     update job_chunks set lease_token = null, lease_until = null
       where job_id = p_job and status = 'pending' and lease_until is not null;
-    return;
+    return v_hold;
   end if;
   update jobs set run = run + 1, run_open = true, run_succeeded = 0, run_failed = 0,
       rows_kept = rows_total - rows_skipped - v_rows, started_at = clock_timestamp(),
@@ -61,6 +67,7 @@ begin
   if not j.metered then
     perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), 0, 0, v_rows);
   end if;
+  return v_hold;
 end $$;
 
 -- Ends the hold of a locked, paused job once nobody works on it any more.
@@ -89,6 +96,16 @@ begin
   end if;
   select case when j.returns_to is null then j.rows_total - j.rows_done
       else (select coalesce(sum(cardinality(todo)), 0) from job_chunks where job_id = p_job) end into v_rows;
+  if v_rows = 0 then
+    -- The last of it was worked while it was paused.
+    perform rowloom.job_end(p_job, 'paused');
+    update jobs set finished_at = clock_timestamp(), pause_at = null, returns_to = null,
+        status = case when j.returns_to is not null and rows_done < rows_total then j.returns_to
+          when rows_succeeded > 0 then 'completed' else 'failed' end
+      where id = p_job returning * into j;
+    perform rowloom.job_end_notify(p_job);
+    return jsonb_build_object('started', true, 'job', to_jsonb(j));
+  end if;
   begin
     perform rowloom.job_end(p_job, 'paused');
     v_run := rowloom.job_run(p_job, v_rows, p_per_row, p_unlimited, p_standing, p_bounds, true);

@@ -4,7 +4,7 @@ import { settleQuietly } from '../ledger/settle-quietly.ts';
 import { stopWork, untilNoneWorks, windDownMs } from './cancel-job.ts';
 import { jobRow } from './job-row.ts';
 import { wholeJobView } from './job.pure.ts';
-import { dispatchStarted, startOnEntitlement, startOutcome } from './start-job.ts';
+import { dispatchStarted, onSettledBooks, startOnEntitlement, startOutcome } from './start-job.ts';
 
 const pausing = z.strictObject({ run: z.int(), atWork: z.int() }).nullable();
 
@@ -24,7 +24,7 @@ export async function pauseJob(ctx: Ctx, input: { userId: string; jobId: string 
       running.atWork > 0 &&
         untilNoneWorks(async () => (await begin())?.atWork ?? 0, { ctx, untilMs }),
     ]);
-  const job = await ctx.db.call('job_pause', of, jobRow);
+  const job = await onSettledBooks(ctx, input.userId, () => ctx.db.call('job_pause', of, jobRow));
   await settleQuietly(ctx, input.userId);
   return wholeJobView(job, ctx.now());
 }

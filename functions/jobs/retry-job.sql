@@ -21,10 +21,12 @@ begin
   elsif j.rows_total = j.rows_skipped or p_rows is null and j.rows_total = j.rows_succeeded + j.rows_skipped then
     raise exception using errcode = 'RL409', message = 'nothing_to_retry';
   end if;
+  -- Only chunks with rows that have not succeeded are looked into.
   v_is_free := not j.given_up and (p_rows is null or exists (
     select 1 from unnest(p_rows) r join job_chunks c
-      on c.job_id = p_job and r between c.first_row and c.first_row + c.row_count - 1
-      where coalesce(rowloom.result_status(c.results -> (r - c.first_row)), '') <> 'ok'));
+      on c.job_id = p_job and c.first_row <= r and r < c.first_row + c.row_count
+      where c.rows_succeeded + c.rows_skipped < c.row_count
+        and coalesce(rowloom.result_status(c.results -> (r - c.first_row)), '') <> 'ok'));
   if v_is_free and j.retries >= v_limit then
     raise exception using errcode = 'RL409', message = 'too_many_retries',
       detail = jsonb_build_object('limit', v_limit);

@@ -40,7 +40,7 @@ export async function sampleJob(
   for (let tries = 1; ; tries += 1) {
     const job = await findWholeJob(ctx, of);
     if (areRowsGone(job)) throw new DomainError('rows_expired', "The job's rows were deleted.");
-    const first = await firstRows(ctx, job, rows);
+    const first = await firstRows(ctx, job, rows, await isWorkedForSender(ctx, job));
     const toWork = first.filter(({ isToWork }) => isToWork);
     const isSampled = job.status === 'running' && job.returns_to !== null;
     if (toWork.length > 0 || isSampled) {
@@ -70,7 +70,7 @@ async function workRows(
     startOnEntitlement(ctx, userId, (terms) =>
       ctx.db.call(
         'job_sample',
-        { ...terms, p_job: jobId, p_rows, p_version: job.settings_version },
+        { ...terms, p_job: jobId, p_rows, p_version: job.settings_version, p_run: job.run },
         startOutcome,
       ),
     );
@@ -85,7 +85,7 @@ async function workRows(
       tomorrow: 'Sample it tomorrow (UTC).',
     });
   const { run } = outcome.job;
-  const isMine = run === job.run + 1;
+  const isMine = !outcome.joined;
   if (isMine) {
     const chunks = [...new Set(toWork.map(({ chunk }) => chunk))];
     const outcomes = await Promise.all(
@@ -116,8 +116,23 @@ async function untilWorked(
   }
 }
 
+/** Whether the last sample was written for the profile as it is now. */
+async function isWorkedForSender(ctx: Ctx, job: JobRow): Promise<boolean> {
+  if (job.run === 0) return true;
+  const [found] = await ctx.db.rows<{ same: boolean }>(
+    `select (select sender from user_profiles where user_id = $1) is not distinct from $2::jsonb as same`,
+    [job.user_id, job.sender && JSON.stringify(job.sender)],
+  );
+  return found?.same ?? true;
+}
+
 /** The first rows that are not skipped, and whether they have no result by the present settings. */
-async function firstRows(ctx: Ctx, job: JobRow, count: number): Promise<FirstRow[]> {
+async function firstRows(
+  ctx: Ctx,
+  job: JobRow,
+  count: number,
+  isForSender: boolean,
+): Promise<FirstRow[]> {
   const found: FirstRow[] = [];
   for (let after = -1; found.length < count;) {
     const chunks = await ctx.db.rows<Found>(
@@ -125,21 +140,26 @@ async function firstRows(ctx: Ctx, job: JobRow, count: number): Promise<FirstRow
         where job_id = $1 and index > $2 order by index limit ${pageChunks}`,
       [job.id, after],
     );
-    for (const chunk of chunks) found.push(...rowsOf(chunk, job));
+    for (const chunk of chunks) found.push(...rowsOf(chunk, job, isForSender));
     after = chunks.at(-1)?.index ?? after;
     if (chunks.length < pageChunks) break;
   }
   return found.slice(0, count);
 }
 
-function rowsOf({ index: chunk, first_row, row_count, results, duplicates }: Found, job: JobRow) {
+function rowsOf(
+  { index: chunk, first_row, row_count, results, duplicates }: Found,
+  job: JobRow,
+  isForSender: boolean,
+) {
   const same = new Map(job.skips_duplicates ? duplicates : []);
   return Array.from({ length: row_count }, (_, i) => i).flatMap((i): FirstRow[] => {
     const result = results?.[i];
     const shown = shownResult(result, same.get(i));
     if (shown?.status === 'skipped') return [];
-    const isOk = shown?.status === 'ok' && shown.version === job.settings_version;
+    const isCurrent =
+      isForSender && shown?.status === 'ok' && shown.version === job.settings_version;
     const isUnderWay = job.status === 'running' && !isFinal(result, job.generation);
-    return [{ index: first_row + i, chunk, isToWork: !isOk && !isUnderWay }];
+    return [{ index: first_row + i, chunk, isToWork: !isCurrent && !isUnderWay }];
   });
 }

@@ -100,28 +100,41 @@ begin
   if exists (select 1 from unnest(p_rows) r where r < 0 or r >= j.rows_total) then
     raise exception using errcode = 'RL409', message = 'row_skipped', detail = 'none';
   end if;
-  select min(r) into v_skipped from unnest(p_rows) r join job_chunks c
-    on c.job_id = p_job and r between c.first_row and c.first_row + c.row_count - 1
-    where c.results -> (r - c.first_row) ->> 'status' = 'skipped'
-      or j.skips_duplicates and c.results ->> (r - c.first_row) is null and exists (
-        select 1 from json_array_elements(c.duplicates) d where (d ->> 0)::integer = r - c.first_row);
+  with places as (
+    select c.index, c.first_row, array_agg(r - c.first_row) as positions
+      from unnest(p_rows) r join job_chunks c
+        on c.job_id = p_job and c.first_row <= r and r < c.first_row + c.row_count
+      where c.rows_skipped > 0 group by c.index, c.first_row
+  )
+  select min(p.first_row + i) into v_skipped
+    from places p join job_chunks c on c.job_id = p_job and c.index = p.index cross join unnest(p.positions) i
+    where c.results -> i ->> 'status' = 'skipped'
+      or j.skips_duplicates and c.results ->> i is null and exists (
+        select 1 from json_array_elements(c.duplicates) d where (d ->> 0)::integer = i);
   if v_skipped is not null then
     raise exception using errcode = 'RL409', message = 'row_skipped', detail = v_skipped;
   end if;
   v_run := rowloom.job_run(p_job, cardinality(p_rows), p_per_row, p_unlimited, p_standing, p_bounds);
   if not (v_run ->> 'started')::boolean then return v_run; end if;
-  with chosen as (
-    select c.index, array_agg(r - c.first_row order by r) as todo,
-        count(*) filter (where rowloom.result_status(c.results -> (r - c.first_row)) = 'ok')::integer as succeeded,
-        count(*) filter (where rowloom.result_status(c.results -> (r - c.first_row)) = 'error')::integer as failed
+  with places as (
+    select c.index, array_agg(r - c.first_row order by r) as todo
       from unnest(p_rows) r join job_chunks c
-        on c.job_id = p_job and r between c.first_row and c.first_row + c.row_count - 1
+        on c.job_id = p_job and c.first_row <= r and r < c.first_row + c.row_count
       group by c.index
+  ), chosen as (
+    select p.index, p.todo, n.succeeded, n.failed
+      from places p join job_chunks c on c.job_id = p_job and c.index = p.index cross join lateral (
+        select count(*) filter (where status = 'ok')::integer as succeeded,
+            count(*) filter (where status = 'error')::integer as failed
+          from (select rowloom.result_status(e.r) as status
+            from json_array_elements(c.results) with ordinality as e(r, n) where e.n - 1 = any(p.todo)) s) n
   ), chunks as (
     update job_chunks c set todo = n.todo, status = 'pending', rows_succeeded = c.rows_succeeded - n.succeeded,
         rows_failed = c.rows_failed - n.failed, fruitless_leases = 0, lease_token = null, lease_until = null
       from chosen n where c.job_id = p_job and c.index = n.index
-  ), sums as (select sum(succeeded)::integer as succeeded, sum(failed)::integer as failed from chosen)
+  ), sums as (
+    select coalesce(sum(succeeded), 0)::integer as succeeded, coalesce(sum(failed), 0)::integer as failed from chosen
+  )
   update jobs set returns_to = p_returns_to, rows_succeeded = rows_succeeded - s.succeeded,
       rows_failed = rows_failed - s.failed, rows_done = rows_done - s.succeeded - s.failed
     from sums s where id = p_job returning jobs.* into j;

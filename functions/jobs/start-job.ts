@@ -12,7 +12,12 @@ import { refusal, refusedStart } from './refused-start.ts';
 
 /** What `rowloom.job_run` says. */
 export const startOutcome = z.union([
-  z.strictObject({ started: z.literal(true), job: jobRow }),
+  z.strictObject({
+    started: z.literal(true),
+    job: jobRow,
+    /** Another call has begun it, or there was nothing to begin. */
+    joined: z.literal(true).optional(),
+  }),
   z.strictObject({ started: z.literal(false), job: jobRow, refused: refusedStart }),
   z.strictObject({
     started: z.literal(false),
@@ -40,22 +45,15 @@ type Terms = {
 const isBooksBehind = (error: unknown): boolean =>
   error instanceof DomainError && error.code === 'books_behind';
 
-/** Starts a run on what its user is entitled to now; books that are behind are brought up to date first. */
-export async function startOnEntitlement(
+/** Does what needs a user's books as they are now; those that are behind are brought up to date first. */
+export async function onSettledBooks<T>(
   ctx: Ctx,
   userId: string,
-  start: (terms: Terms) => Promise<StartOutcome>,
-): Promise<StartOutcome> {
-  for (let looks = 1; ; looks += 1) {
-    const { plan, standingVersion } = await readStanding(ctx, userId);
+  work: () => Promise<T>,
+): Promise<T> {
+  for (let looks = 1; ; looks += 1)
     try {
-      return await start({
-        p_user: userId,
-        p_per_row: ctx.config.creditsPerRow,
-        p_unlimited: plan?.credits === null,
-        p_standing: standingVersion,
-        p_bounds: ctx.config.bounds,
-      });
+      return await work();
     } catch (error) {
       if (!isBooksBehind(error)) throw error;
       if (looks === mostLooks)
@@ -65,8 +63,24 @@ export async function startOnEntitlement(
         });
       if ((error as DomainError).extra['books'] === 'refold') await bringUpToDate(ctx, userId);
     }
-  }
 }
+
+/** Starts a run on what its user is entitled to now. */
+export const startOnEntitlement = (
+  ctx: Ctx,
+  userId: string,
+  start: (terms: Terms) => Promise<StartOutcome>,
+): Promise<StartOutcome> =>
+  onSettledBooks(ctx, userId, async () => {
+    const { plan, standingVersion } = await readStanding(ctx, userId);
+    return start({
+      p_user: userId,
+      p_per_row: ctx.config.creditsPerRow,
+      p_unlimited: plan?.credits === null,
+      p_standing: standingVersion,
+      p_bounds: ctx.config.bounds,
+    });
+  });
 
 /** An upload whose rows are all stored. */
 export type StoredUpload = {

@@ -105,7 +105,9 @@ export class ChunkCommits {
     this.#progress = this.#startProgress?.();
     try {
       const { outcome, status } = await this.#commit({ p_lease_seconds: leaseSeconds });
-      return outcome === 'committed' && status === 'running';
+      // What a pause finds at work is finished.
+      this.#isStopped ||= status === 'paused';
+      return outcome === 'committed' && (status === 'running' || status === 'paused');
     } catch (error) {
       if (!isPassing(error)) throw error;
       return true;

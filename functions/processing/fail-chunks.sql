@@ -55,14 +55,14 @@ create function rowloom.results_failed(
           'cells', standing -> 'cells', 'version', standing -> 'version', 'note', 'kept from an earlier run: ' || p_reason)
         -- What failed before says more of it.
         when rowloom.result_status(r) = 'error' then standing
-        else json_build_object('status', 'error', 'error', p_reason, 'run', j.generation) end order by i),
+        else json_build_object('status', 'error', 'error', p_reason, 'run', rowloom.run_generation(j)) end order by i),
       count(*) filter (where is_open)::integer,
       count(*) filter (where is_open and rowloom.result_status(r) = 'ok')::integer
     from (
       select i, r, case r ->> 'status' when 'begun' then r -> 'before' else r end as standing,
           case when c.todo is not null then i = any(c.todo)
             else coalesce(rowloom.result_status(r), '') not in ('ok', 'skipped')
-              and not (coalesce(r ->> 'status', '') = 'error' and (r ->> 'run')::integer = j.generation)
+              and not (coalesce(r ->> 'status', '') = 'error' and (r ->> 'run')::integer = rowloom.run_generation(j))
               and not (j.skips_duplicates and r ->> 'status' is null and exists (
                 select 1 from json_array_elements(c.duplicates) d where (d ->> 0)::integer = i)) end as is_open
         from (select i, c.results -> i as r from generate_series(0, c.row_count - 1) i) rows

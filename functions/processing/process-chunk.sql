@@ -25,7 +25,7 @@ begin
       'job', json_build_object('userId', j.user_id, 'rowsTotal', j.rows_total, 'rowsKept', j.rows_kept,
         'rowsSkipped', j.rows_skipped, 'header', j.header, 'columns', j.columns, 'prompt', j.prompt,
         'processor', j.processor, 'needsSearch', j.needs_search,
-        'options', j.options, 'sender', j.sender, 'startedAt', j.started_at, 'generation', j.generation, 'settingsVersion', j.settings_version),
+        'options', j.options, 'sender', j.sender, 'startedAt', j.started_at, 'generation', rowloom.run_generation(j), 'settingsVersion', j.settings_version),
       'open', rowloom.providers_open(), 'spent', rowloom.failed_rows_refusal(j.user_id, p_free_rows));
   end if;
   select * into c from job_chunks where job_id = p_job and index = p_index;
@@ -69,7 +69,8 @@ begin
     return '{"outcome":"gone"}';
   end if;
   -- A resume goes on with leases from before it.
-  v_runs := (j.status = 'running' or j.status = 'paused' and j.run_open) and p_run between j.generation and j.run;
+  v_runs := (j.status = 'running' or j.status = 'paused' and j.run_open)
+    and p_run between rowloom.run_generation(j) and j.run;
   update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
       todo = case when p_todo <> '{}' then p_todo end,
       status = case when p_succeeded + p_failed + c.rows_skipped = c.row_count then 'done' else 'pending' end,
@@ -83,6 +84,9 @@ begin
     where v_runs and c.job_id = p_job and c.index = p_index and c.status = 'pending' and c.lease_token = p_token
       and p_succeeded >= before.rows_succeeded and p_failed >= before.rows_failed
       and json_array_length(p_results) = c.row_count
+      -- What a pause has not held for is not taken.
+      and (j.status = 'running' or p_succeeded + p_failed - before.rows_succeeded - before.rows_failed
+        <= j.rows_total - j.rows_skipped - j.rows_kept - j.run_succeeded - j.run_failed)
     returning p_succeeded - before.rows_succeeded, p_failed - before.rows_failed into v_succeeded, v_failed;
   if found then
     if p_given_up then
@@ -101,7 +105,7 @@ begin
     return json_build_object('outcome', 'committed', 'status', j.status, 'run', j.run);
   end if;
   -- Nobody takes the results; they were paid for, and not by the user who has ended the run.
-  if j.status = 'cancelled' or p_run not between j.generation and j.run then
+  if j.status = 'cancelled' or p_run not between rowloom.run_generation(j) and j.run then
     v_unpaid := v_unpaid + (v_answered + v_cut + 3) / 4;
     update job_chunks set lease_token = p_commit where job_id = p_job and index = p_index and lease_token = p_token;
   end if;
@@ -113,7 +117,10 @@ end $$;
 -- Adds finished rows, and what they took, to a locked job and ends its run with the last one. → the job's status
 create function rowloom.job_advance(p_job uuid, p_succeeded integer, p_failed integer, p_usage jsonb default '{}', p_reverted integer default 0)
 returns text language plpgsql as $$
-declare j jobs%rowtype;
+declare
+  j jobs%rowtype;
+  v_chosen boolean;
+  v_left boolean;
 begin
   update jobs set rows_succeeded = rows_succeeded + p_succeeded, rows_failed = rows_failed + p_failed,
       rows_done = rows_done + p_succeeded + p_failed, run_succeeded = run_succeeded + p_succeeded - p_reverted,
@@ -125,13 +132,20 @@ begin
       queue_messages = queue_messages + coalesce((p_usage ->> 'queueMessages')::integer, 0),
       cost_micros = cost_micros + coalesce((p_usage ->> 'costMicros')::bigint, 0)
     where id = p_job returning * into j;
-  if not (j.status = 'running' or j.run_open)
-      or j.run_succeeded + j.run_failed < j.rows_total - j.rows_skipped - j.rows_kept then
+  v_chosen := j.returns_to is not null;
+  v_left := case when v_chosen then exists (select 1 from job_chunks where job_id = p_job and todo is not null)
+    else j.rows_done < j.rows_total end;
+  if not (j.status = 'running' or j.status = 'paused' and j.run_open) then
     return j.status;
-  elsif j.returns_to in ('ready', 'awaiting_credits') or j.rows_done < j.rows_total then
-    -- Other rows are left: of a sample, of a pause, of a job that was cancelled.
-    perform rowloom.job_end(p_job, case when j.status = 'paused' then 'paused' else coalesce(j.returns_to, 'paused') end);
-    return (select status from jobs where id = p_job);
+  elsif v_left then
+    -- A pause has held for what was being worked, and that is done.
+    if j.status = 'paused' and j.run_succeeded + j.run_failed >= j.rows_total - j.rows_skipped - j.rows_kept then
+      perform rowloom.job_end(p_job, 'paused');
+    end if;
+    return j.status;
+  elsif v_chosen and (j.returns_to in ('ready', 'awaiting_credits') or j.rows_done < j.rows_total) then
+    perform rowloom.job_end(p_job, j.returns_to);
+    return j.returns_to;
   elsif j.rows_succeeded > 0 then
     perform rowloom.job_end(p_job, 'completed');
     return 'completed';

@@ -14,7 +14,7 @@ const jobAnswer = z.object({ job: wholeJobSchema });
 
 const retryBody = z.strictObject({
   /** Chosen rows, counted from 0. */
-  rows: z.array(z.int().min(0)).min(1).max(10_000).optional(),
+  rows: z.array(z.int().min(0)).min(1).max(1000).optional(),
   prompt: storable(8000).trim().min(1).optional(),
 });
 
@@ -45,7 +45,7 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Work the failed rows again, or chosen ones',
         description:
-          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are, unless `rows` (indices from 0) names them: they are charged again, and keep what they had if they fail. `prompt` is that of the job from now on. No body is needed. A job can be retried three times, not counting paid rows; a run that waited for a provider in vain is not counted.',
+          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are, unless `rows` (indices from 0, at most 1,000) names them: they are charged again, and keep what they had if they fail. `prompt` is that of the job from now on. No body is needed. A job can be retried three times, not counting paid rows; a run that waited for a provider in vain is not counted.',
         auth: 'user',
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: [

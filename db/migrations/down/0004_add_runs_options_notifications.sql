@@ -1,14 +1,15 @@
 -- Who is older knows neither these statuses nor runs of chosen rows, and would settle their holds wrongly.
 DO $$ BEGIN
-  IF EXISTS (SELECT 1 FROM jobs WHERE run_open AND (returns_to IS NOT NULL OR status = 'paused')) THEN
-    RAISE EXCEPTION 'Samples, retries of chosen rows or pauses are under way: cancel them, or wait for their end, first.';
+  IF EXISTS (SELECT 1 FROM jobs WHERE status = 'paused'
+      OR status = 'running' AND (returns_to IS NOT NULL OR generation <> run OR skips_duplicates)) THEN
+    RAISE EXCEPTION 'Samples, retries of chosen rows, pauses, or runs without duplicates are under way: cancel them, or wait for their end, first.';
   END IF;
 END $$;
 DROP TABLE notifications, user_profiles;
 DROP INDEX jobs_open_idx, jobs_draining_idx;
 ALTER TABLE jobs DROP CONSTRAINT jobs_status_known, DROP CONSTRAINT jobs_rows_add_up;
 -- Rows that were not worked yet are worked by a retry; what a sample has worked stays.
-UPDATE jobs SET status = 'cancelled', finished_at = clock_timestamp() WHERE status IN ('ready','paused');
+UPDATE jobs SET status = 'cancelled', finished_at = clock_timestamp() WHERE status = 'ready';
 -- Duplicates that were skipped have no result of their own.
 UPDATE job_chunks c SET rows_skipped = c.rows_skipped - dup.n, status = CASE WHEN dup.n > 0 THEN 'pending' ELSE c.status END
   FROM (SELECT k.job_id, k.index, count(*) FILTER (WHERE coalesce(k.results -> (d ->> 0)::integer ->> 'status', '') = '')::integer AS n
