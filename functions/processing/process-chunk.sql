@@ -18,7 +18,14 @@ begin
     where job_id = p_job and index = p_index and status = 'pending' and (todo is not null or j.returns_to is null)
       and (lease_until is null or lease_until < clock_timestamp())
     returning * into c;
-  if found then
+  if found and not exists (select 1 from jobs where id = p_job and status = 'running' and run = p_run
+      and cancel_at is null and pause_at is null) then
+    -- It was stopped while this lease waited for its chunk.
+    update job_chunks set lease_token = null, lease_until = null, fruitless_leases = fruitless_leases - 1
+      where job_id = p_job and index = p_index and lease_token = p_token;
+    return '{"outcome":"gone"}';
+  end if;
+  if c.lease_token = p_token then
     return json_build_object('outcome', 'leased',
       'chunk', json_build_object('rows', c.rows, 'results', c.results, 'fruitlessLeases', c.fruitless_leases, 'revision', c.revision,
         'todo', c.todo, 'duplicates', case when j.skips_duplicates then c.duplicates end),

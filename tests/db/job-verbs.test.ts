@@ -24,9 +24,9 @@ beforeAll(async () => {
 afterAll(() => fixture.close());
 
 const credits = 60;
-/** Rows of which the sixth is the same as the second, and the last is empty. */
+/** Rows of which the third and the eighth are the same as the second, and the last is empty. */
 const file = (rows: number): string =>
-  `name,city\n${Array.from({ length: rows }, (_, i) => `lead ${i === 5 ? 1 : i},Bonn\n`).join('')},\n`;
+  `name,city\n${Array.from({ length: rows }, (_, i) => `lead ${i === 2 || i === 7 ? 1 : i},Bonn\n`).join('')},\n`;
 
 type Stored = { status: string; cells?: string[]; before?: { status: string; cells?: string[] } };
 
