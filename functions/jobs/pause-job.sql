@@ -1,11 +1,11 @@
--- Begins to pause a running job: no chunk is begun any more, those being worked finish their rows. → {run, atWork},
--- null when it is paused already. RL409 job_not_open, also of a sample.
+-- Begins to pause a running job, or to give a sample up: no chunk is begun any more, those being worked finish their
+-- rows. → {run, atWork}, null when it is paused already. RL409 job_not_open.
 create function rowloom.job_pause_begin(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status = 'paused' then return null; end if;
-  if j.status <> 'running' or j.returns_to in ('ready', 'awaiting_credits') or j.cancel_at is not null then
+  if j.status <> 'running' or j.cancel_at is not null then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
   end if;
   update jobs set pause_at = coalesce(pause_at, clock_timestamp()) where id = p_job;
@@ -19,7 +19,7 @@ language sql stable as $$
     where job_id = p_job and status = 'pending' and lease_until > clock_timestamp()
 $$;
 
--- Pauses a running job: its hold is given back. Rows of chunks that are being worked are held for by a run of their
+-- Pauses a running job, or ends its sample: its hold is given back. Rows of chunks that are being worked are held for by a run of their
 -- own, which ends with them; where no credits are left for it, what they bring is refused. RL409 books_behind.
 -- → the job row
 create function rowloom.job_pause(p_job uuid, p_user uuid) returns jsonb
@@ -27,10 +27,16 @@ language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status = 'running' and j.pause_at is not null then
-    if rowloom.job_hold_back(p_job) = 'refold' then
+    if j.returns_to in ('ready', 'awaiting_credits') then
+      -- A sample is given up: its rows have what they had.
+      perform rowloom.job_recount(p_job);
+      update job_chunks set lease_token = null, lease_until = null
+        where job_id = p_job and status = 'pending' and lease_token is not null;
+      perform rowloom.job_end(p_job, j.returns_to);
+    elsif rowloom.job_hold_back(p_job) = 'refold' then
       raise exception using errcode = 'RL409', message = 'books_behind', detail = 'refold';
     end if;
-  elsif j.status <> 'paused' then
+  elsif j.status not in ('paused', 'ready', 'awaiting_credits') then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
   end if;
   select * into j from jobs where id = p_job;
@@ -62,7 +68,8 @@ begin
   end if;
   update jobs set run = run + 1, run_open = true, run_succeeded = 0, run_failed = 0,
       rows_kept = rows_total - rows_skipped - v_rows, started_at = clock_timestamp(),
-      credits_held = case when metered then v_rows * credits_per_row else 0 end
+      credits_held = case when metered then v_rows * credits_per_row else 0 end,
+      credits_released = credits_released - case when metered then v_rows * credits_per_row else 0 end
     where id = p_job;
   if not j.metered then
     perform rowloom.user_day_add(j.user_id, rowloom.utc_day(clock_timestamp()), 0, 0, v_rows);
@@ -112,6 +119,9 @@ begin
     if not (v_run ->> 'started')::boolean then
       raise exception using errcode = 'RLBCK', message = 'refused';
     end if;
+    -- What the pause has given back is held again.
+    update jobs set credits_released = greatest(0, credits_released - credits_held) where id = p_job
+      returning jsonb_build_object('started', true, 'job', to_jsonb(jobs)) into v_run;
   exception when sqlstate 'RLBCK' then
     -- It stays paused, and what is being worked keeps its hold.
   end;

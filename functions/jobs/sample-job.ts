@@ -96,8 +96,8 @@ async function workRows(
         }),
       ),
     );
-    // A provider is away: nobody waits for it in a request.
-    if (outcomes.some((one) => one?.outcome === 'waiting')) return true;
+    // What is left of them waits for a provider: nobody waits for that in a request.
+    if (outcomes.every((one) => one !== undefined)) return true;
   }
   await untilWorked(ctx, { userId, jobId, run, untilMs });
   return isMine;

@@ -1,8 +1,8 @@
 import type { Args } from '../../db/call.ts';
 import type { Ctx } from '../context.ts';
-import { DomainError } from '../errors.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
 import { publishNotification } from '../notifications/publish-notifications.ts';
+import type { RunningDeadline } from '../providers/deadline.ts';
 import { costMicros } from '../providers/prices.pure.ts';
 import { type ChunkOutcome, hasJobEnded } from './chunk-outcome.ts';
 import { leaseSeconds, pendingRowsOf } from './chunk.pure.ts';
@@ -10,16 +10,10 @@ import { isFaulty, withOutcomes } from './committed-chunk.pure.ts';
 import type { RowToolbox } from './create-row-tools.ts';
 import { isPassing, sendCommit } from './send-commit.ts';
 import type { Leased } from './lease-chunk.ts';
-import { pauseLane } from './pause-lane.ts';
 import type { RowOutcome } from './process-rows.ts';
 import { createProgress, type ProgressWriter, type StopWord } from './progress-store.ts';
-import {
-  type ChunkMessage,
-  type Dispatch,
-  flowControlOf,
-  laneKeyOf,
-  publishChunks,
-} from './publish-chunks.ts';
+import type { ChunkMessage } from './publish-chunks.ts';
+import { type Committed, queueBehind, queueRest } from './queue-rest.ts';
 
 /** Deliveries in a row that may bring no row to its end because it takes too long. */
 const mostFruitlessDeliveries = 2;
@@ -27,8 +21,6 @@ const mostFruitlessDeliveries = 2;
 const longestPauseSeconds = 900;
 /** After so many rows that failed by their own fault, two thirds of all, the lease is asked for again: it may be the last. */
 const manyFaulty = 10;
-/** So long a chunk stays away whose lane could not be held back. */
-const unheldSeconds = 15;
 
 /**
  * Rows that a model was asked for: that failed by their own or their prompt's fault, that succeeded, and that were
@@ -67,11 +59,16 @@ export class ChunkCommits {
     this.#chunk = leased.chunk;
   }
 
-  begin(toolbox: RowToolbox, run: <T>(work: () => Promise<T>) => Promise<T>, stop: () => void) {
+  begin(
+    toolbox: RowToolbox,
+    run: <T>(work: () => Promise<T>) => Promise<T>,
+    deadline: Pick<RunningDeadline, 'stop' | 'halt'>,
+  ) {
     this.#toolbox = toolbox;
     const onStop = (word: StopWord) => {
       this.#isStopped = true;
-      if (word === 'cancel') stop();
+      if (word === 'cancel') deadline.stop();
+      else deadline.halt();
     };
     this.#startProgress = () => createProgress(this.#ctx, run, this.#message, onStop);
     this.#progress = this.#startProgress();
@@ -127,12 +124,10 @@ export class ChunkCommits {
     try {
       const outcome = await this.#commit({ p_waited: waited });
       const [first] = away;
-      if (first) return await this.#queueBehind(outcome, first.waitsFor);
+      if (first) return await queueBehind(this.#ctx, this.#committed(outcome), first.waitsFor);
       const waitMs = Math.max(0, ...postponed.map((row) => row.waitMs));
-      return await this.#queueRest(
-        outcome,
-        Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000)),
-      );
+      const delaySeconds = Math.min(longestPauseSeconds, Math.ceil(waitMs / 1000));
+      return await queueRest(this.#ctx, this.#committed(outcome), delaySeconds);
     } finally {
       await finished;
     }
@@ -141,7 +136,7 @@ export class ChunkCommits {
   /** Gives the lease back unused: providers that the rows need are away. */
   async putBack(providers: string[]): Promise<ChunkOutcome> {
     const outcome = await this.#commit({ p_waited: true });
-    await this.#queueBehind(outcome, providers);
+    await queueBehind(this.#ctx, this.#committed(outcome), providers);
     return outcome.outcome === 'committed' ? { ...outcome, outcome: 'waiting' } : outcome;
   }
 
@@ -222,42 +217,12 @@ export class ChunkCommits {
     return outcome;
   }
 
-  #dispatch(run = this.#message.run): Dispatch {
-    const { userId, rowsTotal, rowsKept, rowsSkipped, needsSearch } = this.#leased.job;
-    const { jobId } = this.#message;
-    return { jobId, run, userId, rows: rowsTotal - rowsKept - rowsSkipped, needsSearch };
-  }
+  /** Ends what goes on beside the rows, however the delivery ends. */
+  close = (): void => this.#progress?.close();
 
-  async #queueBehind(
-    outcome: ChunkOutcome & { left: number },
-    providers: string[],
-  ): Promise<ChunkOutcome> {
-    const lane = laneKeyOf(this.#ctx, this.#dispatch());
-    const isHeld = await pauseLane(this.#ctx, lane, providers).catch(() => undefined);
-    // Works already: at once. Not known: later, since the lane may not be held back.
-    return this.#queueRest(outcome, isHeld === undefined ? unheldSeconds : 0);
-  }
-
-  async #queueRest(
-    { left, run, ...outcome }: ChunkOutcome & { left: number },
-    delaySeconds: number,
-  ): Promise<ChunkOutcome> {
-    const { chunk } = this.#leased;
-    // Of a job that is paused, or back from its sample, nothing more is worked; a resumed one has another run.
-    const isStopped = this.#isStopped && run === this.#message.run;
-    const isOver = outcome.outcome !== 'committed' || outcome.status !== 'running' || isStopped;
-    if (left === 0 || isOver) return outcome;
-    const rest = { index: this.#message.chunk, revision: chunk.revision + 1 };
-    const dispatch = this.#dispatch(run);
-    const flowControl = await flowControlOf(this.#ctx, dispatch);
-    const how = { round: this.#token, delaySeconds, flowControl };
-    await publishChunks(this.#ctx, dispatch, [rest], how).catch((cause: unknown) => {
-      // This delivery is tried again instead, and finds the rest of the chunk.
-      throw new DomainError('busy', 'The rest of the chunk could not be queued.', {
-        retryAfterSeconds: 5,
-        cause,
-      });
-    });
-    return outcome;
+  /** What of the chunk is left after a commit, to be queued. */
+  #committed(outcome: ChunkOutcome & { left: number }): Committed {
+    const [message, leased, token] = [this.#message, this.#leased, this.#token];
+    return { message, leased, token, isStopped: this.#isStopped, outcome };
   }
 }

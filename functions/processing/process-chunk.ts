@@ -73,7 +73,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
     sender: senderOf(sender, options.sender),
   };
   const rows = pendingRowsOf(chunk, job.generation);
-  commits.begin(rowTools, connections.run, deadline.stop);
+  commits.begin(rowTools, connections.run, deadline);
   try {
     await rowTools.prepare(rows.flatMap(({ row }) => processor?.plan(brief, row).query ?? []));
     const working = processRows(ctx, {
@@ -91,6 +91,7 @@ async function work(ctx: Ctx, delivery: Delivery, leased: Leased): Promise<Chunk
     if (ended.outcome === 'gone') await rowTools.takeBack();
     return ended;
   } finally {
+    commits.close();
     // Nobody hears of what would still be asked for.
     deadline.stop();
     deadline.clear();

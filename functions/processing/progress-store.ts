@@ -5,6 +5,9 @@ import { liveField, type LiveRows, noLiveRows, sumLive } from './live-progress.p
 /** Rows between two writes of a chunk. */
 const rowsPerWrite = 5;
 
+/** A pause waits little longer for those at work to hear of it. */
+const lookMs = 1000;
+
 /** The hash and the flag outlive any invocation that could look at them. */
 const keptSeconds = 600;
 
@@ -25,13 +28,15 @@ export type ProgressWriter = {
    * and never throws. It must come before the commit, or the rows would be counted twice.
    */
   end: () => Promise<void>;
+  /** Looks no more; for whoever has not come to its end. */
+  close: () => void;
 };
 
 /**
  * Tells of a chunk's rows while it is worked: a field of the job's hash in Redis, written at most every
  * five rows, one write at a time; none after one failed. `run` gives a write one of the invocation's
- * header slots. `onStop` is called once, when a write learns that
- * the job was cancelled or paused: each reads the flag.
+ * header slots. `onStop` is called once, when the job was cancelled or paused: each write reads the flag, and so does
+ * a look each second while nothing is written.
  */
 export function createProgress(
   ctx: Ctx,
@@ -63,14 +68,19 @@ export function createProgress(
     const [, flag] = await commands.exec<[number, unknown]>();
     stored = true;
     written = upTo;
+    return wordOf(flag);
+  };
+  const wordOf = (flag: unknown): StopWord | undefined => {
     const [, word, atMs] = /^(cancel|pause):(\d+)$/.exec(String(flag)) ?? [];
     // An older flag was for an earlier run: nobody leases a chunk of a job that is cancelled.
     return Number(atMs ?? 0) > leasedAtMs ? (word as StopWord) : undefined;
   };
-  const write = async (): Promise<void> => {
+  const look = async (): Promise<StopWord | undefined> =>
+    ended ? undefined : wordOf(await ctx.redis.get(flagOf(of.jobId)));
+  const ask = async (command: () => Promise<StopWord | undefined>): Promise<void> => {
     // Rows often end together, and the last ones just before the end: they need no write each.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    const word = await run(store).catch(() => void (broken = true));
+    const word = await run(command).catch(() => void (broken = true));
     writing = undefined;
     if (word && !isStopped) {
       isStopped = true;
@@ -80,8 +90,11 @@ export function createProgress(
   };
   const writeIfDue = (): void => {
     const due = rows.succeeded + rows.failed - written >= rowsPerWrite;
-    if (due && !writing && !broken && !ended) writing = write();
+    if (due && !writing && !broken && !ended) writing = ask(store);
   };
+  const looking = setInterval(() => {
+    if (!writing && !broken && !isStopped) writing = ask(look);
+  }, lookMs);
   const remove = async (): Promise<void> => {
     await writing;
     // A delivery that was killed may have left a field, so even a chunk without a write takes it out.
@@ -94,8 +107,10 @@ export function createProgress(
       else rows.failed += 1;
       writeIfDue();
     },
+    close: () => clearInterval(looking),
     end: () => {
       ended = true;
+      clearInterval(looking);
       return timeLimit(longestEndMs, remove()).catch(() => undefined);
     },
   };

@@ -56,6 +56,7 @@ export async function callProvider<T>(
   let isDenied = false;
   for (let failures = 0; ;) {
     breaker.assertClosed();
+    if (deadline.isHalted) throw new RowPostponed(0, true);
     const turn = await limiter.turn(tokens, longestWaitMs).catch(async (error: unknown) => {
       // Over its limit for long: for everybody, not for this invocation alone.
       throw error instanceof ProviderAway ? await breaker.open(error) : error;
@@ -75,6 +76,8 @@ export async function callProvider<T>(
     };
     const check = async (): Promise<void> => {
       breaker.assertClosed();
+      // The job was paused while the row waited for its slot: what it has found is kept.
+      if (deadline.isHalted) throw new RowPostponed(0, true);
       await limiter.confirm(turn);
       sentMs = now();
     };
@@ -85,7 +88,7 @@ export async function callProvider<T>(
       return answered.answer;
     } catch (error) {
       if (error instanceof TurnLost) continue;
-      if (error instanceof ProviderAway) throw error;
+      if (error instanceof ProviderAway || error instanceof RowPostponed) throw error;
       const failure = asProviderError(label, error);
       if (failure.refusal === 'limited') {
         if (deadline.signal.aborted) throw new RowPostponed(0, true);

@@ -16,12 +16,16 @@ export type Deadline = {
   readonly stopAt: number;
   /** Aborted at `stopAt`, or when the job is cancelled. */
   signal: AbortSignal;
+  /** Whether no call is begun any more, while those under way are finished: the job was paused. */
+  readonly isHalted?: boolean;
 };
 
 /** The time of one invocation, and the two ways in which it ends. */
 export type RunningDeadline = Deadline & {
   /** Gives everything up now: the job was cancelled. */
   stop: () => void;
+  /** Lets calls that are under way end, and none begin: the job was paused. */
+  halt: () => void;
   /** Rows await their turn at a provider: there is more time, as long as what is there is committed now and then. */
   hold: () => void;
   /** Whether it is on hold and `work` goes on after another `startMs`. */
@@ -38,7 +42,14 @@ export function createDeadline(
   const stopNow = (): void => abort.abort();
   let timer = setTimeout(stopNow, stop);
   let extraMs = 0;
+  let isHalted = false;
   return {
+    get isHalted() {
+      return isHalted;
+    },
+    halt: () => {
+      isHalted = true;
+    },
     get startUntil() {
       return beganMs + start + extraMs;
     },

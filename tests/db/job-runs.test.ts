@@ -37,6 +37,18 @@ async function ready(text = csvOf(18), credits = 500, options: JobOptions = {}) 
 }
 type Of = Awaited<ReturnType<typeof ready>>;
 
+/** A Redis that sets and gets, and no more. */
+function plainRedis(): typeof ctx.redis {
+  const values = new Map<string, unknown>();
+  const none = () => Promise.reject(new TypeError('not played'));
+  return {
+    set: async (key: string, value: unknown) => void values.set(key, value),
+    get: async (key: string) => values.get(key) ?? null,
+    hdel: async () => 0,
+    createScript: () => ({ exec: none }),
+  } as never;
+}
+
 const workAll = async (failing: string[] = []) => {
   for (const message of fixture.messages()) await processChunk(ctx, message, providers(failing));
 };
@@ -172,6 +184,19 @@ describe('a sample', () => {
   });
 });
 
+test('a sample that waits for a provider can be given up', async () => {
+  const of = await ready();
+  const away = slotsOf(async (_url, _init, _timeout, read) =>
+    read(new Response('no', { status: 401 })),
+  );
+  expect(await sampleJob(ctx, { ...of, rows: 2 }, away)).toEqual([0, 1]);
+  expect(await job(of)).toMatchObject({ status: 'running', rows: { done: 0 } });
+  expect(await pauseJob(ctx, of)).toMatchObject({ status: 'ready', credits: { held: 0 } });
+  await fixture.query('select rowloom.provider_close(name) from providers');
+  await sample(of, 2);
+  expect(await job(of)).toMatchObject({ status: 'ready', credits: { held: 0, charged: 2 } });
+});
+
 describe('a change', () => {
   test('is checked against the file and refused once the run has begun', async () => {
     const of = await ready();
@@ -292,6 +317,43 @@ describe('a pause', () => {
       status: 'paused',
       rows: { succeeded: 6 },
       credits: { held: 0, charged: 6 },
+    });
+  });
+
+  test('a row whose model was not asked yet goes back, and keeps what was found for it', async () => {
+    const of = await ready(csvOf(6));
+    await startJob(ctx, of);
+    const [first] = fixture.messages();
+    if (!first) throw new Error('no message');
+    let searches = 0;
+    const answer = providerFetch();
+    const slow = slotsOf(async (url, init, timeoutMs, read, check) => {
+      if (!url.endsWith('/search')) return answer(url, init, timeoutMs, read, check);
+      searches += 1;
+      const found = await answer(url, init, timeoutMs, read, check);
+      // Longer than it takes to hear of a pause.
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      return found;
+    });
+    const heard = { ...ctx, redis: plainRedis() };
+    const working = processChunk(heard, first, slow);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pauseJob(heard, of);
+    await working;
+    expect(await job(of)).toMatchObject({
+      status: 'paused',
+      rows: { done: 0 },
+      credits: { held: 0, charged: 0 },
+    });
+    fixture.published = [];
+    await resumeJob(ctx, of);
+    await workAll();
+    expect(searches).toBe(6);
+    expect(await job(of)).toMatchObject({
+      status: 'completed',
+      rows: { succeeded: 6 },
+      credits: { held: 0, charged: 6, released: 0 },
+      usage: { searches: 6 },
     });
   });
 

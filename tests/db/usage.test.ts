@@ -176,11 +176,7 @@ describe('what was used counts once, and always', () => {
       finish: async () => {},
       takeUsage: () => usages.shift() ?? nothing,
     };
-    commits.begin(
-      toolbox,
-      (work) => work(),
-      () => {},
-    );
+    commits.begin(toolbox, (work) => work(), { stop: () => {}, halt: () => {} });
     const work = (rowIndex: number) =>
       commits.row(rowIndex, { status: 'ok', cells: ['about', 'Dear'] });
     for (let i = 0; i < rowsDone; i += 1) work(i);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createRedis } from '../../functions/clients/redis.ts';
 import type { Ctx } from '../../functions/context.ts';
 import {
@@ -50,8 +50,15 @@ function metered() {
 }
 
 const direct = <T>(work: () => Promise<T>): Promise<T> => work();
-const writer = (chunk = 0, run = direct, onStop: (word: string) => void = () => {}) =>
-  createProgress(ctx, run, { jobId: job.id, run: job.run, chunk }, onStop);
+const writers: ReturnType<typeof createProgress>[] = [];
+function writer(chunk = 0, run = direct, onStop: (word: string) => void = () => {}) {
+  const made = createProgress(ctx, run, { jobId: job.id, run: job.run, chunk }, onStop);
+  writers.push(made);
+  return made;
+}
+afterEach(() => {
+  for (const made of writers.splice(0)) made.close();
+});
 
 async function rows(progress: ReturnType<typeof writer>, count: number, ok = true) {
   for (let i = 0; i < count; i += 1) progress.row(ok);
@@ -167,6 +174,15 @@ describe('a job that was cancelled', () => {
     await rows(progress, 5);
     expect(stops).toHaveLength(1);
     await progress.end();
+  });
+
+  test('or paused, hears of it within a second, though no row ends', async () => {
+    const stops: string[] = [];
+    writer(0, direct, (word) => void stops.push(word));
+    nowMs += 1000;
+    await announceStop(ctx, job.id, 'pause');
+    await waitFor(() => stops.length > 0);
+    expect(stops).toEqual(['pause']);
   });
 
   test('can be run again: the new run is not stopped', async () => {

@@ -30,6 +30,7 @@ export function deadlineIn(
     stopAt: Date.now() + stopMs,
     signal: abort.signal,
     stop: () => abort.abort(),
+    halt: () => {},
     hold: () => {},
     isToCommit: async () => false,
     clear: () => clearTimeout(timer),
