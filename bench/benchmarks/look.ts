@@ -73,7 +73,7 @@ export const lookBefore: Benchmark = {
   name: 'look',
   about: 'preview, rows and a sample of three, of 1,000 rows and of 100 MB',
   run: (effort) =>
-    withStack({ ...jobStack, env: { ...jobStack.env, MAX_ROWS: '2000000' } }, (setting) =>
+    withStack({ ...jobStack, env: { ...jobStack.env, MAX_ROWS: '1000000' } }, (setting) =>
       measure(setting, effort),
     ),
 };
