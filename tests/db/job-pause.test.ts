@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
-import { createJob } from '../../functions/jobs/create-job.ts';
 import { endOverduePauses } from '../../functions/jobs/end-overdue-stops.ts';
 import { pauseJob, resumeJob } from '../../functions/jobs/pause-job.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
-import type { JobOptions } from '../../functions/processing/job-options.ts';
-import { csvOf, JobFixture, providerFetch, providers, slotsOf } from '../support/job-fixture.ts';
+import {
+  csvOf,
+  gate,
+  JobFixture,
+  providerFetch,
+  providers,
+  slotsOf,
+} from '../support/job-fixture.ts';
 
 let fixture: JobFixture;
 let ctx: JobFixture['ctx'];
@@ -20,18 +25,7 @@ beforeEach(() => {
 });
 afterAll(() => fixture.close());
 
-async function ready(text = csvOf(18), credits = 500, options: JobOptions = {}) {
-  const userId = await fixture.newUser(credits);
-  const { job } = await createJob(ctx, {
-    userId,
-    filename: 'leads.csv',
-    prompt: 'Write.',
-    options: { start: 'manual', ...options },
-  });
-  await fixture.upload(userId, job.id, text);
-  return { userId, jobId: job.id };
-}
-type Of = Awaited<ReturnType<typeof ready>>;
+type Of = Awaited<ReturnType<JobFixture['ready']>>;
 
 /** A Redis that sets and gets, and no more. */
 function plainRedis(): typeof ctx.redis {
@@ -45,13 +39,10 @@ function plainRedis(): typeof ctx.redis {
   } as never;
 }
 
-const workAll = async (failing: string[] = []) => {
-  for (const message of fixture.messages()) await processChunk(ctx, message, providers(failing));
-};
 const job = (of: Of) => readJob(ctx, of);
 describe('a pause', () => {
   test('gives back what is held; a resume holds anew and goes on', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await startJob(ctx, of);
     const [first] = fixture.messages();
     if (first) await processChunk(ctx, first, providers());
@@ -63,12 +54,12 @@ describe('a pause', () => {
     });
     expect(await pauseJob(ctx, of)).toMatchObject({ status: 'paused' });
     expect(await fixture.credits(of.userId)).toEqual({ balance: 494, held: 0 });
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({ rows: { done: 6 } });
     fixture.published = [];
     await Promise.all([resumeJob(ctx, of), resumeJob(ctx, of)]);
     expect(await fixture.credits(of.userId)).toEqual({ balance: 482, held: 12 });
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({
       status: 'completed',
       rows: { succeeded: 18 },
@@ -77,7 +68,7 @@ describe('a pause', () => {
   });
 
   test('too few credits leave it paused', async () => {
-    const of = await ready(csvOf(18), 18);
+    const of = await fixture.ready(csvOf(18), 18);
     await startJob(ctx, of);
     await pauseJob(ctx, of);
     await fixture.topUp(of.userId, -10);
@@ -85,32 +76,18 @@ describe('a pause', () => {
     expect(await job(of)).toMatchObject({ status: 'paused', credits: { held: 0 } });
   });
 
-  /** An invocation that waits for its answers until it may go on. */
-  function slowInvocation() {
-    let goOn: () => void = () => {};
-    const until = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
-    const answer = providerFetch();
-    const slots = slotsOf(async (...call) => {
-      await until;
-      return answer(...call);
-    });
-    return { slots, goOn };
-  }
-
   test('rows that are being worked are finished and charged, and only they stay on hold', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await startJob(ctx, of);
     const [first, second] = fixture.messages();
     if (!first || !second) throw new Error('no messages');
-    const slow = slowInvocation();
+    const slow = gate();
     const working = processChunk(ctx, first, slow.slots);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await pauseJob(ctx, of)).toMatchObject({ status: 'paused', credits: { held: 6 } });
     expect(await fixture.credits(of.userId)).toEqual({ balance: 494, held: 6 });
     expect((await processChunk(ctx, second, providers())).outcome).toBe('gone');
-    slow.goOn();
+    slow.open();
     await working;
     expect(await job(of)).toMatchObject({
       status: 'paused',
@@ -120,7 +97,7 @@ describe('a pause', () => {
   });
 
   test('a row whose model was not asked yet goes back, and keeps what was found for it', async () => {
-    const of = await ready(csvOf(6));
+    const of = await fixture.ready(csvOf(6));
     await startJob(ctx, of);
     const [first] = fixture.messages();
     if (!first) throw new Error('no message');
@@ -146,7 +123,7 @@ describe('a pause', () => {
     });
     fixture.published = [];
     await resumeJob(ctx, of);
-    await workAll();
+    await fixture.workAll();
     expect(searches).toBe(6);
     expect(await job(of)).toMatchObject({
       status: 'completed',
@@ -157,20 +134,20 @@ describe('a pause', () => {
   });
 
   test('a resume meanwhile takes them along; none is worked or charged twice', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await startJob(ctx, of);
     const [first] = fixture.messages();
     if (!first) throw new Error('no message');
-    const slow = slowInvocation();
+    const slow = gate();
     const working = processChunk(ctx, first, slow.slots);
     await new Promise((resolve) => setTimeout(resolve, 100));
     await pauseJob(ctx, of);
     fixture.published = [];
     await resumeJob(ctx, of);
     expect(fixture.messages().map(({ chunk }) => chunk)).toEqual([1, 2]);
-    slow.goOn();
+    slow.open();
     await working;
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({
       status: 'completed',
       rows: { succeeded: 18 },
@@ -179,11 +156,11 @@ describe('a pause', () => {
   });
 
   test('an invocation that dies in it holds its rows no longer than its lease', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await startJob(ctx, of);
     const [first] = fixture.messages();
     if (!first) throw new Error('no message');
-    void processChunk(ctx, first, slowInvocation().slots).catch(() => undefined);
+    void processChunk(ctx, first, gate().slots).catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await pauseJob(ctx, of)).toMatchObject({ credits: { held: 6 } });
     await fixture.expireLeases(of.jobId);

@@ -12,7 +12,7 @@ import { startJob } from '../../functions/jobs/start-job.ts';
 import { leaseChunk } from '../../functions/processing/lease-chunk.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts';
-import { csvOf, JobFixture, providerFetch, providers, slotsOf } from '../support/job-fixture.ts';
+import { csvOf, gate, JobFixture, providers } from '../support/job-fixture.ts';
 import { assertBooksHold } from '../support/ledger-invariants.ts';
 
 let fixture: JobFixture;
@@ -28,32 +28,7 @@ afterAll(() => fixture.close());
 
 type Of = { userId: string; jobId: string };
 
-async function ready(text = csvOf(18)): Promise<Of> {
-  const userId = await fixture.newUser(500);
-  const options = { start: 'manual' } as const;
-  const { job } = await createJob(ctx, { userId, filename: 'a.csv', prompt: 'Write.', options });
-  await fixture.upload(userId, job.id, text);
-  return { userId, jobId: job.id };
-}
 const job = (of: Of) => readJob(ctx, of);
-const workAll = async () => {
-  for (const message of fixture.messages()) await processChunk(ctx, message, providers());
-};
-
-/** Providers that answer once `open` was called. */
-function gate() {
-  let open: () => void = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const answer = providerFetch();
-  const slots = slotsOf(async (...call) => {
-    await opened;
-    return answer(...call);
-  });
-  return { slots, open };
-}
-
 const leases = async ({ jobId }: Of): Promise<number> => {
   const [found] = await fixture.query<{ n: number }>(
     'select count(*)::int as n from job_chunks where job_id = $1 and lease_until > now()',
@@ -75,7 +50,7 @@ function samplingAfter(first: Promise<unknown>): Ctx {
 }
 
 test('a duplicate that was sampled is skipped again once its result is dropped', async () => {
-  const of = await ready('name,city\nlead 1,Bonn\nlead 1,Bonn\nlead 2,Bonn\n');
+  const of = await fixture.ready('name,city\nlead 1,Bonn\nlead 1,Bonn\nlead 2,Bonn\n');
   await sampleJob(ctx, { ...of, rows: 3 }, providers());
   expect(await changeJob(ctx, { ...of, change: { duplicates: 'skip' } })).toMatchObject({
     rows: { done: 3, succeeded: 3, skipped: 0 },
@@ -88,7 +63,7 @@ test('a duplicate that was sampled is skipped again once its result is dropped',
   ).toMatchObject({ rows: { done: 0, skipped: 0 } });
   await changeJob(ctx, { ...of, change: { duplicates: 'skip' } });
   await startJob(ctx, of);
-  await workAll();
+  await fixture.workAll();
   expect(await job(of)).toMatchObject({
     status: 'completed',
     rows: { done: 3, succeeded: 2, skipped: 1 },
@@ -97,7 +72,7 @@ test('a duplicate that was sampled is skipped again once its result is dropped',
 });
 
 test('a sample that was cancelled before its first commit leaves nothing chosen', async () => {
-  const of = await ready();
+  const of = await fixture.ready();
   void sampleJob(ctx, { ...of, rows: 3 }, gate().slots).catch(() => undefined);
   await untilLeased(of, 1);
   await cancelJob(ctx, of);
@@ -105,7 +80,7 @@ test('a sample that was cancelled before its first commit leaves nothing chosen'
   fixture.published = [];
   await retryJob(ctx, { ...of, rows: [17] });
   expect(fixture.messages().map(({ chunk }) => chunk)).toEqual([2]);
-  await workAll();
+  await fixture.workAll();
   expect(await job(of)).toMatchObject({
     status: 'cancelled',
     rows: { done: 1 },
@@ -114,7 +89,7 @@ test('a sample that was cancelled before its first commit leaves nothing chosen'
 });
 
 test('of two samples, one by an older look, the second works nothing again', async () => {
-  const of = await ready();
+  const of = await fixture.ready();
   let first: () => void = () => {};
   const done = new Promise<void>((resolve) => {
     first = resolve;
@@ -128,7 +103,7 @@ test('of two samples, one by an older look, the second works nothing again', asy
 });
 
 test('a sample that finds another at work, and then done, shows its rows', async () => {
-  const of = await ready();
+  const of = await fixture.ready();
   const slow = gate();
   const first = sampleJob(ctx, { ...of, rows: 3 }, slow.slots);
   await untilLeased(of, 1);
@@ -140,7 +115,7 @@ test('a sample that finds another at work, and then done, shows its rows', async
 });
 
 test('a change that concerns no row lets samples stand', async () => {
-  const of = await ready();
+  const of = await fixture.ready();
   await sampleJob(ctx, { ...of, rows: 2 }, providers());
   await changeJob(ctx, { ...of, change: { notifyUrl: 'https://example.com/hook' } });
   await sampleJob(ctx, { ...of, rows: 2 }, providers());

@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { changeJob } from '../../functions/jobs/change-job.ts';
-import { createJob } from '../../functions/jobs/create-job.ts';
 import { pauseJob } from '../../functions/jobs/pause-job.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { retryJob } from '../../functions/jobs/retry-job.ts';
 import { sampleJob } from '../../functions/jobs/sample-job.ts';
 import { startJob } from '../../functions/jobs/start-job.ts';
-import { processChunk } from '../../functions/processing/process-chunk.ts';
-import type { JobOptions } from '../../functions/processing/job-options.ts';
 import { csvOf, JobFixture, providers, slotsOf } from '../support/job-fixture.ts';
 
 let fixture: JobFixture;
@@ -23,22 +20,8 @@ beforeEach(() => {
 });
 afterAll(() => fixture.close());
 
-async function ready(text = csvOf(18), credits = 500, options: JobOptions = {}) {
-  const userId = await fixture.newUser(credits);
-  const { job } = await createJob(ctx, {
-    userId,
-    filename: 'leads.csv',
-    prompt: 'Write.',
-    options: { start: 'manual', ...options },
-  });
-  await fixture.upload(userId, job.id, text);
-  return { userId, jobId: job.id };
-}
-type Of = Awaited<ReturnType<typeof ready>>;
+type Of = Awaited<ReturnType<JobFixture['ready']>>;
 
-const workAll = async (failing: string[] = []) => {
-  for (const message of fixture.messages()) await processChunk(ctx, message, providers(failing));
-};
 const sample = (of: Of, rows: number, failing: string[] = []) =>
   sampleJob(ctx, { ...of, rows }, providers(failing));
 const job = (of: Of) => readJob(ctx, of);
@@ -55,7 +38,7 @@ const mails = async ({ jobId }: Of): Promise<(string | null)[]> => {
 
 describe('a job that starts by hand', () => {
   test('waits for it, holds nothing before, and starts once however often it is asked', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     expect(await job(of)).toMatchObject({
       status: 'ready',
       rows: { total: 18, done: 0 },
@@ -64,12 +47,12 @@ describe('a job that starts by hand', () => {
     expect(fixture.published).toEqual([]);
     await Promise.all([startJob(ctx, of), startJob(ctx, of), startJob(ctx, of)]);
     expect(await fixture.credits(of.userId)).toEqual({ balance: 482, held: 18 });
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({ status: 'completed', credits: { charged: 18 } });
   });
 
   test('stays ready when there are too few credits', async () => {
-    const of = await ready(csvOf(18), 10);
+    const of = await fixture.ready(csvOf(18), 10);
     await expect(startJob(ctx, of)).rejects.toMatchObject({
       code: 'insufficient_credits',
       extra: { required: 18, balance: 10 },
@@ -80,7 +63,7 @@ describe('a job that starts by hand', () => {
 
 describe('a sample', () => {
   test('works the first rows now, charges them once, and the run works the others', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     expect(await sample(of, 3)).toEqual([0, 1, 2]);
     expect(await job(of)).toMatchObject({
       status: 'ready',
@@ -95,7 +78,7 @@ describe('a sample', () => {
     expect(await fixture.credits(of.userId)).toEqual({ balance: 497, held: 0 });
     await startJob(ctx, of);
     expect(await fixture.credits(of.userId)).toEqual({ balance: 482, held: 15 });
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({
       status: 'completed',
       rows: { done: 18, succeeded: 18 },
@@ -105,7 +88,7 @@ describe('a sample', () => {
   });
 
   test('two at once are one', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     const both = await Promise.all([sample(of, 3), sample(of, 3)]);
     expect(both).toEqual([
       [0, 1, 2],
@@ -115,7 +98,7 @@ describe('a sample', () => {
   });
 
   test('of fewer rows than asked for gives those; the start has nothing left to work', async () => {
-    const of = await ready(csvOf(2));
+    const of = await fixture.ready(csvOf(2));
     expect(await sample(of, 5)).toEqual([0, 1]);
     expect(await job(of)).toMatchObject({ status: 'ready', rows: { done: 2 } });
     const started = await startJob(ctx, of);
@@ -124,19 +107,19 @@ describe('a sample', () => {
   });
 
   test('a row that failed costs nothing and is worked by the run', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await sample(of, 2, ['lead 1']);
     expect(await job(of)).toMatchObject({
       rows: { done: 2, succeeded: 1, failed: 1 },
       credits: { charged: 1, released: 1 },
     });
     await startJob(ctx, of);
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({ rows: { succeeded: 18, failed: 0 } });
   });
 
   test('with another prompt is worked and charged again', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await sample(of, 2);
     await changeJob(ctx, { ...of, change: { prompt: 'Write about {{city}}.' } });
     await sample(of, 2);
@@ -144,7 +127,7 @@ describe('a sample', () => {
   });
 
   test('whose Worker died is finished by the watchdog, and the job is ready again', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     const dead = slotsOf(() => new Promise(() => {}));
     void sampleJob(ctx, { ...of, rows: 2 }, dead).catch(() => undefined);
     for (;;) {
@@ -166,13 +149,13 @@ describe('a sample', () => {
     );
     await recoverStalledJobs(ctx);
     expect(fixture.messages()).toHaveLength(1);
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({ status: 'ready', credits: { held: 0, charged: 2 } });
   });
 });
 
 test('a sample that waits for a provider can be given up', async () => {
-  const of = await ready();
+  const of = await fixture.ready();
   const away = slotsOf(async (_url, _init, _timeout, read) =>
     read(new Response('no', { status: 401 })),
   );
@@ -186,7 +169,7 @@ test('a sample that waits for a provider can be given up', async () => {
 
 describe('a change', () => {
   test('is checked against the file and refused once the run has begun', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     const refused = (change: Parameters<typeof changeJob>[1]['change']) =>
       expect(changeJob(ctx, { ...of, change })).rejects.toMatchObject({ code: 'invalid_request' });
     await refused({ prompt: 'Hi {{nobody}}' });
@@ -201,14 +184,14 @@ describe('a change', () => {
     await expect(changeJob(ctx, { ...of, change: { prompt: 'Late.' } })).rejects.toMatchObject({
       code: 'job_running',
     });
-    await workAll();
+    await fixture.workAll();
     await expect(changeJob(ctx, { ...of, change: { prompt: 'Late.' } })).rejects.toMatchObject({
       code: 'job_not_open',
     });
   });
 
   test('to other columns works samples anew', async () => {
-    const of = await ready();
+    const of = await fixture.ready();
     await sample(of, 2);
     const changed = await changeJob(ctx, { ...of, change: { processor: 'classify' } });
     expect(changed).toMatchObject({ rows: { done: 0 }, credits: { charged: 2 } });
@@ -220,12 +203,12 @@ describe('a change', () => {
 describe('duplicates', () => {
   const text = 'name,city\nlead 1,Bonn\nlead 2,Bonn\nlead 1,Bonn\nlead 1,Bonn\n';
   test('are worked, or skipped and not charged, as the job says at its start', async () => {
-    const of = await ready(text);
+    const of = await fixture.ready(text);
     expect(await job(of)).toMatchObject({ rows: { total: 4, skipped: 0 } });
     const skipping = await changeJob(ctx, { ...of, change: { duplicates: 'skip' } });
     expect(skipping).toMatchObject({ rows: { total: 4, skipped: 2, done: 2 } });
     await startJob(ctx, of);
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({
       status: 'completed',
       rows: { total: 4, done: 4, succeeded: 2, skipped: 2 },
@@ -239,9 +222,9 @@ describe('duplicates', () => {
 
 describe('a retry of chosen rows', () => {
   const ended = async (failing: string[] = []) => {
-    const of = await ready();
+    const of = await fixture.ready();
     await startJob(ctx, of);
-    await workAll(failing);
+    await fixture.workAll(failing);
     fixture.published = [];
     return of;
   };
@@ -257,7 +240,7 @@ describe('a retry of chosen rows', () => {
       credits: { held: 2 },
     });
     expect(fixture.messages().map(({ chunk }) => chunk)).toEqual([0, 1]);
-    await workAll();
+    await fixture.workAll();
     expect(await job(of)).toMatchObject({
       status: 'completed',
       rows: { succeeded: 18 },
@@ -270,7 +253,7 @@ describe('a retry of chosen rows', () => {
     const of = await ended();
     const before = await mails(of);
     await retryJob(ctx, { ...of, rows: [4] });
-    await workAll(['lead 4']);
+    await fixture.workAll(['lead 4']);
     expect(await job(of)).toMatchObject({
       status: 'completed',
       rows: { succeeded: 18, failed: 0 },
@@ -301,12 +284,12 @@ describe('a retry of chosen rows', () => {
     const of = await ended(['lead 2']);
     for (let i = 0; i < 5; i += 1) {
       await retryJob(ctx, { ...of, rows: [3] });
-      await workAll();
+      await fixture.workAll();
       fixture.published = [];
     }
     for (let i = 0; i < 3; i += 1) {
       await retryJob(ctx, { ...of, rows: [2, 3] });
-      await workAll(['lead 2']);
+      await fixture.workAll(['lead 2']);
       fixture.published = [];
     }
     await expect(retryJob(ctx, { ...of, rows: [2] })).rejects.toMatchObject({

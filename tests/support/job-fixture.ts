@@ -2,6 +2,8 @@ import type { ChunkMessage } from '../../functions/processing/publish-chunks.ts'
 import { randomUUID } from 'node:crypto';
 import type { Ctx } from '../../functions/context.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
+import type { JobOptions } from '../../functions/processing/job-options.ts';
+import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { readOutput } from '../../functions/jobs/read-output.ts';
 import type { SlotFetch, ConnectionLimiter } from '../../functions/providers/connection-limiter.ts';
 import { uploadInput } from '../../functions/jobs/upload-input.ts';
@@ -108,6 +110,20 @@ function unlimitedPlan(userId: string, now: Date): Happening[] {
 export const providers = (failing: readonly string[] = []): ConnectionLimiter =>
   slotsOf(providerFetch(failing));
 
+/** Providers that answer once `open` was called. */
+export function gate() {
+  let open: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const answer = providerFetch();
+  const slots = slotsOf(async (...call) => {
+    await opened;
+    return answer(...call);
+  });
+  return { slots, open };
+}
+
 /** Job verbs on a database of their own, with a queue that only remembers. */
 export class JobFixture {
   readonly database: TestDatabase;
@@ -209,6 +225,25 @@ export class JobFixture {
     await this.upload(userId, job.id, csvOf(rows));
     return { userId, jobId: job.id, messages: this.messages() };
   }
+
+  /** A job that starts by hand, with its rows. */
+  async ready(text = csvOf(18), credits = 500, options: JobOptions = {}) {
+    const userId = await this.newUser(credits);
+    const { job } = await createJob(this.ctx, {
+      userId,
+      filename: 'leads.csv',
+      prompt: 'Write.',
+      options: { start: 'manual', ...options },
+    });
+    await this.upload(userId, job.id, text);
+    return { userId, jobId: job.id };
+  }
+
+  /** Delivers what is published; searches for these leads fail. */
+  workAll = async (failing: readonly string[] = []): Promise<void> => {
+    for (const message of this.messages())
+      await processChunk(this.ctx, message, providers(failing));
+  };
 
   messages = (): ChunkMessage[] => this.published.map(({ body }) => body);
 
