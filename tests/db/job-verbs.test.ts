@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { changeJob, type JobChange } from '../../functions/jobs/change-job.ts';
 import { createJob } from '../../functions/jobs/create-job.ts';
+import { deleteJob } from '../../functions/jobs/delete-job.ts';
 import { endOverdueCancels, endOverduePauses } from '../../functions/jobs/end-overdue-stops.ts';
 import { pauseJob, resumeJob } from '../../functions/jobs/pause-job.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
@@ -117,6 +118,18 @@ class Story {
     await recoverStalledJobs(fixture.ctx);
   }
 
+  /** Whatever it was at, nothing stays on hold, and what was charged is what was paid for. */
+  async remove(): Promise<void> {
+    const { charged } = (await this.job()).credits;
+    await deleteJob(fixture.ctx, this.of);
+    await assertBooksHold(fixture.database.pool);
+    const now = await fixture.credits(this.of.userId);
+    expect(now?.held).toBe(0);
+    const more = credits - (now?.balance ?? 0) - charged;
+    expect(more).toBeGreaterThanOrEqual(0);
+    expect(charged + more).toBe(this.#charged.size);
+  }
+
   /** Goes on until the job has ended. */
   async toItsEnd(): Promise<void> {
     this.failing = [];
@@ -144,7 +157,8 @@ type Verb =
   | { verb: 'start' | 'pause' | 'resume' | 'cancel' | 'retry' | 'sweep' | 'dead' }
   | { verb: 'choose'; rows: number[]; prompt: string | undefined }
   | { verb: 'work'; share: number; twice: boolean }
-  | { verb: 'fail'; names: string[] };
+  | { verb: 'fail'; names: string[] }
+  | { verb: 'upload'; rows: number };
 
 const verbs: fc.Arbitrary<Verb> = fc.oneof(
   fc.record({ verb: fc.constant('sample' as const), rows: fc.integer({ min: 1, max: 5 }) }),
@@ -175,6 +189,7 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
       twice: fc.boolean(),
     }),
   ),
+  fc.record({ verb: fc.constant('upload' as const), rows: fc.integer({ min: 1, max: 12 }) }),
   fc.record({
     verb: fc.constant('fail' as const),
     names: fc.array(
@@ -204,6 +219,8 @@ async function play(story: Story, step: Verb): Promise<unknown> {
       return attempt(retryJob(ctx, of));
     case 'choose':
       return attempt(retryJob(ctx, { ...of, rows: step.rows, prompt: step.prompt }));
+    case 'upload':
+      return attempt(fixture.upload(of.userId, of.jobId, file(step.rows)));
     case 'sweep':
       return story.sweep();
     case 'fail':
@@ -237,12 +254,14 @@ describe('whatever a user does, in whatever order', () => {
           ),
           { maxLength: 14 },
         ),
-        async (rows, steps) => {
+        fc.boolean(),
+        async (rows, steps, isDeleted) => {
           const story = await Story.begin(rows);
           for (const together of steps) {
             await Promise.all(together.map((step) => play(story, step)));
             await story.check();
           }
+          if (isDeleted) return story.remove();
           await story.toItsEnd();
           await story.check();
           const job = await story.job();
