@@ -1,8 +1,8 @@
-import { oneLine } from '../shared/text.pure.ts';
 import { contentOf } from './cells.pure.ts';
 import { foldName } from './columns.pure.ts';
+import { isTotalLine } from './footer.pure.ts';
 import type { RowBatch } from './read-rows.pure.ts';
-import { emptyRow } from './table.pure.ts';
+import { belowTable, emptyRow } from './table.pure.ts';
 
 /** Columns that stand behind those of every processor. */
 export const rowMarks = ['row_status', 'row_error', 'row_note'] as const;
@@ -15,18 +15,14 @@ export const researchColumns = [
   'email_body',
 ];
 
-/** Why a row of an earlier result is not worked, if that does not say it. */
-const skippedBefore = 'skipped before';
-const maxNote = 80;
-
 /** Where the columns of an earlier result begin and end, and two of those at its end. */
 type OwnBlock = { start: number; end: number; status: number; note: number | undefined };
 
 /**
  * Takes the columns of an earlier result out of a file that is sent again: `row_status`, `row_error`,
  * `row_note` if it is there, and before them those of research or of `outputColumns`, names of this job's
- * processor. A column of these names that stands elsewhere is the user's. A row that was skipped stays it,
- * and one of which nothing is left has no content.
+ * processor. A column of these names that stands elsewhere is the user's. A row that stood below the table does
+ * so still, one of which nothing is left has no content, and duplicates are found anew.
  */
 export async function* dropOwnColumns(
   batches: AsyncIterable<RowBatch>,
@@ -93,8 +89,10 @@ function dropper(
     const rows = batch.rows.splice(0).map((row, index) => {
       const cells = [...row.slice(0, start), ...row.slice(end)];
       if (contentOf(cells) !== 'none') {
-        const why = note === undefined ? '' : oneLine(row[note] ?? '', maxNote);
-        if (foldName(row[status] ?? '') === 'skipped') skips.set(index, why || skippedBefore);
+        if (foldName(row[status] ?? '') !== 'skipped') return cells;
+        const wasBelow =
+          note === undefined ? mayBeBelow(cells) : foldName(row[note] ?? '') === belowTable;
+        if (wasBelow) skips.set(index, belowTable);
         return cells;
       }
       skips.set(index, emptyRow);
@@ -105,3 +103,7 @@ function dropper(
     return { ...batch, header: left, rows, skips, warnings };
   };
 }
+
+/** Of a row that an earlier result has skipped without a note: it may have been a duplicate too. */
+const mayBeBelow = (cells: readonly string[]): boolean =>
+  cells.length > 1 && (contentOf(cells) === 'first' || isTotalLine(cells));

@@ -97,16 +97,33 @@ test('with one of the two names alone the columns are the user’s', async () =>
   }
 });
 
-test('rows that were skipped are skipped again', async () => {
-  const text =
-    'name,city,row_status,row_error,row_note\nJane,Rome,ok,,\n,,skipped,,empty row\n' +
-    'Bob,Bonn,skipped,,same as row 1\nExample Ltd,,skipped,,below the table\n';
-  expect(await dropped(text)).toMatchObject({
-    rows: [['Jane', 'Rome'], [], ['Bob', 'Bonn'], ['Example Ltd', '']],
-    skips: { 1: 'empty row', 2: 'same as row 1', 3: 'below the table' },
+describe('rows that were skipped', () => {
+  const header = 'name,city,row_status,row_error,row_note\n';
+
+  test('are skipped again where they are none: without content, or below the table', async () => {
+    const text =
+      `${header}Jane,Rome,ok,,\n,,skipped,,empty row\n` +
+      'Example Ltd,,Skipped,, Below the table \n';
+    expect(await dropped(text)).toMatchObject({
+      rows: [['Jane', 'Rome'], [], ['Example Ltd', '']],
+      skips: { 1: 'empty row', 2: 'below the table' },
+    });
   });
-  const bare = 'name,city,row_status,row_error\nJane,Rome,ok,\nExample Ltd,,Skipped,\n';
-  expect((await dropped(bare)).skips).toEqual({ 1: 'skipped before' });
+
+  test('are rows where that is no longer true, or is to be found anew', async () => {
+    const text =
+      `${header}Bob,Bonn,skipped,,same as row 1\nCy,Köln,skipped,,empty row\n` +
+      'Di,Graz,skipped,,\nEve,Wien,skipped,,not now\n';
+    expect((await dropped(text)).skips).toEqual({});
+  });
+
+  test('without their note are skipped again only where they can be lines of a footer', async () => {
+    const text =
+      'name,city,row_status,row_error\nJane,Rome,ok,\nBob,Bonn,skipped,\nExample Ltd,,skipped,\n' +
+      'Total:,12,skipped,\n';
+    expect((await dropped(text)).skips).toEqual({ 2: 'below the table', 3: 'below the table' });
+    expect((await dropped('name,row_status,row_error\nBob,skipped,\n')).skips).toEqual({});
+  });
 });
 
 test('columns that long rows add keep their names, whenever they come', async () => {
