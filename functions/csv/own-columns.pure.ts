@@ -1,3 +1,4 @@
+import { oneLine } from '../shared/text.pure.ts';
 import { contentOf } from './cells.pure.ts';
 import { foldName } from './columns.pure.ts';
 import { isTotalLine } from './footer.pure.ts';
@@ -14,6 +15,9 @@ export const researchColumns = [
   'email_subject',
   'email_body',
 ];
+
+/** Of a name in a warning, in characters. */
+const maxName = 40;
 
 /** Where the columns of an earlier result begin and end, and two of those at its end. */
 type OwnBlock = { start: number; end: number; status: number; note: number | undefined };
@@ -81,7 +85,8 @@ function dropper(
   if (!own) return (batch) => batch;
   const { start, end, status, note } = own;
   const dropped = header.slice(start, end).map((name) => name.trim());
-  const warning = `The columns of an earlier result (${dropped.join(', ')}) are replaced.`;
+  const replaced = `The columns of an earlier result (${dropped.join(', ')}) are replaced.`;
+  const warning = start === status ? replaced + keptBefore(header[start - 1]) : replaced;
   return (batch) => {
     const skips = new Map(batch.skips);
     // The batch, which is referred to while all wait, keeps nothing.
@@ -102,6 +107,13 @@ function dropper(
     const left = [...batch.header.slice(0, start), ...batch.header.slice(end)];
     return { ...batch, header: left, rows, skips, warnings };
   };
+}
+
+/** A result whose questions this job does not know: whose its columns are cannot be told, so that none is lost. */
+function keptBefore(column: string | undefined): string {
+  if (column === undefined) return '';
+  const name = oneLine(column, maxName);
+  return ` Others of it, such as perhaps "${name}", are kept: the model sees them unless \`columns\` leaves them out.`;
 }
 
 /** Of a row that an earlier result has skipped without a note: it may have been a duplicate too. */

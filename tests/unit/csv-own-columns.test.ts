@@ -85,6 +85,33 @@ test('outputs of a user’s own are replaced in whatever order they are asked fo
   });
 });
 
+describe('what an earlier result has added for other questions', () => {
+  const text = 'name,size,staff,row_status,row_error,row_note\nJane,9,2,ok,,\n';
+
+  test('stays, since jobs build on each other, and the user is told', async () => {
+    expect(await dropped(text, ['research_summary', 'email_body'])).toEqual({
+      header: ['name', 'size', 'staff'],
+      rows: [['Jane', '9', '2']],
+      skips: {},
+      warnings: [
+        'The columns of an earlier result (row_status, row_error, row_note) are replaced. Others of it, such as perhaps "staff", are kept: the model sees them unless `columns` leaves them out.',
+      ],
+    });
+  });
+
+  test('stays where it stands between those of this job: it may be the user’s', async () => {
+    expect((await dropped(text, ['size', 'city'])).header).toEqual(['name', 'size', 'staff']);
+    expect((await dropped(text, ['staff'])).header).toEqual(['name', 'size']);
+  });
+
+  test('is nothing in a file of the marks alone', async () => {
+    const { warnings } = await dropped('row_status,row_error,name\nok,,Jane\n');
+    expect(warnings).toEqual([
+      'The columns of an earlier result (row_status, row_error) are replaced.',
+    ]);
+  });
+});
+
 test('with one of the two names alone the columns are the user’s', async () => {
   for (const name of ['row_status', 'row_error', 'row_note']) {
     const text = `name,email_body,${name}\nJane,Dear,x\n`;
