@@ -4,8 +4,12 @@
  */
 const starter = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** Signs and strokes alone; a handle (`@name`) is told from a reference (`@A1`) by `reference`. */
-const signs = /^[+-][+\-–—−./ ]*$/;
+/**
+ * Signs and strokes alone, as mails have them between their parts. Behind `=` and signs of a number a formula can go on
+ * in the next cell; behind another sign none can. A handle (`@name`) is told from a reference (`@A1`) by
+ * `reference`.
+ */
+const signs = /^(?:[+-][+\-–—−./ ]*|[=+-][+\-–—−./ ]*[=*_~][=+\-*_~–—−./ ]*)$/;
 const handle = /^@[\p{L}\p{N}_.]+$/u;
 const reference = /(?:^@|\.)(?:[a-z]{1,3}\d{1,7}|r\d*c\d*)$/i;
 
@@ -28,12 +32,13 @@ const number = new RegExp(
   'iu',
 );
 
-/** What is harmless is no longer; the patterns take time that grows with the square. */
+/** What else is harmless is no longer; these patterns take time that grows with the square. */
 const longestHarmless = 64;
 
 const isHarmless = (text: string): boolean =>
-  text.length <= longestHarmless &&
-  (signs.test(text) || number.test(text) || (handle.test(text) && !reference.test(text)));
+  signs.test(text) ||
+  (text.length <= longestHarmless &&
+    (number.test(text) || (handle.test(text) && !reference.test(text))));
 
 const mayRun = (text: string): boolean => starter.test(text) && !isHarmless(text);
 
@@ -42,9 +47,11 @@ export const neutralise = (cell: string): string => (mayRun(cell) ? `'${cell}` :
 
 /** What other readers split at, then what one of them may run; at a line end only what can be nothing else. */
 const mayRunElsewhere = /[;|\t][ "]*[=+\-@＝＋－＠]|[\r\n][ "]*[=@＝＠]/;
-const pieceStart = /([;|\t\r\n][ "]*)(?=([=+\-@＝＋－＠][^;\t\r\n]{0,200}))/g;
+const longestPiece = 200;
+const pieceStart = /([;|\t\r\n][ "]*)(?=([=+\-@＝＋－＠][^;\t\r\n]{0,199}))/g;
 /** Behind a sign in the middle of a text: a call, a command or another sheet. */
 const runsInText = /^[=＝]|[\p{L}\p{N}_.]\(|[|!]/u;
+const isSigns = (piece: string): boolean => piece.length < longestPiece && signs.test(piece);
 
 /**
  * Puts `'` before what readers that split at `;`, `|` or TAB would run in the middle of a text: such a reader
@@ -52,7 +59,7 @@ const runsInText = /^[=＝]|[\p{L}\p{N}_.]\(|[|!]/u;
  */
 export const guardText = (text: string): string =>
   text.replace(pieceStart, (gap: string, _start, piece: string) =>
-    runsInText.test(piece) ? `${gap}'` : gap,
+    runsInText.test(piece) && !isSigns(piece) ? `${gap}'` : gap,
   );
 
 const needsQuotesRaw = /[",\r\n]|^\s|\s$/;

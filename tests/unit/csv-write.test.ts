@@ -31,6 +31,9 @@ test.each([
   '-5 A1',
   '-1:30',
   '- met at the fair',
+  // A formula's beginning, for a reader to whom the next comma is one of decimals.
+  '=',
+  '=-',
   '+ one more',
 ])('a spreadsheet does not run %j', (cell) => {
   expect(neutralise(cell)).toBe(`'${cell}`);
@@ -47,6 +50,10 @@ test.each([
   '+',
   '--',
   '---',
+  '=====',
+  '-=-=-',
+  '-*-*-',
+  '+~+~+',
   '@handle',
   '@john.doe',
   '-$5.00',
@@ -125,6 +132,15 @@ test.each([
   ['a\t"@SUM(1)', `a\t"'@SUM(1)`],
   ['- one;\n- two (2);\n-5;@acme', undefined],
   ['a=b; c-d', undefined],
+  ['Best,\n=====\nJane', undefined],
+  ['Best,\r\n=-=-=\r\nJane', undefined],
+  [`Best,\n${'='.repeat(72)}\nJane`, undefined],
+  ['Best,\n===== Jane =====\nACME', `Best,\n'===== Jane =====\nACME`],
+  [`Best,\n${'='.repeat(300)}A1\nJane`, `Best,\n'${'='.repeat(300)}A1\nJane`],
+  ['Best,\nJane\n=====', undefined],
+  // What a record goes on with would be read on: ="," & the next cell.
+  ['Best,\n=', `Best,\n'=`],
+  ['Best,\n=+', `Best,\n'=+`],
 ])('a text of ours, read elsewhere: %j', (text, guarded = text) => {
   expect(guardText(text)).toBe(guarded);
 });
