@@ -40,3 +40,23 @@ export function isData(cell: string): boolean {
   if (year.test(text) || text.length > 200) return text.length > 200;
   return email.test(text) || url.test(text) || (/\d/.test(text) && !/\p{L}/u.test(text));
 }
+
+/** An address, a site, an international telephone number or a company with its legal form: no name of a column. */
+const ofRow = [
+  /^\S+@[^\s@]+\.[^\s@]+$|<[^\s<>@]+@[^\s<>@]+>$/,
+  /^(?:https?:\/\/|www\.)\S+$/i,
+  /^\+\d[\d\s()./-]{6,}$/,
+  /[\s,](?:Inc|Ltd|Corp|INC|LTD|AG|SE|KG|PLC)\.?$/,
+  /[\s,](?:g?gmbh|kgaa|llc|sarl|pty)\.?$/i,
+  /^(?:株式会社|有限会社|合同会社).|.(?:株式会社|有限会社|合同会社|有限公司)$|^(?:주식회사|㈜|\(주\))./u,
+];
+
+const longestOfRow = 100;
+
+/** Whether a header is rather a row: a cell of it is no name of a column, and most others are none that is known. */
+export function readsAsRow(header: readonly string[]): boolean {
+  const cells = header.filter(isFilled).map((cell) => cell.trim());
+  const isOfRow = (cell: string): boolean =>
+    cell.length <= longestOfRow && ofRow.some((pattern) => pattern.test(cell));
+  return namesOf(cells) * 2 < cells.length && cells.some(isOfRow);
+}

@@ -74,7 +74,7 @@ class RowReader {
     if (!records) return;
     this.#table.add(records.read(isLast));
     if (isLast) this.#table.finish();
-    const { header, headerLine, linesAbove, linesBelow, rowsLeftOut } = this.#table;
+    const { header, headerLine, isHeadless, linesAbove, linesBelow, rowsLeftOut } = this.#table;
     if (!header) return;
     if (isLast) records.end(headerLine, this.#table.rowCount);
     const { repairedLines } = records;
@@ -85,6 +85,7 @@ class RowReader {
         encoding: this.#encoding,
         sentAs: this.#sentAs,
         linesAbove,
+        headlessLine: isHeadless ? headerLine : undefined,
         repairedLines,
         linesBelow,
         rowsLeftOut: isLast ? rowsLeftOut : 0,

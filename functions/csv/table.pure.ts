@@ -1,4 +1,5 @@
 import { contentOf } from './cells.pure.ts';
+import { readsAsRow } from './column-words.pure.ts';
 import { widenHeader } from './columns.pure.ts';
 import { footerLines, isRowCount, isTotalLine } from './footer.pure.ts';
 import { csvInvalid, csvLimits } from './limits.pure.ts';
@@ -25,6 +26,8 @@ type Held = { cells: string[]; isEmpty: boolean; isAfterGap: boolean };
 export class Table {
   header: string[] | undefined;
   headerLine = 1;
+  /** The header reads as a row. */
+  isHeadless = false;
   /** Lines with content above the header. */
   linesAbove = 0;
   linesBelow = 0;
@@ -98,6 +101,7 @@ export class Table {
         this.headerLine,
         `A column name is longer than ${nameCharacters} characters; is the header missing?`,
       );
+    this.isHeadless = readsAsRow(cells);
   }
 
   #addRow(header: string[], cells: string[], records: RecordBatch, index: number): void {

@@ -1,7 +1,7 @@
 import { encodingName, isUnicode } from './encoding/labels.pure.ts';
 
 /** Lines that are named one by one; with the other warnings there are at most 20. */
-const maxNamedLines = 14;
+const maxNamedLines = 13;
 
 /** What was noticed while a file was read. */
 export type Noticed = {
@@ -10,6 +10,8 @@ export type Noticed = {
   /** A charset that was not believed. */
   sentAs: string | undefined;
   linesAbove: number;
+  /** The line of a header that reads as a row; undefined: it reads as a header. */
+  headlessLine: number | undefined;
   repairedLines: readonly number[];
   linesBelow: number;
   rowsLeftOut: number;
@@ -19,6 +21,7 @@ export type Noticed = {
 export const warningsOf = (noticed: Noticed): string[] => [
   ...warnEncoding(noticed),
   ...warnLines(noticed.linesAbove, 'above the header', 'left out'),
+  ...warnHeadless(noticed.headlessLine),
   ...warnRepairs(noticed.repairedLines),
   ...warnLines(noticed.linesBelow, 'below the table', 'not worked'),
   ...warnLeftOut(noticed.rowsLeftOut),
@@ -28,6 +31,13 @@ const warnLines = (count: number, where: string, what: string): string[] => {
   if (count === 0) return [];
   return [count === 1 ? `1 line ${where} was ${what}.` : `${count} lines ${where} were ${what}.`];
 };
+
+const warnHeadless = (line: number | undefined): string[] =>
+  line === undefined
+    ? []
+    : [
+        `Line ${line} looks like a row, not like a header, and is not worked: put a line with the names of the columns above it.`,
+      ];
 
 const warnLeftOut = (count: number): string[] => {
   if (count === 0) return [];
