@@ -3,7 +3,7 @@ import { columnNames } from '../csv/columns.pure.ts';
 import { DomainError } from '../errors.ts';
 import { entitledNow } from '../ledger/standing.ts';
 import type { SubscriptionRow } from '../ledger/subscription-row.pure.ts';
-import type { StoredResults } from '../processing/chunk.pure.ts';
+import { shownResult, type StoredResults } from '../processing/chunk.pure.ts';
 import type { Brief, RowPlan } from '../processing/processor.ts';
 import { processors } from '../processing/processors.ts';
 import type { Sender } from '../processing/sender.ts';
@@ -68,6 +68,18 @@ const contentOf = ({ chunks, job }: Read): { row: string[]; isToWork: boolean }[
     });
   });
 
+/** Rows that were sampled otherwise than they would be now: a start leaves them as they are. */
+function staleRows({ job, profile, chunks }: Read): number {
+  if (job.run === 0 || !['ready', 'awaiting_credits'].includes(job.status)) return 0;
+  // Both as jsonb orders them.
+  const isForSender = JSON.stringify(job.sender) === JSON.stringify(profile);
+  const results = chunks.flatMap((chunk) => chunk.results ?? []);
+  return results.filter((result) => {
+    const shown = shownResult(result);
+    return shown?.status === 'ok' && !(isForSender && shown.version === job.settings_version);
+  }).length;
+}
+
 /** What stands where research will. */
 const toCome = ({ query }: RowPlan): Findings =>
   query ? { summary: `(what a search for "${query.text}" finds)`, sources: [] } : noFindings;
@@ -124,7 +136,9 @@ export async function previewJob(ctx: Ctx, input: { userId: string; jobId: strin
       job,
       brief,
       processor,
+      rows,
       plans,
+      staleRows: staleRows(found),
       toWork,
       creditsPerRow,
       balance: isUnlimited ? null : found.balance,

@@ -1,6 +1,7 @@
 import { foldName } from '../csv/columns.pure.ts';
 import { researchColumns, rowMarks } from '../csv/own-columns.pure.ts';
 import { placeholdersOf } from '../processing/prompt.pure.ts';
+import { hasContent } from '../processing/row-research.pure.ts';
 import type { Brief, RowPlan, RowProcessor } from '../processing/processor.ts';
 import { oneLine } from '../shared/text.pure.ts';
 import type { JobRow } from './job-row.ts';
@@ -10,8 +11,11 @@ export type Seen = {
   job: Pick<JobRow, 'warnings' | 'rows_duplicate' | 'skips_duplicates'>;
   brief: Brief;
   processor: RowProcessor;
-  /** Of the first rows with content. */
+  /** The first rows that are not skipped, and a plan of each. */
+  rows: readonly (readonly string[])[];
   plans: readonly RowPlan[];
+  /** Rows that were sampled by other settings or for another profile. */
+  staleRows: number;
   /** Rows that a start would work. */
   toWork: number;
   creditsPerRow: number;
@@ -27,7 +31,9 @@ export const previewWarnings = (seen: Seen): string[] => [
   ...seen.job.warnings,
   ...warnSender(seen),
   ...warnOwnColumns(seen),
-  ...warnQueries(seen),
+  ...warnTemplate(seen),
+  ...warnRows(seen),
+  ...warnStale(seen),
   ...warnDuplicates(seen.job),
   ...warnBalance(seen),
 ];
@@ -56,16 +62,42 @@ function warnOwnColumns({ brief, processor }: Seen): string[] {
   return [`The file has columns named like those of a result, which are kept: ${names}.`];
 }
 
-function warnQueries({ brief, processor, plans }: Seen): string[] {
-  if (!processor.searches(brief.options)) return [];
-  const without = plans.filter(({ query }) => query === undefined);
-  if (without.length === 0) return [];
-  const notes = [...new Set(without.flatMap(({ note }) => note ?? []))].slice(0, 2);
-  const why = notes.length === 0 ? '' : ` (${notes.join('; ')})`;
-  const has = without.length === 1 ? 'has' : 'have';
-  return [
-    `Of the first ${counted(plans.length, 'row', 'rows')} ${without.length} ${has} nothing to search for${why}.`,
-  ];
+function warnTemplate({ brief, processor }: Seen): string[] {
+  const { research } = brief.options;
+  if (!research || !processor.searches(brief.options)) return [];
+  return placeholdersOf(research.query).length > 0
+    ? []
+    : ['`research.query` names no column: the search is the same for every row.'];
+}
+
+/** What the first rows lack: all that they could be worked by, or only what could be searched for. */
+function warnRows({ brief, processor, rows, plans }: Seen): string[] {
+  const searches = processor.searches(brief.options);
+  const unsearched = plans.flatMap((plan, i) => (plan.query ? [] : [{ plan, row: rows[i] ?? [] }]));
+  const barren = unsearched.filter(({ row }) => !hasContent(brief, row)).length;
+  const without = searches ? unsearched.filter(({ row }) => hasContent(brief, row)) : [];
+  const of = `Of the first ${counted(plans.length, 'row', 'rows')}`;
+  const warnings: string[] = [];
+  if (barren > 0) {
+    const have = barren === 1 ? 'has nothing to go by: its' : 'have nothing to go by: their';
+    warnings.push(`${of} ${barren} ${have} cells are empty or placeholders such as N/A.`);
+  }
+  if (without.length > 0) {
+    const notes = [...new Set(without.flatMap(({ plan }) => plan.note ?? []))].slice(0, 2);
+    const why = notes.length === 0 ? '' : ` (${notes.join('; ')})`;
+    const has = without.length === 1 ? 'has' : 'have';
+    warnings.push(`${of} ${without.length} ${has} nothing to search for${why}.`);
+  }
+  return warnings;
+}
+
+function warnStale({ staleRows: count }: Seen): string[] {
+  if (count === 0) return [];
+  const [rows, them] =
+    count === 1
+      ? ['1 sampled row keeps what it has', 'it']
+      : [`${count} sampled rows keep what they have`, 'them'];
+  return [`${rows} of earlier settings: sample ${them} again to redo ${them}.`];
 }
 
 function warnDuplicates({ rows_duplicate: count, skips_duplicates: skips }: Seen['job']): string[] {

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { changeJob } from '../../functions/jobs/change-job.ts';
 import { createJob, type CreateJobInput } from '../../functions/jobs/create-job.ts';
 import { findRows, listRows } from '../../functions/jobs/list-rows.ts';
 import { previewJob } from '../../functions/jobs/preview-job.ts';
+import { sampleJob } from '../../functions/jobs/sample-job.ts';
+import { startJob } from '../../functions/jobs/start-job.ts';
 import { processChunk } from '../../functions/processing/process-chunk.ts';
 import { JobFixture, providers } from '../support/job-fixture.ts';
 
@@ -149,6 +152,27 @@ describe('the preview', () => {
     const seen = await preview(of);
     expect(seen.cost.credits).toBe(1);
     expect(seen.prompt).toMatch(/lead 2/);
+  });
+
+  test('warns that sampled rows keep what they have, until they are sampled again', async () => {
+    const options = { start: 'manual', sender: { offer: 'power' } } as const;
+    const of = await stored('company\nlead 1\nlead 2\nlead 3\n', { credits: 20, options });
+    const sample = (rows: number) => sampleJob(fixture.ctx, { ...of, rows }, providers());
+    const stale = async () => (await preview(of)).warnings.filter((one) => /earlier/.test(one));
+    await sample(2);
+    expect(await stale()).toEqual([]);
+    await changeJob(fixture.ctx, { ...of, change: { prompt: 'Be brief to {{company}}.' } });
+    expect(await stale()).toEqual([expect.stringMatching(/^2 sampled rows keep .* earlier/)]);
+    await sample(1);
+    expect(await stale()).toEqual([expect.stringMatching(/^1 sampled row keeps .* earlier/)]);
+    await sample(2);
+    expect(await stale()).toEqual([]);
+    await setProfile(of, { name: 'Mina Roth' });
+    expect(await stale()).toEqual([expect.stringMatching(/^2 sampled rows keep .* earlier/)]);
+    fixture.published = [];
+    await startJob(fixture.ctx, of);
+    await work();
+    expect(await stale()).toEqual([]);
   });
 
   test('of an unlimited plan costs nothing', async () => {
