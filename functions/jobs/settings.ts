@@ -98,6 +98,10 @@ function choicesError({ type, choices }: OutputField): string | undefined {
   return undefined;
 }
 
+/** Whose such a column is cannot be told where an earlier result has other outputs as well: none is dropped. */
+const ifOurs =
+  'name the output otherwise or, if an earlier result has added it, upload the file without it';
+
 /**
  * What does not agree with the columns of a file. `isComplete`: no row is longer than the header, which would add
  * columns named `column_N`.
@@ -119,7 +123,12 @@ export function columnErrors(
     ...unknown('research.query', query === undefined ? [] : missingColumns(query, header)),
     ...(options.outputs ?? []).flatMap(({ name }, i) =>
       names.has(foldName(name))
-        ? [{ field: `outputs.${i}.name`, message: `the file has a column "${name}" already` }]
+        ? [
+            {
+              field: `outputs.${i}.name`,
+              message: `the file has a column "${name}" already: ${ifOurs}`,
+            },
+          ]
         : [],
     ),
   ];

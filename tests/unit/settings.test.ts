@@ -186,7 +186,10 @@ describe('beside the file', () => {
     'an output named %j meets a column of the file',
     (name) => {
       expect(errors({ ...asking(output('a'), output(name)) })).toEqual([
-        { field: 'outputs.1.name', message: `the file has a column "${name}" already` },
+        {
+          field: 'outputs.1.name',
+          message: `the file has a column "${name}" already: name the output otherwise or, if an earlier result has added it, upload the file without it`,
+        },
       ]);
     },
   );
