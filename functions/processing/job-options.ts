@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { languageSchema, senderSchema } from './sender.ts';
+import { jobSenderSchema, languageSchema } from './sender.ts';
 
 const isWhole = (text: string): boolean => text.isWellFormed();
 
@@ -29,10 +29,10 @@ const output = z.strictObject({
 export type OutputField = z.infer<typeof output>;
 
 /** How a row's company is found: by a template of the user's, or not at all. Default: by the header. */
-const research = z.union([
-  z.strictObject({ query: storable(500).trim().min(1) }),
-  z.literal(false),
-]);
+const research = z.union(
+  [z.strictObject({ query: storable(500).trim().min(1) }), z.literal(false)],
+  'must be false or {query}',
+);
 export type ResearchOption = z.infer<typeof research>;
 
 export const startMode = z.enum(['auto', 'manual']);
@@ -43,7 +43,7 @@ export const jobOptions = z.strictObject({
   outputs: z.array(output).min(1).max(20).optional(),
   language: languageSchema.optional(),
   /** Overrides the profile's fields one by one. */
-  sender: senderSchema.optional(),
+  sender: jobSenderSchema.optional(),
   start: startMode.optional(),
   duplicates: z.enum(['work', 'skip']).optional(),
   /** Told of the job's end; `notifyUrlProblem` says which may be. */

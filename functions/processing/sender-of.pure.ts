@@ -1,4 +1,4 @@
-import type { Sender } from './sender.ts';
+import type { JobSender, Sender } from './sender.ts';
 
 export const senderFields = [
   'name',
@@ -13,11 +13,11 @@ export const senderFields = [
 
 /**
  * Who writes a job's e-mails: the profile, each field that the job gives in its place. An empty text takes a field
- * away; null: nothing is known of the sender.
+ * away, null leaves the profile's; an answer of null: nothing is known of the sender.
  */
 export function senderOf(
   profile: Sender | null | undefined,
-  override: Sender | null | undefined,
+  override: JobSender | null | undefined,
 ): Sender | null {
   const said = senderFields.flatMap((field) => {
     const value = override?.[field] ?? profile?.[field] ?? '';
