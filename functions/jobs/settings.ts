@@ -48,7 +48,17 @@ export function settingsErrors(
     errors.push({ field: 'outputs', message: 'only for the processor `columns`' });
   if (processor === 'classify' && research)
     errors.push({ field: 'research', message: '`classify` searches for nothing' });
+  const braces = research ? bracesError(research.query) : undefined;
+  if (braces !== undefined) errors.push({ field: 'research.query', message: braces });
   return [...errors, ...outputErrors(outputs ?? [])];
+}
+
+/** What is wrong with a query's braces: a slip in them would be searched for as it stands, in every row. */
+function bracesError(query: string): string | undefined {
+  const pairs = /\{\{[^{}]*\}\}/g;
+  if (/\{\{|\}\}/.test(query.replaceAll(pairs, ' '))) return 'has {{ or }} without its other half';
+  const isNamed = placeholdersOf(query).length === (query.match(pairs) ?? []).length;
+  return isNamed ? undefined : 'has braces without a column between them';
 }
 
 function outputErrors(outputs: readonly OutputField[]): SettingError[] {

@@ -14,6 +14,7 @@ const settings = (given: Partial<JobSettings> = {}): JobSettings => ({
   options: {},
   ...given,
 });
+const searching = (query: string) => settings({ options: { research: { query } } });
 const asking = (...outputs: OutputField[]) =>
   settings({ processor: 'columns', options: { outputs } });
 const output = (name: string, given: Partial<OutputField> = {}): OutputField => ({
@@ -54,6 +55,24 @@ describe('without the file', () => {
       settings({ processor: 'classify', options: { research: { query: '{{a}}' } } }),
       'research',
       '`classify` searches for nothing',
+    ],
+    [
+      'a query with braces that stay open',
+      searching('{{Company}} in {{City'),
+      'research.query',
+      'has {{ or }} without its other half',
+    ],
+    [
+      'a query with braces that were never open',
+      searching('Company}} news'),
+      'research.query',
+      'has {{ or }} without its other half',
+    ],
+    [
+      'a query with empty braces',
+      searching('{{Company}} {{ }}'),
+      'research.query',
+      'has braces without a column between them',
     ],
     [
       'a column without a name',
@@ -145,6 +164,8 @@ describe('without the file', () => {
       asking(...many),
       asking(output('email_body'), output('Status'), output('row status'), choice('S', 'L')),
       settings({ options: { research: false } }),
+      searching('{{ Company }} {news} {{{City}}}'),
+      searching('the same for all'),
       settings({ processor: 'classify', options: { research: false } }),
       settings({ prompt: '{{city}}' }),
       settings({ prompt: '{{NAME_2}} {{column_3}}', columns: ['name', 'Name'] }),
