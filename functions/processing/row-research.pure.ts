@@ -27,7 +27,10 @@ export function hasContent({ header, columns, prompt }: Brief, row: readonly str
 }
 
 /** What is to be known of a row's research; undefined: nothing. */
-export const researchNote = (
+export function researchNote(
   { query, note }: Pick<RowPlan, 'query' | 'note'>,
   { summary }: Findings,
-): string | undefined => (query && summary === '' ? nothingWasFound : note);
+): string | undefined {
+  if (query) return summary === '' ? nothingWasFound : undefined;
+  return note === undefined ? undefined : `${nothingWasFound}: ${note}`;
+}

@@ -98,7 +98,7 @@ describe('where nothing is found', () => {
     const { cells, note, user, searched } = await work({ row: ['N/A', 'Basel'], options });
     expect(searched).toEqual([]);
     expect(cells).toEqual(['', '', 'Your plant in Basel', body]);
-    expect(note).toMatch(/^no \w+/);
+    expect(note).toBe('no research found: no company in this row');
     expect(user.endsWith(`\n\n${nothingFound}`)).toBe(true);
   });
 
