@@ -59,8 +59,11 @@ const salutations = phrases(
 export const isSalutation = (text: string): boolean =>
   text.length <= 20 && salutations.has(squeezed(text));
 
-const address =
-  /^(?:mrs?|ms|miss|herrn?|frau|mme|mlle|monsieur|madame|sra?|srta|señora?|sig\.ra|signora?|sig|dhr|mevr|mevrouw)(?:\.\s*|\s+)(?=\p{Lu})/iu;
+const before =
+  /^(?:(?:mrs?|ms|miss|herrn?|frau|fam|familie|eheleute|m(?=\.)|mme|mlle|monsieur|madame|sra?|srta|señora?|sig\.ra|signora?|sig|dott|dhr|mevr|mevrouw|dr|prof)(?:\.\s*|\s+))+(?=\p{L})/iu;
+const behind =
+  /(?<=\S)(?:\s*(?:様|さま|さん|殿|氏|先生|女士|小姐|님|씨)|,?\s+(?:dr|prof|ph\.?d|mba|esq)\.?)$/iu;
 
-/** A person's name without the salutation in front: `Frau Jana Vogel`. */
-export const withoutSalutation = (name: string): string => name.replace(address, '');
+/** A person's name without salutation and titles: `Frau Dr. Jana Vogel`, `鈴木一郎様`. */
+export const withoutSalutation = (name: string): string =>
+  name.replace(before, '').replace(behind, '');

@@ -11,8 +11,9 @@ const roles = {
   position: 'what that person does',
   city: 'where',
   country: 'where',
-  /** Somebody whom a row is not about, or a salutation. */
+  /** Somebody whom a row is not about. */
   colleague: 'nobody to search for',
+  personal: 'of people and never part of a query: a salutation, a telephone',
   other: 'known, and never part of a query',
   unknown: 'unknown',
 };
@@ -94,6 +95,7 @@ function easternColumn(name: string): Read | undefined {
   if (eastern.email.test(text)) return as('email');
   if (eastern.city.test(text)) return as('city');
   if (eastern.country.test(text)) return as('country');
+  if (eastern.phone.test(text)) return as('personal');
   return eastern.other.test(text) ? as('other') : undefined;
 }
 
@@ -101,7 +103,7 @@ function readName(name: string): Read {
   const words = list.headerWords(name);
   const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   if (has(list.colleagueWords)) return as('colleague');
-  if (words.every((word) => list.salutationWords.has(word))) return as('other');
+  if (words.every((word) => list.salutationWords.has(word))) return as('personal');
   const named = companyColumn(words) ?? personColumn(words) ?? easternColumn(name);
   if (named) return named;
   const joined = words.join('');
@@ -118,7 +120,9 @@ function readName(name: string): Read {
   }
   if (has(list.cityWords) && !isOther) return as('city', isPrivate ? 1 : 0);
   if (has(list.countryWords) && !isOther) return as('country', isPrivate ? 1 : 0);
-  if (has(list.salutationWords) || has(list.otherWords)) return as('other');
+  if (has(list.salutationWords)) return as('personal');
+  if (has(list.phoneWords)) return has(list.companyWords) ? as('other') : as('personal');
+  if (has(list.otherWords)) return as('other');
   return has(list.siteWords) ? as('site', joined === 'url' ? 1 : 0) : as('unknown');
 }
 

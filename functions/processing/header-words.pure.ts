@@ -78,11 +78,15 @@ export const colleagueWords = words(
 );
 /** Of columns whose cells are never part of a name. */
 export const otherWords = words(
-  `id ids number no nr num phone tel telephone telefon fax mobile handy street address zip code postal plz type typ
+  `id ids number no nr num fax street address zip code postal plz type typ
   status source stage score size count date time note notes notizen comment comments description beschreibung keywords
   tags label labels parent previous former past competitor logo image photo avatar picture tracking careers jobs blog
   profile record template subject body opt unsubscribed bounced confidence verified amount phonetic yomi kana
   department abteilung group groups source referrer`,
+);
+export const phoneWords = words(
+  `phone phones tel telephone téléphone telefon telefonnummer telefonnr telefono teléfono telefone telefoon telefoonnummer
+  mobile mobil mobilnummer mobiltelefon mobiel handy handynummer móvil celular cellulare portable cell gsm rufnummer`,
 );
 export const salutationWords = words(
   'salutation anrede prefix civilité saludo saluto saudação aanhef greeting tratamiento tratamento 敬称 稱謂',
@@ -135,5 +139,6 @@ export const eastern = {
   email: /メール|邮箱|邮件|郵件|이메일|메일/u,
   city: /^(?:.*市区町村|都市|所在地|本社所在地|城市|도시|지역)$/u,
   country: /^(?:国|国名|国家|國家|국가)$/u,
-  other: /カナ|かな|フリガナ|ふりがな|よみ|読み|電話|住所|郵便|番号|コード|备注|地址|电话|電話/u,
+  phone: /^(?!会社|企業|法人|公司|회사).*(?:電話|电话|携帯|手机|手機|전화|휴대폰|연락처)/u,
+  other: /カナ|かな|フリガナ|ふりがな|よみ|読み|電話|住所|郵便|番号|コード|备注|地址|电话/u,
 };

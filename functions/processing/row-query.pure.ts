@@ -28,6 +28,7 @@ export function rolesOf(columns: readonly Column[]): Roles {
     city: [],
     country: [],
     colleague: [],
+    personal: [],
     other: [],
     unknown: [],
   };
@@ -45,6 +46,10 @@ const isSaid = (text: string): boolean => !isBlankName(text) && !isSalutation(te
 /** The first cell of a role that is no placeholder and no salutation; empty: there is none. */
 const firstOf = (row: Row, columns: readonly Column[]): string =>
   columns.map((column) => cellOf(row, column)).find(isSaid) ?? '';
+
+/** `FR` and `HR` are countries here, and no salutations. */
+const countryOf = (row: Row, columns: readonly Column[]): string =>
+  columns.map((column) => cellOf(row, column)).find((text) => !isBlankName(text)) ?? '';
 
 /** All names of people in a row, those of the list's owners too: none of them is shared with all. */
 export const peopleIn = (roles: Roles, row: Row): string[] =>
@@ -159,9 +164,13 @@ const looksLikeCompany = (text: string): boolean =>
   !/^\d/.test(text) &&
   isSurelyCompany(text, false);
 
-/** Scripts in which a name has no blank between its parts. */
-const unspaced = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]{2,}$/u;
+/** What is too long for one part of a name, in scripts that have no blank between the parts. */
+const unspaced =
+  /^(?:\p{Script=Hangul}{3,}|(?=.*\p{Script=Han})[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]{4,})$/u;
+const isWholeName = (text: string): boolean =>
+  /\p{L}[^\s]*\s+\S*\p{L}/u.test(text) || unspaced.test(text);
 
+/** The whole name of a row's person; one part of it, under whatever header, is nobody's. */
 function personName(roles: Roles, row: Row): string {
   const part = (columns: readonly Column[]) => withoutSalutation(firstOf(row, columns));
   const parts = [part(roles.first), part(roles.particle), part(roles.last)];
@@ -171,22 +180,19 @@ function personName(roles: Roles, row: Row): string {
   if (first !== '' && last !== '')
     return (sameName(first, last) ? [first] : whole).filter(Boolean).join(' ');
   const customers = roles.company.filter(({ rank }) => rank === customerRank);
-  for (const candidate of [part(roles.name), part(customers), first, last]) {
-    if (/\p{L}[^\s]*\s+\S*\p{L}/u.test(candidate) || unspaced.test(candidate)) return candidate;
-  }
-  return '';
+  return [part(roles.name), part(customers)].find(isWholeName) ?? '';
 }
 
 /** Whether the first name already ends in the last one. */
 const sameName = (first: string, last: string): boolean =>
   foldName(first).endsWith(` ${foldName(last)}`);
 
-/** A whole name with what tells its bearer from others of that name; a first name alone is nobody's. */
+/** A whole name with what tells its bearer from others of that name. */
 function ofPerson(roles: Roles, row: Row, emails: readonly Email[]): Research | undefined {
   const name = personName(roles, row);
   const given = [
     firstOf(row, roles.position),
-    firstOf(row, roles.city) || firstOf(row, roles.country),
+    firstOf(row, roles.city) || countryOf(row, roles.country),
     emails[0]?.text ?? '',
   ].filter((text) => text !== '');
   const whole = name || soleName(roles, row);
@@ -194,13 +200,15 @@ function ofPerson(roles: Roles, row: Row, emails: readonly Email[]): Research | 
   return { text: oneLine([whole, ...given].join(' '), longestQuery), scope: 'none' };
 }
 
-/** One word under `name`, in a list that has nothing else of people: a company, a place, a brand. */
+/** One word under `name`, in a list without companies and with nothing else of people: a place, a brand. */
 function soleName(roles: Roles, row: Row): string {
-  const isOfPeople = [roles.first, roles.last, roles.position, roles.email].some(
-    (columns) => columns.length > 0,
+  const { company, first, last, position, email, personal } = roles;
+  if ([company, first, last, position, email, personal].some(({ length }) => length > 0)) return '';
+  const text = firstOf(
+    row,
+    roles.name.filter(({ rank }) => rank === 1),
   );
-  const plain = roles.name.filter(({ rank }) => rank === 1);
-  return isOfPeople ? '' : firstOf(row, plain);
+  return withoutSalutation(text) === text ? text : '';
 }
 
 /** The first two cells with letters, of a file whose header says nothing. */

@@ -1,7 +1,7 @@
 import type { Research } from '../providers/research.ts';
 import { columnNames, foldName } from '../csv/columns.pure.ts';
 import { oneLine } from '../shared/text.pure.ts';
-import { isBlankName } from './blank-names.pure.ts';
+import { isBlankName, isSalutation } from './blank-names.pure.ts';
 import { type Column, columnsOf, type Role } from './header-roles.pure.ts';
 import type { ResearchOption } from './job-options.ts';
 import { placeholdersOf } from './prompt.pure.ts';
@@ -106,7 +106,7 @@ function planTemplate(
       return undefined;
     const filled = template.replace(inTemplate, (_, name: string) => cellNamed(row, name));
     const text = oneLine(filled.replaceAll(/\s+/g, ' '), longestQuery);
-    return text === '' ? undefined : { text, scope: scopeIn(text, row) };
+    return text === '' || isSalutation(text) ? undefined : { text, scope: scopeIn(text, row) };
   };
   return {
     columns: [...new Set(asked.map(({ index }) => names[index] ?? ''))],

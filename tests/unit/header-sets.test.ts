@@ -107,17 +107,6 @@ test('a row of placeholders asks nothing, and says why', () => {
     }
 });
 
-test('a first name alone is never asked for', () => {
-  for (const header of [
-    ['First Name'],
-    ['Vorname', 'Anrede'],
-    ['名'],
-    ['First Name', 'City'],
-    ['Contact'],
-  ])
-    expect(queryOf(header, ['Jane', 'Berlin'].slice(0, header.length))).toBeNull();
-});
-
 test('what is asked for people is for nobody else, and tells those of one name apart', () => {
   const header = ['First Name', 'Last Name', 'Email', 'City'];
   const rows = [

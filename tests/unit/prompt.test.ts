@@ -80,7 +80,7 @@ test('the search is for the company, wherever its column stands', () => {
 test('what is searched for a person is not for sharing', () => {
   const person = (text: string) => ({ text, scope: 'none' });
   expect(searchQuery(['name', 'city'], ['Ada', 'London'])).toEqual(person('Ada London'));
-  expect(searchQuery(['company', 'name'], ['  ', 'Ada'])).toEqual(person('Ada'));
+  expect(searchQuery(['company', 'name'], ['  ', 'Ada Moss'])).toEqual(person('Ada Moss'));
   expect(searchQuery(['x', 'y'], ['one', 'two'])).toEqual(person('one two'));
   expect(searchQuery(['company', 'y'], [' ', '\n'])).toBeUndefined();
 });
