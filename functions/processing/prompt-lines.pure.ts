@@ -1,4 +1,7 @@
 import { columnsNamed } from '../csv/columns.pure.ts';
+import { isSalutation } from './blank-names.pure.ts';
+import { isUnknown, saysNothing } from './blank-value.pure.ts';
+import { columnsOf, type Role } from './header-roles.pure.ts';
 import { cut, oneLine, withoutTags } from '../shared/text.pure.ts';
 
 const longestName = 80;
@@ -23,6 +26,25 @@ export const dataLine = (cell: string, longest = longestCell): string =>
 const piece = (text: string, longest: number): string =>
   text.length <= longest ? text : `${cut(text, longest - 1)}…`;
 
+const ofPeople: ReadonlySet<Role> = new Set(['first', 'last', 'name']);
+type IsBlank = (cell: string) => boolean;
+/** An initial is no salutation. */
+const isNoPerson: IsBlank = (cell) => saysNothing(cell) || (cell.length > 1 && isSalutation(cell));
+
+const blanksOf = new WeakMap<readonly string[], IsBlank[]>();
+
+/** What says nothing in each column of a header: `none` is no name, and yet an answer in other columns. */
+function blanksIn(header: readonly string[]): IsBlank[] {
+  const known = blanksOf.get(header);
+  if (known) return known;
+  const blanks = columnsOf(header).map(({ role, isPlain }) => {
+    if (ofPeople.has(role)) return isNoPerson;
+    return role === 'company' && isPlain ? saysNothing : isUnknown;
+  });
+  blanksOf.set(header, blanks);
+  return blanks;
+}
+
 type Line = { name: string; value: string };
 
 /** Values give way first, names once values are short. */
@@ -33,7 +55,7 @@ const lengthOf = (lines: readonly Line[], longest: number): number =>
   lines.reduce((sum, line) => sum + shown(line, longest).length + 1, -1);
 
 /**
- * A row as `column: value` lines within `longest` characters, empty cells left out. Where they do not fit,
+ * A row as `column: value` lines within `longest` characters, cells that say nothing left out. Where they do not fit,
  * the longest cells are cut first, so that each column keeps a piece; only of more columns than there is
  * room for are the last ones left out. `columns`: those that are shown, by the names of `columnNames`; all by default.
  */
@@ -43,9 +65,10 @@ export function promptLines(
   { longest = Infinity, columns }: { longest?: number; columns?: readonly string[] | null } = {},
 ): string {
   const wanted = columns && columnsNamed(header, columns);
+  const blanks = blanksIn(header);
   let lines = header.flatMap((name, i) => {
     const value = !wanted || wanted.has(i) ? dataLine(row[i] ?? '') : '';
-    return value === '' ? [] : [{ name: dataLine(name, longestName), value }];
+    return value === '' || blanks[i]?.(value) ? [] : [{ name: dataLine(name, longestName), value }];
   });
   if (lengthOf(lines, longestCell) <= longest)
     return lines.map((line) => shown(line, longestCell)).join('\n');

@@ -1,5 +1,6 @@
 import { columnsNamed } from '../csv/columns.pure.ts';
 import type { Findings } from '../providers/research.ts';
+import { isSalutation } from './blank-names.pure.ts';
 import { saysNothing } from './blank-value.pure.ts';
 import type { Brief, RowPlan } from './processor.ts';
 import { placeholdersOf } from './prompt.pure.ts';
@@ -20,10 +21,12 @@ export function planQuery(
 export const researchColumns = ({ header, options }: Brief): string[] =>
   planResearch(header, options.research).columns;
 
-/** Whether a cell that the model sees says anything. */
+/** Whether a cell that the model sees says anything; a salutation does not. */
 export function hasContent({ header, columns, prompt }: Brief, row: readonly string[]): boolean {
   const shown = columns && columnsNamed(header, [...columns, ...placeholdersOf(prompt)]);
-  return row.some((cell, i) => (!shown || shown.has(i)) && !saysNothing(cell));
+  return row.some(
+    (cell, i) => (!shown || shown.has(i)) && !saysNothing(cell) && !isSalutation(cell),
+  );
 }
 
 /** What is to be known of a row's research; undefined: nothing. */

@@ -120,6 +120,9 @@ describe('a row that says nothing', () => {
     [['—', '???']],
     [['k. A.', 'keine Angabe']],
     [['なし', 'ー']],
+    [['Mr', '-']],
+    [['Frau', 'k.A.']],
+    [['様', '未定']],
   ])('%j is refused before anybody is asked', async (cells) => {
     const { tools, asked, searched } = toolsOf([mail]);
     const working = researchEmail.process(briefOf(researchEmail, header), cells, tools);
