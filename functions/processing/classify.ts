@@ -1,10 +1,12 @@
 import type { AnswerSchema } from '../providers/model.ts';
+import { ProviderError } from '../providers/errors.pure.ts';
 import { noFindings } from '../providers/research.ts';
 import { brokenAnswer, withoutThoughts } from './answer.pure.ts';
 import { completeWhole, type Reading } from './complete-whole.ts';
 import { fillPrompt } from './prompt.pure.ts';
 import { dataRule, rowMessage } from './message.pure.ts';
 import type { Answer, RowProcessor } from './processor.ts';
+import { hasContent, nothingToGoBy } from './row-research.pure.ts';
 import { oneLine } from '../shared/text.pure.ts';
 
 const longestCategory = 100;
@@ -76,6 +78,7 @@ export const classify: RowProcessor = {
     };
   },
   process: async (brief, row, tools) => {
+    if (!hasContent(brief, row)) throw new ProviderError(nothingToGoBy);
     const messages = classify.plan(brief, row).messages(noFindings);
     const options = { maxTokens: 200, jsonSchema: categorySchema };
     return { cells: await completeWhole(tools, messages, options, readCells) };

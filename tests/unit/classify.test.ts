@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { briefOf } from '../support/rows.ts';
 import { classify, readCategory } from '../../functions/processing/classify.ts';
+import { ProviderError } from '../../functions/providers/errors.pure.ts';
+import { nothingToGoBy } from '../../functions/processing/row-research.pure.ts';
 import type { RowTools } from '../../functions/processing/processor.ts';
 
 /** Tools whose model says these things in turn; what it was asked is kept. */
@@ -34,6 +36,14 @@ describe('classify', () => {
     expect(asked[0]?.[0]).toMatchObject({ role: 'system', content: expect.stringMatching(/data/) });
     expect(asked[0]?.[1]?.content).toContain('Is <cell>ACME</cell> one of: Anvils, Finance?');
     expect(asked[0]?.[1]?.content.match(/<\/lead>/g)).toHaveLength(1);
+  });
+
+  test('refuses a row that says nothing before anybody is asked', async () => {
+    const { tools, asked } = modelThatSays(good);
+    await expect(classify.process(brief, ['N/A', '-'], tools)).rejects.toEqual(
+      new ProviderError(nothingToGoBy),
+    );
+    expect(asked).toEqual([]);
   });
 
   test('asks once more after nonsense, not twice', async () => {
