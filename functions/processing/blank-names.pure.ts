@@ -37,7 +37,7 @@ export const isSalutation = (text: string): boolean =>
   text.length <= 20 && salutations.has(squeezed(text));
 
 const before =
-  /^(?:(?:mrs?|ms|miss|herrn?|frau|fam|familie|eheleute|m(?=\.)|mme|mlle|monsieur|madame|sra?|srta|señora?|sig\.ra|signora?|sig|dott|dhr|mevr|mevrouw|dr|prof)(?:\.\s*|\s+))+(?=\p{L})/iu;
+  /^(?:(?:mrs?|ms|miss|herrn?|frau|fam|familie|eheleute|m(?=\.)|mme|mlle|monsieur|madame|sra?|srta|señora?|sig\.ra|signora?|sig|dott|dhr|mevr|mevrouw|dr|prof)(?:\.\s*|\s+|\/)(?:(?:&|and|und|u\.|et|y|e)\s+)?)+(?=\p{L})/iu;
 const behind =
   /(?<=\S)(?:\s*(?:様|さま|さん|殿|氏|先生|女士|小姐|님|씨)|,?\s+(?:dr|prof|ph\.?d|mba|esq)\.?)$/iu;
 

@@ -49,7 +49,9 @@ const firstOf = (row: Row, columns: readonly Column[]): string =>
 
 /** `FR` and `HR` are countries here, and no salutations. */
 const countryOf = (row: Row, columns: readonly Column[]): string =>
-  columns.map((column) => cellOf(row, column)).find((text) => !isBlankName(text)) ?? '';
+  columns
+    .map((column) => cellOf(row, column))
+    .find((text) => isSaid(text) || /^[FH]R$/.test(text)) ?? '';
 
 /** All names of people in a row, those of the list's owners too: none of them is shared with all. */
 export const peopleIn = (roles: Roles, row: Row): string[] =>
@@ -167,8 +169,12 @@ const looksLikeCompany = (text: string): boolean =>
 /** What is too long for one part of a name, in scripts that have no blank between the parts. */
 const unspaced =
   /^(?:\p{Script=Hangul}{3,}|(?=.*\p{Script=Han})[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]{4,})$/u;
-const isWholeName = (text: string): boolean =>
-  /\p{L}[^\s]*\s+\S*\p{L}/u.test(text) || unspaced.test(text);
+/** An initial is no part, nor what stands in brackets. */
+const isWholeName = (text: string): boolean => {
+  const words = text.replaceAll(/\([^()]*\)/g, ' ').split(/\s+/);
+  const part = /\p{L}.*\p{L}|\p{Script=Han}|\p{Script=Hangul}/u;
+  return words.filter((word) => part.test(word)).length > 1 || unspaced.test(text);
+};
 
 /** The whole name of a row's person; one part of it, under whatever header, is nobody's. */
 function personName(roles: Roles, row: Row): string {

@@ -41,6 +41,13 @@ test.each([
   ['First Name | Last Name | Company', '| van der Berg | -'],
   ['First Name | Last Name | Company', 'Frau | Vogel | -'],
   ['Nachname | Firma', 'van der Berg |'],
+  ['Name | Company', 'Mr & Mrs Smith |'],
+  ['Name | Firma', 'Herr und Frau Müller |'],
+  ['Nom | Société', 'M. et Mme Dupont |'],
+  ['Name | Firma', 'Herr/Frau Müller |'],
+  ['Name | Company', 'Jane (CTO) |'],
+  ['Name | Company', 'Jane D. |'],
+  ['Name | Company', 'J Doe |'],
 ])('under %j no part of a name is asked for: %j', (header, cells) => {
   expect(asked(header, cells)).toBeNull();
 });
@@ -49,12 +56,18 @@ test.each([
   ['Name | Company', 'Frau Dr. Jana Vogel | -', 'Jana Vogel'],
   ['Name | Société', 'M. Jean Dupont |', 'Jean Dupont'],
   ['Name | Firma', 'Vogel, Jana |', 'Vogel, Jana'],
+  ['Name | Firma', 'Herr und Frau Tim Kurz |', 'Tim Kurz'],
+  ['Name | Company', 'J. Edgar Doe |', 'J. Edgar Doe'],
+  ['Name | Company', "Tom O'Hara |", "Tom O'Hara"],
+  ['姓名 | 公司', '李 伟 |', '李 伟'],
+  ['Name | Company', 'Иван Петров |', 'Иван Петров'],
   ['First Name | Last Name | Company', 'Jane | Doe | N/A', 'Jane Doe'],
   ['担当者名 | 会社名', '鈴木一郎 |', '鈴木一郎'],
   ['担当者名 | 会社名', '鈴木一郎様 |', '鈴木一郎'],
   ['이름 | 회사명', '김민수 |', '김민수'],
   ['姓 | 名 | 会社', '山田 | 太郎 |', '山田 太郎'],
   ['Vorname | Nachname | Land', 'Ana | Horvat | HR', 'Ana Horvat HR'],
+  ['Vorname | Nachname | Land', 'Ana | Horvat | Frau', 'Ana Horvat'],
 ])('under %j a whole name is asked for: %j', (header, cells, text) => {
   expect(asked(header, cells)).toEqual({ text, scope: 'none' });
 });
