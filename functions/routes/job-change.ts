@@ -14,18 +14,21 @@ import { jobParam, pageSchema, wholeJobSchema } from './schemas.ts';
 const jobAnswer = z.object({ job: wholeJobSchema });
 
 const { research, outputs, language, sender, start, duplicates, notifyUrl } = jobOptions.shape;
-const changeBody = z.strictObject({
-  processor: z.string().max(50).nullish(),
-  prompt: storable(8000).trim().min(1).nullish(),
-  columns: z.array(storable(1000)).min(1).max(1000).nullish(),
-  research: research.nullable(),
-  outputs: outputs.nullable(),
-  language: language.nullable(),
-  sender: sender.nullable(),
-  start: start.nullable(),
-  duplicates: duplicates.nullable(),
-  notifyUrl: notifyUrl.nullable(),
-});
+const changeBody = z
+  .strictObject({
+    processor: z.string().max(50).nullish(),
+    prompt: storable(8000).trim().min(1).nullish(),
+    columns: z.array(storable(1000)).min(1).max(1000).nullish(),
+    research: research.nullable(),
+    outputs: outputs.nullable(),
+    language: language.nullable(),
+    sender: sender.nullable(),
+    start: start.nullable(),
+    duplicates: duplicates.nullable(),
+    notifyUrl: notifyUrl.nullable(),
+  })
+  // Also what is left of a body that is not sent as JSON: it would seem to have been heeded.
+  .refine((body) => Object.keys(body).length > 0, 'has no field: nothing would be changed');
 
 const sampleBody = z.strictObject({ rows: z.int().min(1).max(5).default(3) });
 
@@ -67,6 +70,7 @@ export const changeRoutes = (ctx: Ctx, session: Session) =>
         description:
           'Of a job that is `ready` or awaits credits; answers with them, as `GET …/rows` shows rows, when they are worked, after 25 s at most. Each costs a credit if it succeeds and is not worked again by the run. Rows that were sampled with the same settings are shown and cost nothing. No body is needed: `rows` is 3.',
         auth: 'user',
+        optionalJson: sampleBody,
         ok: { status: 200, description: 'Those rows', schema: pageSchema(rowSchema) },
         errors: [
           'not_found',

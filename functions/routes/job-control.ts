@@ -47,6 +47,7 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         description:
           'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are, unless `rows` (indices from 0, at most 1,000) names them: they are charged again, and keep what they had if they fail. `prompt` is that of the job from now on. No body is needed. A job can be retried three times, not counting paid rows; a run that waited for a provider in vain is not counted.',
         auth: 'user',
+        optionalJson: retryBody,
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: [
           'not_found',

@@ -13,6 +13,8 @@ type Description = {
   auth: 'user' | 'admin' | 'none' | 'stripe' | 'qstash';
   /** A body that is not JSON. */
   body?: { contentType: string; description: string };
+  /** A JSON body that may be missing; `optionalBody` reads it. */
+  optionalJson?: ZodType;
   ok: { status: number; description: string; schema?: ZodType; contentType?: string };
   errors?: ErrorCode[];
 };
@@ -63,6 +65,12 @@ export function describe(route: Description) {
         content: { [route.body.contentType]: {} },
       },
     }),
+    ...(route.optionalJson && {
+      requestBody: {
+        required: false,
+        content: { 'application/json': { schema: resolver(route.optionalJson) } },
+      },
+    }),
     responses: {
       [ok.status]: { description: ok.description, ...(content && { content }) },
       ...Object.fromEntries(refusals),
@@ -102,12 +110,21 @@ const unfit = (issues: readonly Issue[]): DomainError =>
     },
   });
 
-/** A JSON body that may be missing altogether. Throws `invalid_json`, `invalid_request`. */
+/**
+ * A JSON body that may be missing altogether; one that is not sent as JSON is refused, as where a body must be.
+ * Throws `invalid_json`, `invalid_request`.
+ */
 export async function optionalBody<T>(c: Context, schema: ZodType<T>): Promise<T> {
   const text = await c.req.text();
+  const isMissing = text.trim() === '';
+  if (
+    !isMissing &&
+    !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(c.req.header('content-type') ?? '')
+  )
+    throw unfit([{ message: 'the body is not sent as application/json' }]);
   let body: unknown = {};
   try {
-    if (text.trim() !== '') body = JSON.parse(text);
+    if (!isMissing) body = JSON.parse(text);
   } catch {
     throw new DomainError('invalid_json', 'The body is not JSON.');
   }

@@ -10,7 +10,7 @@ type Schema = {
 
 type Operation = {
   security?: Record<string, unknown>[];
-  requestBody?: { content: Record<string, { schema?: Schema }> };
+  requestBody?: { required?: boolean; content: Record<string, { schema?: Schema }> };
 };
 
 export type Caller = 'user' | 'admin' | 'stripe' | 'qstash' | 'none';
@@ -23,6 +23,8 @@ export type Route = {
   caller: Caller;
   /** The shapes that its JSON body may have; undefined if it takes none. */
   bodies: Schema[] | undefined;
+  /** Whether its JSON body may be missing. */
+  isBodyOptional: boolean;
   /** The media type of a body that is no JSON. */
   rawBody: string | undefined;
 };
@@ -41,6 +43,7 @@ export async function routesOf(client: WorkerClient): Promise<Route[]> {
         path,
         caller: (Object.keys(operation.security?.[0] ?? {})[0] ?? 'none') as Caller,
         bodies: schema && (schema.anyOf ?? [schema]),
+        isBodyOptional: operation.requestBody?.required === false,
         rawBody: Object.keys(content).find((type) => type !== 'application/json'),
       };
     }),
@@ -56,6 +59,14 @@ const samples: Record<string, unknown> = { string: 'sample', integer: 1, number:
 /** The least body of a shape. */
 const least = ({ properties = {}, required = [] }: Schema): Record<string, unknown> =>
   Object.fromEntries(required.map((name) => [name, samples[properties[name]?.type ?? '']]));
+
+/** The least body that a route takes: where nothing is required, with a field that is null. */
+export function fittingBody({ bodies: [shape = {}] = [], isBodyOptional }: Route) {
+  const body = least(shape);
+  const [first] = Object.keys(shape.properties ?? {});
+  const isEmpty = Object.keys(body).length === 0;
+  return isEmpty && !isBodyOptional && first !== undefined ? { [first]: null } : body;
+}
 
 /** Bodies that are wrong in one field, with the field's name. */
 export const wrongBodies = (route: Route): [field: string, body: Record<string, unknown>][] =>

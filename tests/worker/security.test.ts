@@ -5,7 +5,13 @@ import { assertBooksHold } from '../support/ledger-invariants.ts';
 import { testCtx } from '../support/ctx.ts';
 import { rigOrigin, rigSecrets, someone, startRig } from '../support/worker.ts';
 import { expectProblem, typesMet } from '../support/worker-problem.ts';
-import { pathWith, type Route, routesOf, wrongBodies } from '../support/worker-routes.ts';
+import {
+  fittingBody,
+  pathWith,
+  type Route,
+  routesOf,
+  wrongBodies,
+} from '../support/worker-routes.ts';
 
 const rig = await startRig();
 const routes = await routesOf(rig);
@@ -36,7 +42,7 @@ const call = (
     ...(options.authorization !== undefined && {
       headers: { authorization: options.authorization },
     }),
-    ...(route.bodies && { body: {} }),
+    ...(route.bodies && { body: fittingBody(route) }),
     ...(route.rawBody !== undefined && { body: 'company\nAcme\n' }),
   });
 
@@ -187,6 +193,7 @@ describe.each(paths)('%s', (path) => {
         path,
         caller: 'none',
         bodies: undefined,
+        isBodyOptional: false,
         rawBody: undefined,
       } as const;
       const isAdmin = route.path.startsWith('/v1/admin/');
@@ -239,14 +246,16 @@ describe.each(withJson)('the body of %s', (_, route) => {
     await expectProblem(await send(stream), 413, 'too_large');
   });
 
-  test.each(['{', '', '{"filename":"a"', "{'filename':'a'}", '\u0000', '{"filename":"a"}x'])(
+  const needed = route.isBodyOptional ? [] : [''];
+  test.each(['{', ...needed, '{"filename":"a"', "{'filename':'a'}", '\u0000', '{"filename":"a"}x'])(
     'malformed JSON (%j): 400',
     async (body) => {
       await expectProblem(await send(body), 400, 'invalid_json');
     },
   );
 
-  test.each(['null', '[]', '"text"', '17', 'true', '[[]]', '{}'])('%s: 422', async (body) => {
+  const fields = route.isBodyOptional ? [] : ['{}'];
+  test.each(['null', '[]', '"text"', '17', 'true', '[[]]', ...fields])('%s: 422', async (body) => {
     const { errors } = await expectProblem(await send(body), 422, 'invalid_request');
     expect(errors).not.toEqual([]);
   });
@@ -266,6 +275,23 @@ describe.each(withJson)('the body of %s', (_, route) => {
       (error) => error.field.split('.')[0] === field || error.message.includes(`"${field}"`),
     );
     expect(named, JSON.stringify(problem['errors'])).toBe(true);
+  });
+});
+
+describe.each(withJson.filter(([, { isBodyOptional }]) => isBodyOptional))('%s', (_, route) => {
+  test.each([
+    ['', 'text/plain'],
+    [' \n', 'application/json'],
+    ['{}', 'application/json; charset=utf-8'],
+    ['{}', 'application/merge-patch+json'],
+  ])('without a field (%j, %s) is asked for and answered', async (body, type) => {
+    const headers = { 'content-type': type };
+    const { method } = route;
+    const path = pathWith(route, job.id);
+    const answer = await rig.api(path, { method, token: owner.token, body, headers });
+    // The job has no file yet.
+    expect(await answer.text()).not.toMatch(/invalid_json|invalid_request/);
+    expect(answer.status).toBe(409);
   });
 });
 
