@@ -126,13 +126,13 @@ export async function checkJob(rig: Rig, { token, id, csv }: Running): Promise<n
   const wanted = parseCsv(await undisturbed(rig, companies(longest))).slice(1);
   const records = parseCsv(await rig.output(token, id)).slice(1);
   expect(records.map((record) => record.slice(0, 2))).toEqual(input);
-  const isOk = (record: string[]) => record[4] === 'ok';
+  const isOk = (record: string[]) => record[6] === 'ok';
   for (const [i, record] of records.entries())
     if (isOk(record)) expect(record).toEqual(wanted[i]);
     else {
-      expect(record.slice(2, 5)).toEqual(['', '', 'error']);
-      expect(record[5]).toMatch(/\w/);
-      expect(record[5]).not.toMatch(/Internal error|Not processed/);
+      expect(record.slice(2, 7)).toEqual(['', '', '', '', 'error']);
+      expect(record[7]).toMatch(/\w/);
+      expect(record[7]).not.toMatch(/Internal error|Not processed/);
     }
   const ok = records.filter(isOk).length;
   expect(job).toMatchObject({

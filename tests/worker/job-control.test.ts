@@ -50,7 +50,7 @@ test('cancel: nothing more is spent, what is finished stays, the rest is given b
     held: 0,
   });
   const lines = (await rig.output(token, id)).trimEnd().split('\r\n');
-  expect(lines.filter((line) => line.endsWith(',error,The job was cancelled'))).toHaveLength(
+  expect(lines.filter((line) => line.endsWith(',error,The job was cancelled,'))).toHaveLength(
     120 - job.rows.succeeded,
   );
   expect(await post(token, id, 'cancel')).toEqual({ job });
@@ -76,7 +76,7 @@ test('retry: the failed rows, and only those, are asked for again', async () => 
   });
   expect(askedOf() - before).toBe(10);
   expect((await rig.me(token)).credits.balance).toBe(480);
-  expect((await rig.output(token, id)).match(/,ok,\r\n/g)).toHaveLength(20);
+  expect((await rig.output(token, id)).match(/,ok,,\r\n/g)).toHaveLength(20);
   const refusal = await rig.api(`/v1/jobs/${id}/retry`, { method: 'POST', token });
   await expectProblem(refusal, 409, 'nothing_to_retry');
 });

@@ -13,7 +13,7 @@ import {
 } from '../support/outages.ts';
 import { rigSecrets, someone, startRig } from '../support/worker.ts';
 import { waitFor } from '../support/worker-client.ts';
-import { companies } from '../support/worker-csv.ts';
+import { companies, parseCsv } from '../support/worker-csv.ts';
 import { everyMinute } from '../support/worker-time.ts';
 
 const rig = await startRig({
@@ -128,8 +128,9 @@ test.each([
   expect(job).toMatchObject({ rows: { succeeded: 19, failed: 1 }, credits: { charged: 19 } });
   expect(waits.filter(Boolean)).toEqual([]);
   expect(await openOf(rig)).toEqual([]);
-  const [, reason] = /error,(.+)\r\n/.exec(await rig.output(user, id)) ?? [];
-  expect(reason).toMatch(says ?? /\w+ \w+/);
+  const failed = parseCsv(await rig.output(user, id)).filter((record) => record.at(-3) === 'error');
+  expect(failed).toHaveLength(1);
+  expect(failed[0]?.at(-2)).toMatch(says ?? /\w+ \w+/);
 });
 
 describe('longer than the patience', () => {
