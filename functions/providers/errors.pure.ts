@@ -1,6 +1,6 @@
 /**
- * `final`: the same request would fail again, which may be the row's fault. `denied`: our key, our credit or
- * our permission is refused, which never is. `retryable`: 5xx, a timeout, a cut connection, an answer that
+ * `final`: the same request would fail again, which may be the row's fault. `denied`: our key, our credit,
+ * our permission or the model is refused, which never is. `retryable`: 5xx, a timeout, a cut connection, an answer that
  * cannot be read. `limited`: 429.
  */
 export type Refusal = 'final' | 'denied' | 'retryable' | 'limited';

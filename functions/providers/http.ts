@@ -15,8 +15,9 @@ export function retryAfterMs(header: string | null, now: number): number | undef
 /** What providers say when the money is spent, under statuses that mean other things as well. */
 const spent = /insufficient_quota|not enough credits|out of credits|billing_hard_limit/i;
 
+/** 404: the model or the address is gone, which is no row's doing. */
 const refusalOf = (status: number, said: string): Refusal => {
-  if ([401, 402, 403].includes(status) || spent.test(said)) return 'denied';
+  if ([401, 402, 403, 404].includes(status) || spent.test(said)) return 'denied';
   if (status === 429) return 'limited';
   return status >= 500 || status === 408 ? 'retryable' : 'final';
 };

@@ -247,6 +247,18 @@ describe('a provider that is away', () => {
     expect(afterMs).toBeLessThan(1000);
   });
 
+  test.each([401, 404])(
+    '%i to rows under way while it is mended fails none of them',
+    async (status) => {
+      const { complete, probes } = rig((call) =>
+        call <= 4 ? failsWith(status)() : streamed('Hello'),
+      );
+      const rows = Array.from({ length: 4 }, () => complete(asked));
+      expect((await outcomeOf(Promise.all(rows))).value).toEqual(rows.map(() => 'Hello'));
+      expect(probes.length).toBeGreaterThan(0);
+    },
+  );
+
   test('no word of a provider puts it off for more than a day', () => {
     expect(retryAfterMs('1795219216', 0)).toBe(86_400_000);
     expect(retryAfterMs('Fri, 31 Dec 9999 23:59:59 GMT', 0)).toBe(86_400_000);
