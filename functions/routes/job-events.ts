@@ -33,7 +33,7 @@ export const eventsRoute = (ctx: Ctx, session: Session) =>
       tag: 'Jobs',
       summary: 'Progress as Server-Sent Events',
       description:
-        '`progress` with the job whenever it has moved, row by row while chunks are worked, and whenever it begins or ceases to wait for a provider (`waiting`), then `done` with the job at its end; then the stream closes. It also closes after five minutes: connect again with `Last-Event-ID`, and nothing that was received is sent again. `rows.done` never goes back within a stream while the job runs.',
+        '`progress` with the job, as lists show it, whenever it has moved, row by row while chunks are worked, and whenever it begins or ceases to wait for a provider (`waiting`), then `done` with the job at its end; then the stream closes. It also closes after five minutes: connect again with `Last-Event-ID`, and nothing that was received is sent again. `rows.done` never goes back within a stream while the job runs.',
       auth: 'user',
       ok: { status: 200, description: 'The stream', contentType: 'text/event-stream' },
       errors: ['not_found', 'too_many_streams'],
