@@ -92,7 +92,12 @@ test('a model that is gone answers every call with 404: the job waits, no row fa
     waiting: { provider: 'llm', reason: 'refused' },
     rows: { failed: 0 },
   });
-  expect(await refusalsOf('llm')).toHaveLength(1);
+  // The operator is told after the others are.
+  const notices = await waitFor(async () => {
+    const found = await refusalsOf('llm');
+    return found.length > 0 && found;
+  });
+  expect(notices).toHaveLength(1);
   await play([], rig.providers);
   await expectWhole(rig, job, rows);
 });
