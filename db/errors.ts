@@ -11,7 +11,7 @@ const statuses: Record<string, string> = {
   awaiting_credits: 'The job has its rows and awaits its start.',
   ready: 'The job has its rows and awaits its start.',
   paused: 'The job is paused: resume it, or cancel it.',
-  sample: 'A sample of the job is being worked: wait until it is there.',
+  sample: 'A sample of the job is being worked: wait until it is there, or give it up by a pause.',
   running: 'The job is running: wait until it has ended, or cancel it.',
   completed: 'The job has completed: create another one for another file.',
   cancelled: 'The job was cancelled: create another one for another file.',

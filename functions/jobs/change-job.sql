@@ -11,7 +11,8 @@ declare
   v_skip boolean := coalesce(p_options ->> 'duplicates' = 'skip', false);
 begin
   if j.status not in ('created', 'awaiting_credits', 'ready') then
-    raise exception using errcode = 'RL409', detail = j.status,
+    raise exception using errcode = 'RL409',
+      detail = case when j.returns_to in ('ready', 'awaiting_credits') then 'sample' else j.status end,
       message = case j.status when 'running' then 'job_running' else 'job_not_open' end;
   elsif j.settings_version <> p_version or j.options <> p_was then
     raise exception using errcode = 'RL409', message = 'settings_changed';

@@ -99,7 +99,8 @@ begin
   if j.status = 'running' and j.pause_at is null and coalesce(j.returns_to, '') not in ('ready', 'awaiting_credits') then
     return jsonb_build_object('started', true, 'job', to_jsonb(j));
   elsif j.status <> 'paused' then
-    raise exception using errcode = 'RL409', message = 'job_not_open', detail = j.status;
+    raise exception using errcode = 'RL409', message = 'job_not_open',
+      detail = case when j.returns_to in ('ready', 'awaiting_credits') then 'sample' else j.status end;
   end if;
   select case when j.returns_to is null then j.rows_total - j.rows_done
       else (select coalesce(sum(cardinality(todo)), 0) from job_chunks where job_id = p_job) end into v_rows;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../functions/jobs/cancel-job.ts';
 import { changeJob } from '../../functions/jobs/change-job.ts';
-import { pauseJob } from '../../functions/jobs/pause-job.ts';
+import { pauseJob, resumeJob } from '../../functions/jobs/pause-job.ts';
 import { readJob } from '../../functions/jobs/read-job.ts';
 import { recoverStalledJobs } from '../../functions/jobs/recover-stalled-jobs.ts';
 import { retryJob } from '../../functions/jobs/retry-job.ts';
@@ -139,9 +139,14 @@ describe('a sample', () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await expect(startJob(ctx, of)).rejects.toMatchObject({ code: 'job_running' });
-    await expect(changeJob(ctx, { ...of, change: { prompt: 'x' } })).rejects.toMatchObject({
-      code: 'job_running',
-    });
+    const detail =
+      'A sample of the job is being worked: wait until it is there, or give it up by a pause.';
+    const isRunning = { code: 'job_running', detail };
+    await expect(changeJob(ctx, { ...of, change: { prompt: 'x' } })).rejects.toMatchObject(
+      isRunning,
+    );
+    await expect(retryJob(ctx, of)).rejects.toMatchObject(isRunning);
+    await expect(resumeJob(ctx, of)).rejects.toMatchObject({ code: 'job_not_open', detail });
     await fixture.expireLeases(of.jobId);
     await fixture.query(
       "update jobs set progress_at = now() - interval '1 hour', dispatched_at = now() - interval '1 hour' where id = $1",
