@@ -16,6 +16,7 @@ import {
   statsSchema,
 } from './admin-schemas.ts';
 import { checked, describe } from './openapi-route.ts';
+import { jsonBody, refusedBody } from './request.ts';
 import { limitQuery } from './schemas.ts';
 
 /** How many events one call retries at most. */
@@ -125,8 +126,9 @@ const retryRoutes = (ctx: Ctx) =>
           'It is not tried again and keeps its error. Dismissed before: the same answer, with the reason of then.',
         auth: 'admin',
         ok: { status: 200, description: 'The event as it is now', schema: eventSchema },
-        errors: ['not_found', 'event_settled', 'invalid_json', 'invalid_request'],
+        errors: ['not_found', 'event_settled', ...refusedBody],
       }),
+      jsonBody,
       checked('param', eventParam),
       checked('json', z.strictObject({ reason: reasonField })),
       async (c) =>

@@ -10,7 +10,7 @@ import type { Ctx } from '../context.ts';
 import type { ErrorCode } from '../errors.ts';
 import { subscriptionView } from '../users/view.pure.ts';
 import { checked, describe } from './openapi-route.ts';
-import { idempotencyHeader, jsonBody } from './request.ts';
+import { idempotencyHeader, jsonBody, refusedBody } from './request.ts';
 import { subscriptionAnswerSchema, subscriptionSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
@@ -61,8 +61,7 @@ const change = describe({
   auth: 'user',
   ok: { status: 200, ...shown },
   errors: [
-    'invalid_json',
-    'invalid_request',
+    ...refusedBody,
     'unknown_plan',
     'no_subscription',
     'subscription_ending',

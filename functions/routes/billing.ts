@@ -8,7 +8,7 @@ import { readCheckout } from '../billing/read-checkout.ts';
 import type { Ctx } from '../context.ts';
 import { subscriptionRoutes } from './billing-subscription.ts';
 import { checked, describe } from './openapi-route.ts';
-import { idempotencyHeader, jsonBody } from './request.ts';
+import { idempotencyHeader, jsonBody, refusedBody } from './request.ts';
 import {
   checkoutSchema,
   checkoutStateSchema,
@@ -68,8 +68,7 @@ const openCheckout = describe({
   auth: 'user',
   ok: { status: 201, description: 'The payment page', schema: checkoutSchema },
   errors: [
-    'invalid_json',
-    'invalid_request',
+    ...refusedBody,
     'unknown_plan',
     'unknown_pack',
     'redirect_not_allowed',

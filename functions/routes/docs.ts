@@ -16,6 +16,8 @@ export function docsRoutes(ctx: Ctx, app: Hono<{ Variables: Vars }>) {
   let spec: Promise<Spec> | undefined;
   const specOnce = (): Promise<Spec> =>
     (spec ??= generateSpecs(app, {
+      // `describe` tells of refusals; the generator's own is none of our answers.
+      defaultValidationErrorResponse: false,
       documentation: {
         info: {
           title: 'Rowloom',

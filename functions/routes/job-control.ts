@@ -4,18 +4,21 @@ import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { cancelJob } from '../jobs/cancel-job.ts';
 import { deleteJob } from '../jobs/delete-job.ts';
-import { storable } from '../processing/job-options.ts';
 import { checked, describe, optionalBody } from './openapi-route.ts';
-import { jsonBody } from './request.ts';
+import { asked, jsonBody, refusedBody } from './request.ts';
 import { jobParam, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
 const jobAnswer = z.object({ job: wholeJobSchema });
 
 const retryBody = z.strictObject({
-  /** Chosen rows, counted from 0. */
-  rows: z.array(z.int().min(0)).min(1).max(1000).optional(),
-  prompt: storable(8000).trim().min(1).optional(),
+  rows: z
+    .array(z.int().min(0))
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('their indices, from 0, whatever came of them. Default: all that failed'),
+  prompt: asked.prompt.optional().describe('that of the job from now on. Default: as it is'),
 });
 
 /** What a user may do with a job besides waiting for it. */
@@ -45,14 +48,13 @@ export const controlRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Work the failed rows again, or chosen ones',
         description:
-          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are, unless `rows` (indices from 0, at most 1,000) names them: they are charged again, and keep what they had if they fail. `prompt` is that of the job from now on. No body is needed. A job can be retried three times, not counting paid rows; a run that waited for a provider in vain is not counted.',
+          'Of a job that has ended: the rows that came out as errors, those of a cancelled job too, for a credit each. Rows that are ok stay as they are, unless `rows` names them: they are charged again, and keep what they had if they fail. No body is needed. A job can be retried three times, not counting paid rows; a run that waited for a provider in vain is not counted.',
         auth: 'user',
         optionalJson: retryBody,
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: [
           'not_found',
-          'invalid_json',
-          'invalid_request',
+          ...refusedBody,
           'account_suspended',
           'insufficient_credits',
           'nothing_to_retry',

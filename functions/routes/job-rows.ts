@@ -31,7 +31,11 @@ const previewSchema = z.object({
   }),
   prompt: z.string().describe('as the model gets it for the first row that will be worked'),
   cost: z.object({
-    credits: z.number().describe('that a start would hold now'),
+    credits: z
+      .number()
+      .describe(
+        'that a start, or a retry of what failed, would hold now. Of a paused job that is the most a resume holds: rows that failed before the pause are left. 0 while it runs: that is held already',
+      ),
     balance: z.number(),
     unlimited: z.boolean().optional(),
   }),

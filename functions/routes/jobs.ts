@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { createJob } from '../jobs/create-job.ts';
-import { jobOptions, storable } from '../processing/job-options.ts';
+import { jobOptions } from '../processing/job-options.ts';
 import { listJobs, readJob } from '../jobs/read-job.ts';
 import { checked, describe } from './openapi-route.ts';
 import { changeRoutes } from './job-change.ts';
@@ -12,7 +12,7 @@ import { eventsRoute } from './job-events.ts';
 import { inputRoutes } from './job-input.ts';
 import { notificationsRoute } from './job-notifications.ts';
 import { rowRoutes } from './job-rows.ts';
-import { idempotencyHeader, jsonBody } from './request.ts';
+import { asked, idempotencyHeader, jsonBody, refusedBody } from './request.ts';
 import { jobCreatedSchema, jobParam, jobsSchema, limitQuery, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
@@ -24,13 +24,14 @@ const name = z
   .min(1)
   .max(255)
   .regex(/^[^\p{Cc}]*$/u, 'has control characters')
-  .refine(isWhole, 'has half a character');
+  .refine(isWhole, 'has half a character')
+  .describe('the output is named after it');
 
 const createBody = jobOptions.extend({
   filename: name,
-  prompt: storable(8000).trim().min(1).optional(),
-  columns: z.array(storable(1000)).min(1).max(1000).optional(),
-  processor: z.string().max(50).optional(),
+  prompt: asked.prompt.optional(),
+  columns: asked.columns.optional(),
+  processor: asked.processor.optional(),
 });
 
 const jobsCursor = z
@@ -47,10 +48,8 @@ const jobsCursor = z
 
 const createDescription = [
   'Then send the CSV to `upload.url` by PUT, with the same token; it runs, or with `start: "manual"` is `ready` to be looked at.',
-  '`processor` says what is done with a row: `research_email` (default) gives `research_summary`, `research_sources`, `email_subject`, `email_body`; `columns` answers `outputs`, a column each; `classify` gives `category` and `reason`, of the categories that the prompt names.',
-  '`{{column}}` in the prompt stands for that cell of the row. `columns` are those that the model sees; the prompt is checked against them now and against the file later.',
-  "`research` is `{query}`, a template such as `{{Firma}} {{Ort}}`, or false; by default the company is found by the header. `language` is `auto` (the lead's own) or a tag; `sender` overrides fields of the profile.",
-  '`duplicates: "skip"` leaves rows out that are the same as one above them. `notifyUrl` gets one signed POST when the job ends.',
+  '`processor` says what is done with a row, and which columns come of it: `research_summary`, `research_sources`, `email_subject`, `email_body` of `research_email`, those of `outputs`, or `category` and `reason`; then `row_status`, `row_error` and `row_note`.',
+  'Names of columns in the prompt are checked against `columns` now and against the file later.',
   'The same `Idempotency-Key` gives the same job, with `Idempotency-Replayed: true`.',
 ].join(' ');
 
@@ -69,14 +68,7 @@ export const jobRoutes = (ctx: Ctx, session: Session) =>
           description: 'The job and where its file goes',
           schema: jobCreatedSchema,
         },
-        errors: [
-          'invalid_json',
-          'invalid_request',
-          'account_suspended',
-          'too_many_jobs',
-          'idempotency_key_reused',
-          'too_large',
-        ],
+        errors: [...refusedBody, 'account_suspended', 'too_many_jobs', 'idempotency_key_reused'],
       }),
       session.require(),
       jsonBody,

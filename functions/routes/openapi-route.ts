@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { ZodType } from 'zod';
 import { DomainError, type ErrorCode } from '../errors.ts';
 import { meanings } from '../http/problem.ts';
-import { problemSchema } from './schemas.ts';
+import { problemSchema } from './problem-schema.ts';
 
 type Description = {
   tag: string;

@@ -5,7 +5,7 @@ import { readNotifySecret, renewNotifySecret } from '../notifications/secret.ts'
 import { senderSchema } from '../processing/sender.ts';
 import { readSender, writeSender } from '../users/sender.ts';
 import { checked, describe } from './openapi-route.ts';
-import { jsonBody } from './request.ts';
+import { jsonBody, orNull, refusedBody } from './request.ts';
 import { notifySecretSchema, senderAnswerSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
@@ -14,14 +14,14 @@ const { shape } = senderSchema;
 /** Null clears a field, as leaving it out does; a body that is empty by mistake does not clear them all. */
 const senderBody = z
   .strictObject({
-    name: shape.name.nullable(),
-    role: shape.role.nullable(),
-    company: shape.company.nullable(),
-    website: shape.website.nullable(),
-    offer: shape.offer.nullable(),
-    tone: shape.tone.nullable(),
-    language: shape.language.nullable(),
-    signature: shape.signature.nullable(),
+    name: orNull(shape.name),
+    role: orNull(shape.role),
+    company: orNull(shape.company),
+    website: orNull(shape.website),
+    offer: orNull(shape.offer),
+    tone: orNull(shape.tone),
+    language: orNull(shape.language),
+    signature: orNull(shape.signature),
   })
   .refine(
     (body) => Object.keys(body).length > 0,
@@ -55,7 +55,7 @@ export const profileRoutes = (ctx: Ctx, session: Session) =>
           "Takes the place of what was said before: a field that is null or left out is cleared. `language` is `auto` or a tag such as `de`; `signature` stands below every e-mail as it is. A job's own `sender` overrides it field by field; a run keeps what was said when it began.",
         auth: 'user',
         ok: { status: 200, description: 'The sender', schema: senderAnswerSchema },
-        errors: ['invalid_json', 'invalid_request', 'too_large'],
+        errors: [...refusedBody],
       }),
       session.require(),
       jsonBody,

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { reconcile } from '../stripe/reconcile.ts';
 import type { Ctx } from '../context.ts';
 import { checked, describe } from './openapi-route.ts';
-import { jsonBody } from './request.ts';
+import { jsonBody, refusedBody } from './request.ts';
 
 /** Opaque: the walk itself reads it. */
 export const cursorText = z.string().regex(/^[\w-]{1,600}$/, 'is not a cursor of ours');
@@ -76,8 +76,7 @@ export const reconcileRoutes = (ctx: Ctx) =>
       auth: 'admin',
       ok: { status: 200, description: 'What differed', schema: answer },
       errors: [
-        'invalid_json',
-        'invalid_request',
+        ...refusedBody,
         'not_found',
         'payment_provider_unavailable',
         'payment_provider_refused',

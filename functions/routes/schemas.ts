@@ -8,15 +8,6 @@ const time = z.string().describe('ISO 8601, UTC');
 export const pageSchema = <Item extends z.ZodType>(item: Item) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() });
 
-export const problemSchema = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number(),
-  detail: z.string().optional(),
-  code: z.string().describe('stable, snake_case'),
-  requestId: z.string(),
-});
-
 export const subscriptionSchema = z.object({
   plan: z.string().nullable(),
   status: z.string().describe("Stripe's status"),
