@@ -55,8 +55,9 @@ type Named = Record<
   boolean
 >;
 
-const isLoopback = (url: string): boolean =>
-  /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
+/** Whether a URL leads to this machine; false too of what is no URL. */
+export const isLoopback = (url: string): boolean =>
+  URL.canParse(url) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 
 /** Parts that make no sense without their keys, unless they too run on this machine. */
 const companions: Record<string, string[]> = {

@@ -1,6 +1,6 @@
 import type { Handles } from './parts.ts';
 import type { Secrets } from './secrets.ts';
-import type { Environment } from './settings.ts';
+import { type Environment, isLoopback } from './settings.ts';
 
 const withoutUndefined = (settings: Record<string, string | undefined>): Environment =>
   Object.fromEntries(
@@ -41,6 +41,10 @@ export function workerEnvironment(
     PUBLIC_URL: api,
     APP_URL: 'http://localhost:3000',
     ALLOWED_ORIGINS: 'http://localhost:3000',
+    // A job's end can be told to a receiver here, unless the Worker is one that others reach.
+    NOTIFY_LOCAL_HOSTS: isLoopback(environment['PUBLIC_URL'] ?? api)
+      ? 'localhost,127.0.0.1,[::1]'
+      : undefined,
   };
   return { ...withoutUndefined(defaults), ...environment };
 }

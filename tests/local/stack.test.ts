@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync, symlinkSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Stack, startStack } from '../../local/stack.ts';
 import { cronMatches } from '../../local/stack/cron.ts';
 import { abandonAll, temporaryRun } from '../../local/stack/run-directory.ts';
-import { namedParts } from '../../local/stack/settings.ts';
 import { command, commandLine, descendants, run, runFolders } from './children.ts';
 
 type Ready = Pick<Stack, 'api' | 'services' | 'secrets'> & { event: string };
@@ -148,6 +149,31 @@ onlyLinux('a stack', () => {
     expect(me).toMatchObject({ externalId: 'someone', email: 'some@example.com' });
   });
 
+  it("tells a receiver on this machine of a job's end", { timeout: 60_000 }, async () => {
+    const told: unknown[] = [];
+    const receiver = createHttpServer((request, response) => {
+      void json(request).then((body) => told.push(body));
+      response.end();
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void receiver.close());
+    const { port } = receiver.address() as AddressInfo;
+    const authorization = `Bearer ${await stack.token('listener', 'listener@example.com')}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const notifyUrl = `http://127.0.0.1:${port}/ended`;
+    const body = JSON.stringify({ filename: 'leads.csv', notifyUrl });
+    const created = await fetch(`${stack.api}/v1/jobs`, { method: 'POST', headers, body });
+    const { job, upload } = (await created.json()) as {
+      job: { id: string };
+      upload: { url: string };
+    };
+    const csv = 'Company\nAcme GmbH\n';
+    await fetch(upload.url, { method: 'PUT', headers: { authorization }, body: csv });
+    await expect
+      .poll(() => told, { timeout: 30_000 })
+      .toMatchObject([{ type: 'job.completed', data: { jobId: job.id, rows: { succeeded: 1 } } }]);
+  });
+
   it('tells of a death, but not of a restart that was asked for', async () => {
     await stack.worker.restart();
     expect((await fetch(`${stack.api}/healthz`)).status).toBe(200);
@@ -173,33 +199,6 @@ onlyLinux('a start that does not end well', () => {
     await expect(startStack({ ...options, signal: stop.signal })).rejects.toThrow('enough');
     expect(descendants(process.pid).filter((pid) => !before.includes(pid))).toEqual([]);
     expect(runFolders(process.pid)).toEqual([]);
-  });
-});
-
-describe('settings', () => {
-  const none = namedParts({});
-  it.each([
-    [{ DATABASE_URL: 'postgres://u:p@127.0.0.1/d' }, ['database']],
-    [{ DATABASE_URL: 'postgres://u:p@ep-a.eu-1.aws.neon.tech/d' }, ['database', 'neon']],
-    [{ UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1' }, ['redis']],
-    [{ QSTASH_URL: 'http://127.0.0.1:1' }, ['qstash']],
-    [{ STRIPE_API_BASE: 'http://127.0.0.1:1' }, ['stripe']],
-    [{ STRIPE_SECRET_KEY: 'sk_test_1' }, ['stripe']],
-    [{ SERPER_BASE_URL: 'http://127.0.0.1:1' }, ['search']],
-    [{ LLM_BASE_URL: 'http://127.0.0.1:1' }, ['llm']],
-    [{ LLM_MODELS: '[]' }, ['llm']],
-  ])('%o takes the place of a stand-in', (environment, parts) => {
-    const changed = Object.fromEntries(parts.map((part) => [part, true]));
-    expect(namedParts(environment as Record<string, string>)).toEqual({ ...none, ...changed });
-    expect(Object.values(none)).not.toContain(true);
-  });
-
-  it('a service elsewhere needs its keys; what is no URL is told by name, never by value', () => {
-    const environment = { QSTASH_URL: 'https://qstash.example.com', LLM_BASE_URL: 'hunter2' };
-    expect(() => namedParts(environment)).toThrow(
-      /QSTASH_URL is given, so QSTASH_TOKEN is needed.*LLM_BASE_URL is not a URL/,
-    );
-    expect(() => namedParts(environment)).not.toThrow('hunter2');
   });
 });
 
