@@ -89,6 +89,8 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
       describe({
         tag: 'Jobs',
         summary: 'Start a job that is ready, or awaited credits',
+        description:
+          'Works all rows that have not succeeded, for a credit each. Starting a job that runs, or has completed, changes nothing; while a sample of it is worked it is refused with `job_running`.',
         auth: 'user',
         ok: { status: 202, description: 'The job runs', schema: jobAnswer },
         errors: [
@@ -97,6 +99,7 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
           'insufficient_credits',
           'too_many_failed_rows',
           'fair_use',
+          'job_running',
           'job_not_open',
         ],
       }),

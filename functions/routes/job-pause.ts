@@ -18,7 +18,7 @@ export const pauseRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Pause a running job',
         description:
-          'Nothing new is begun; rows that are being worked are finished and charged, the credits of all others go back at once. Pausing twice changes nothing.',
+          'Nothing new is begun. Rows that a model is writing are finished and charged, with their credits on hold until then; those of all others go back at once. Pausing twice changes nothing. A sample cannot be paused (`job_not_open`).',
         auth: 'user',
         ok: { status: 200, description: 'The job, paused', schema: jobAnswer },
         errors: ['not_found', 'job_not_open'],
@@ -36,7 +36,7 @@ export const pauseRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Go on with a paused job',
         description:
-          'For a hold of its own, of the credits that there are now; with too few it stays paused. Resuming a job that runs changes nothing.',
+          'For a hold of its own, of the credits that there are now; with too few it stays paused. Rows that failed before the pause are left as they are. Resuming a job that runs changes nothing.',
         auth: 'user',
         ok: { status: 202, description: 'The job runs again', schema: jobAnswer },
         errors: ['not_found', 'job_not_open', ...refusedStart],
