@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { startJob } from '../jobs/start-job.ts';
 import { uploadInput } from '../jobs/upload-input.ts';
 import { checked, describe } from './openapi-route.ts';
+import { refusedStart } from './request.ts';
 import { jobParam, wholeJobSchema } from './schemas.ts';
 import type { Session, UserEnv } from './authenticate.ts';
 
@@ -93,15 +94,7 @@ export const inputRoutes = (ctx: Ctx, session: Session) =>
           'Works all rows that have not succeeded, for a credit each. Starting a job that runs, or has completed, changes nothing; while a sample of it is worked it is refused with `job_running`.',
         auth: 'user',
         ok: { status: 202, description: 'The job runs', schema: jobAnswer },
-        errors: [
-          'not_found',
-          'account_suspended',
-          'insufficient_credits',
-          'too_many_failed_rows',
-          'fair_use',
-          'job_running',
-          'job_not_open',
-        ],
+        errors: ['not_found', ...refusedStart, 'job_running', 'job_not_open'],
       }),
       session.require(),
       checked('param', jobParam),

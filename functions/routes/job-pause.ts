@@ -18,7 +18,7 @@ export const pauseRoutes = (ctx: Ctx, session: Session) =>
         tag: 'Jobs',
         summary: 'Pause a running job',
         description:
-          'Nothing new is begun. Rows that a model is writing are finished and charged, with their credits on hold until then; those of all others go back at once. Pausing twice changes nothing. A sample cannot be paused (`job_not_open`).',
+          'Nothing new is begun. Rows that a model is writing are finished and charged, with their credits on hold until then; those of all others go back at once. Pausing twice changes nothing. A sample is given up: its rows have what they had, and the job is as it was.',
         auth: 'user',
         ok: { status: 200, description: 'The job, paused', schema: jobAnswer },
         errors: ['not_found', 'job_not_open'],
