@@ -28,6 +28,10 @@ export type Spec = {
   components?: { schemas?: Record<string, Schema> };
 };
 
+/** What is said of a field, also of one that may be null. */
+const noteOn = (field: Schema): string | undefined =>
+  field.description ?? field.anyOf?.find(({ description }) => description)?.description;
+
 /** A schema as a short type, the way one would write it on a whiteboard. */
 function typeOf(schema: Schema | undefined, spec: Spec, depth = 0): string {
   if (!schema) return 'any';
@@ -41,7 +45,8 @@ function typeOf(schema: Schema | undefined, spec: Spec, depth = 0): string {
   const indent = '  '.repeat(depth + 1);
   const fields = Object.entries(schema.properties).map(([name, field]) => {
     const optional = schema.required?.includes(name) ? '' : '?';
-    const note = field.description ? `  // ${field.description}` : '';
+    const said = noteOn(field);
+    const note = said ? `  // ${said}` : '';
     return `${indent}${name}${optional}: ${typeOf(field, spec, depth + 1)}${note}`;
   });
   return `{\n${fields.join('\n')}\n${'  '.repeat(depth)}}`;

@@ -31,11 +31,15 @@ const operations = Object.entries(paths).flatMap(([path, item]) =>
 );
 const withJson = operations.filter(({ body }) => body !== undefined);
 
+/** Of one that may be null, the other option may say it. */
+const isExplained = ({ description, anyOf = [] }: Schema): boolean =>
+  description !== undefined || anyOf.some(isExplained);
+
 /** Fields without a word about them, by their whole names. */
 function unexplained(schema: Schema | undefined, name: string): string[] {
   if (!schema) return [];
   const fields = Object.entries(schema.properties ?? {}).flatMap(([key, field]) => [
-    ...(field.description ? [] : [`${name}.${key}`]),
+    ...(isExplained(field) ? [] : [`${name}.${key}`]),
     ...unexplained(field, `${name}.${key}`),
   ]);
   const options = (schema.anyOf ?? []).flatMap((option) => unexplained(option, name));
