@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { languageSchema, senderSchema } from './sender.ts';
+import { jobSenderSchema, languageSchema } from './sender.ts';
 
 const isWhole = (text: string): boolean => text.isWellFormed();
 
@@ -29,10 +29,13 @@ const output = z.strictObject({
 export type OutputField = z.infer<typeof output>;
 
 /** How a row's company is found: by a template of the user's, or not at all. Default: by the header. */
-const research = z.union([
-  z.strictObject({ query: storable(500).trim().min(1).describe('such as `{{Firma}} {{Ort}}`') }),
-  z.literal(false),
-]);
+const research = z.union(
+  [
+    z.strictObject({ query: storable(500).trim().min(1).describe('such as `{{Firma}} {{Ort}}`') }),
+    z.literal(false),
+  ],
+  'must be false or {query}',
+);
 export type ResearchOption = z.infer<typeof research>;
 
 export const startMode = z.enum(['auto', 'manual']);
@@ -54,7 +57,7 @@ export const jobOptions = z.strictObject({
     .optional()
     .describe("of e-mails and answers: `auto` (default: the lead's own) or a tag such as `de`"),
   /** Overrides the profile's fields one by one. */
-  sender: senderSchema
+  sender: jobSenderSchema
     .optional()
     .describe("overrides the profile's fields one by one; an empty text takes one away"),
   start: startMode

@@ -112,7 +112,8 @@ begin
     return json_build_object('outcome', 'committed', 'status', j.status, 'run', j.run);
   end if;
   -- Nobody takes the results; they were paid for, and not by the user who has ended the run.
-  if j.status = 'cancelled' or p_run not between rowloom.run_generation(j) and j.run then
+  if j.status in ('cancelled', 'paused', 'ready', 'awaiting_credits') and not v_runs
+      or p_run not between rowloom.run_generation(j) and j.run then
     v_unpaid := v_unpaid + (v_answered + v_cut + 3) / 4;
     update job_chunks set lease_token = p_commit where job_id = p_job and index = p_index and lease_token = p_token;
   end if;
