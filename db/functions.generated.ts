@@ -1,5 +1,5 @@
 // Made of functions/**/*.sql by `npm run db:release`; do not edit.
-export const functionsSchema = 'rowloom_8bda134b6e';
+export const functionsSchema = 'rowloom_47f2469db0';
 /** Parameters that are arrays of SQL, not of JSON. */
 export const arrayParameters: readonly string[] = ['chunk_commit.p_todo', 'events_wake.p_refs', 'job_retry.p_rows', 'job_run_rows.p_rows', 'job_sample.p_rows', 'job_upload_append.p_counts', 'job_upload_append.p_skipped', 'jobs_stalled.p_waiting', 'lane_pause.p_providers', 'lanes_resumed.p_lanes', 'reconcile_known.p_keys', 'reconcile_known.p_subscriptions', 'reconcile_known.p_refs', 'reconcile_known.p_customers', 'reconcile_known.p_prices', 'reconcile_known.p_products', 'reconcile_known.p_paid', 'stripe_event_put.p_waits', 'stripe_events_return.p_ids'];
 export type Functions = {

@@ -6,9 +6,7 @@ declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status <> 'running' then return null; end if;
   update jobs set cancel_at = coalesce(cancel_at, clock_timestamp()) where id = p_job;
-  return jsonb_build_object('run', j.run, 'atWork', (
-    select count(*) from job_chunks
-      where job_id = p_job and status = 'pending' and lease_until > clock_timestamp()));
+  return jsonb_build_object('run', j.run, 'atWork', rowloom.chunks_at_work(p_job));
 end $$;
 
 -- Ends a job on its user's word, whatever its state; a second time changes nothing. Rows that are
@@ -21,7 +19,7 @@ declare
 begin
   if v_was in ('completed', 'failed') then
     raise exception using errcode = 'RL409', message = 'job_not_open', detail = v_was;
-  elsif v_was = 'running' or v_was = 'paused' and j.run_open then
+  elsif rowloom.has_run(j) then
     perform rowloom.job_end(p_job, 'cancelled');
   elsif v_was <> 'cancelled' then
     if v_was = 'uploading' then

@@ -1,7 +1,6 @@
 -- Changes what a job is asked, before its run. p_version, p_was: settings and options that the change is of; p_reworks:
--- rows would come out otherwise now. p_discards: its samples
--- have other columns now, so those rows are to be worked. RL409 settings_changed, job_running, job_not_open.
--- → the job row
+-- rows would come out otherwise now. p_discards: its samples have other columns now, so those rows are to be worked.
+-- RL409 settings_changed, job_running, job_not_open. → the job row
 create function rowloom.job_change(
   p_job uuid, p_user uuid, p_version integer, p_processor text, p_prompt text, p_options jsonb, p_needs_search boolean,
   p_discards boolean, p_was jsonb, p_reworks boolean, p_columns jsonb default null
@@ -12,7 +11,7 @@ declare
 begin
   if j.status not in ('created', 'awaiting_credits', 'ready') then
     raise exception using errcode = 'RL409',
-      detail = case when j.returns_to in ('ready', 'awaiting_credits') then 'sample' else j.status end,
+      detail = case when rowloom.is_sample(j) then 'sample' else j.status end,
       message = case j.status when 'running' then 'job_running' else 'job_not_open' end;
   elsif j.settings_version <> p_version or j.options <> p_was then
     raise exception using errcode = 'RL409', message = 'settings_changed';
@@ -35,7 +34,8 @@ begin
   end if;
   update jobs set processor = p_processor, prompt = p_prompt, columns = p_columns, options = p_options,
       needs_search = p_needs_search,
-      status = case when status = 'awaiting_credits' and p_options ->> 'start' = 'manual' then 'ready' else status end, settings_version = settings_version + p_reworks::integer, progress_at = clock_timestamp()
+      status = case when status = 'awaiting_credits' and p_options ->> 'start' = 'manual' then 'ready' else status end,
+      settings_version = settings_version + p_reworks::integer, progress_at = clock_timestamp()
     where id = p_job returning * into j;
   return to_jsonb(j);
 end $$;

@@ -12,5 +12,5 @@ begin
       finished_at = coalesce(finished_at, clock_timestamp()), upload_id = null, bytes_stored = 0,
       filename = '', prompt = '', columns = null, header = null, options = '{}', sender = null, input = null, idempotency_key = null, request_hash = null
     where id = p_job;
-  return jsonb_build_object('stopped', j.status = 'running' or j.status = 'paused' and j.run_open, 'run', j.run);
+  return jsonb_build_object('stopped', rowloom.has_run(j), 'run', j.run);
 end $$;

@@ -32,6 +32,14 @@ begin
   perform rowloom.job_end_notify(p_job);
 end $$;
 
+-- Whether credits are on hold for a run: it is worked, or paused and what was under way may still commit.
+create function rowloom.has_run(j jobs) returns boolean
+language sql immutable as $$ select j.status = 'running' or j.status = 'paused' and j.run_open $$;
+
+-- Whether the run of chosen rows is a sample, before the job's own.
+create function rowloom.is_sample(j jobs) returns boolean
+language sql immutable as $$ select coalesce(j.returns_to in ('ready', 'awaiting_credits'), false) $$;
+
 -- Rows that the present run is paid for. A version before this one counts only all rows of a job: of a run that began
 -- with a generation those above what was kept are this run's.
 create function rowloom.run_succeeded(j jobs) returns integer

@@ -19,15 +19,15 @@ language sql stable as $$
     where job_id = p_job and status = 'pending' and lease_until > clock_timestamp()
 $$;
 
--- Pauses a running job, or ends its sample: its hold is given back. Rows of chunks that are being worked are held for by a run of their
--- own, which ends with them; where no credits are left for it, what they bring is refused. RL409 books_behind.
--- → the job row
+-- Pauses a running job, or ends its sample: its hold is given back. Rows of chunks that are being worked are held for
+-- by a run of their own, which ends with them; where no credits are left for it, what they bring is refused.
+-- RL409 books_behind. → the job row
 create function rowloom.job_pause(p_job uuid, p_user uuid) returns jsonb
 language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
   if j.status = 'running' and j.pause_at is not null then
-    if j.returns_to in ('ready', 'awaiting_credits') then
+    if rowloom.is_sample(j) then
       -- A sample is given up: its rows have what they had.
       perform rowloom.job_recount(p_job);
       update job_chunks set lease_token = null, lease_until = null
@@ -96,11 +96,11 @@ declare
   v_rows integer;
   v_run jsonb;
 begin
-  if j.status = 'running' and j.pause_at is null and coalesce(j.returns_to, '') not in ('ready', 'awaiting_credits') then
+  if j.status = 'running' and j.pause_at is null and not rowloom.is_sample(j) then
     return jsonb_build_object('started', true, 'job', to_jsonb(j));
   elsif j.status <> 'paused' then
     raise exception using errcode = 'RL409', message = 'job_not_open',
-      detail = case when j.returns_to in ('ready', 'awaiting_credits') then 'sample' else j.status end;
+      detail = case when rowloom.is_sample(j) then 'sample' else j.status end;
   end if;
   select case when j.returns_to is null then j.rows_total - j.rows_done
       else (select coalesce(sum(cardinality(todo)), 0) from job_chunks where job_id = p_job) end into v_rows;

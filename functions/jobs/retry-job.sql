@@ -15,7 +15,7 @@ declare
 begin
   if j.status not in ('completed', 'cancelled', 'failed') then
     raise exception using errcode = 'RL409',
-      detail = case when j.returns_to in ('ready', 'awaiting_credits') then 'sample' else j.status end,
+      detail = case when rowloom.is_sample(j) then 'sample' else j.status end,
       message = case j.status when 'running' then 'job_running' else 'job_not_open' end;
   elsif j.purged_at is not null or j.header is null and j.rows_total > 0 then
     raise exception using errcode = 'RL409', message = 'rows_expired';

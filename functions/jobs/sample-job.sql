@@ -1,12 +1,13 @@
 -- Runs p_rows of a job that has not begun, which then is as it was. p_version, p_run: settings and run as
--- they were chosen. One that is at a sample already is left as it is (joined), also where nothing is to be worked. RL409 settings_changed, job_running, job_not_open. → as job_run
+-- they were chosen. One that is at a sample already is left as it is (joined), also where nothing is to be worked.
+-- RL409 settings_changed, job_running, job_not_open. → as job_run
 create function rowloom.job_sample(
   p_job uuid, p_user uuid, p_per_row integer, p_unlimited boolean, p_standing bigint, p_bounds jsonb,
   p_rows integer[], p_version integer, p_run integer
 ) returns jsonb language plpgsql as $$
 declare j jobs := rowloom.job_lock(p_job, p_user);
 begin
-  if j.status = 'running' and j.returns_to in ('ready', 'awaiting_credits') then
+  if j.status = 'running' and rowloom.is_sample(j) then
     return jsonb_build_object('started', true, 'job', to_jsonb(j), 'joined', true);
   elsif j.status not in ('ready', 'awaiting_credits') then
     raise exception using errcode = 'RL409', detail = j.status,

@@ -200,7 +200,7 @@ begin
       return jsonb_build_object('started', true, 'job', to_jsonb(j));
     end if;
   elsif p_upload is null and j.status in ('running', 'completed') then
-    if j.returns_to in ('ready', 'awaiting_credits') then
+    if rowloom.is_sample(j) then
       raise exception using errcode = 'RL409', message = 'job_running', detail = 'sample';
     end if;
     return jsonb_build_object('started', true, 'job', to_jsonb(j));

@@ -8,7 +8,6 @@ create function rowloom.chunks_fail(
 ) returns json language plpgsql as $$
 declare
   j jobs%rowtype;
-  v_succeeded integer;
   v_failed integer;
   v_reverted integer;
 begin

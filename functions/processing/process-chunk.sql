@@ -76,8 +76,7 @@ begin
     return '{"outcome":"gone"}';
   end if;
   -- A resume goes on with leases from before it.
-  v_runs := (j.status = 'running' or j.status = 'paused' and j.run_open)
-    and p_run between rowloom.run_generation(j) and j.run;
+  v_runs := rowloom.has_run(j) and p_run between rowloom.run_generation(j) and j.run;
   update job_chunks c set results = p_results, rows_succeeded = p_succeeded, rows_failed = p_failed,
       todo = case when p_todo <> '{}' then p_todo end,
       status = case when p_succeeded + p_failed + c.rows_skipped = c.row_count then 'done' else 'pending' end,
@@ -143,7 +142,7 @@ begin
   v_chosen := j.returns_to is not null;
   v_left := case when v_chosen then exists (select 1 from job_chunks where job_id = p_job and todo is not null)
     else j.rows_done < j.rows_total end;
-  if not (j.status = 'running' or j.status = 'paused' and j.run_open) then
+  if not rowloom.has_run(j) then
     return j.status;
   elsif v_left then
     -- A pause has held for what was being worked, and that is done.
@@ -151,7 +150,7 @@ begin
       perform rowloom.job_end(p_job, 'paused');
     end if;
     return j.status;
-  elsif v_chosen and (j.returns_to in ('ready', 'awaiting_credits') or j.rows_done < j.rows_total) then
+  elsif v_chosen and (rowloom.is_sample(j) or j.rows_done < j.rows_total) then
     perform rowloom.job_end(p_job, j.returns_to);
     return j.returns_to;
   elsif j.rows_succeeded > 0 then
