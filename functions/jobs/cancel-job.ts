@@ -13,7 +13,7 @@ import { announceStop, type StopWord } from '../processing/progress-store.ts';
  * How long a cancel waits for invocations at work to commit the rows that they have finished, and for queue
  * and Redis meanwhile: with its calls to the database it is to answer within 2 s.
  */
-export const windDownMs = 1200;
+const windDownMs = 1200;
 const lookMs = 150;
 const publishMs = 300;
 
@@ -37,39 +37,34 @@ export async function cancelJob(ctx: Ctx, input: { userId: string; jobId: string
 type Of = { p_job: string; p_user: string };
 
 /**
- * Begins to cancel a running job: nothing new is begun, and for 1.2 s at most what works on it may commit. False: it
- * does not run.
+ * Begins to cancel or to pause a running job: nothing new is begun, and for 1.2 s at most what works on it may commit.
+ * False: it does not run.
  */
-export async function windDown(ctx: Ctx, of: Of): Promise<boolean> {
+export async function windDown(ctx: Ctx, of: Of, word: StopWord = 'cancel'): Promise<boolean> {
   const untilMs = ctx.now().getTime() + windDownMs;
-  const running = await begin(ctx, of);
+  const begin = () => ctx.db.call(begins[word], of, stopping);
+  const running = await begin();
   if (!running) return false;
+  const untilNoneWorks = async (): Promise<void> => {
+    while (ctx.now().getTime() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+      if (!(await begin())?.atWork) return;
+    }
+  };
   await Promise.all([
-    stopWork(ctx, of.p_job, running.run),
-    running.atWork > 0 &&
-      untilNoneWorks(async () => (await begin(ctx, of))?.atWork ?? 0, { ctx, untilMs }),
+    stopWork(ctx, of.p_job, running.run, word),
+    running.atWork > 0 && untilNoneWorks(),
   ]);
   return true;
 }
 
-/** Looks now and then until no invocation is at work, or the time is up. */
-export async function untilNoneWorks(
-  atWork: () => Promise<number>,
-  { ctx, untilMs }: { ctx: Ctx; untilMs: number },
-): Promise<void> {
-  while (ctx.now().getTime() < untilMs) {
-    await new Promise((resolve) => setTimeout(resolve, lookMs));
-    if ((await atWork()) === 0) return;
-  }
-}
+const begins = { cancel: 'job_cancel_begin', pause: 'job_pause_begin' } as const;
 
 const stopping = z.strictObject({ run: z.int(), atWork: z.int() }).nullable();
 
-const begin = (ctx: Ctx, of: Of) => ctx.db.call('job_cancel_begin', of, stopping);
-
 /**
- * Takes back what is queued of a run that ends, and tells who works on it that it ends, or begins nothing more; waits for neither longer than
- * 1.2 s. If either fails or comes late, what is delivered finds that there is nothing to do.
+ * Takes back what is queued of a run that ends, and tells who works on it that it ends, or begins nothing more; waits
+ * for neither longer than 1.2 s. If either fails or comes late, what is delivered finds that there is nothing to do.
  */
 export async function stopWork(
   ctx: Ctx,

@@ -1,5 +1,6 @@
 import type { AwayReason } from '../providers/errors.pure.ts';
 import { type NotificationRow, notificationView } from '../notifications/notification.pure.ts';
+import { jobCounts } from '../shared/job-counts.pure.ts';
 import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 import type { JobRow, JobStatus } from './job-row.ts';
 import type { LiveRows } from '../processing/live-progress.pure.ts';
@@ -15,8 +16,6 @@ export const summaryColumns = [
   'rows_kept',
   'run_succeeded',
   'run_failed',
-  'returns_to',
-  'settings_version',
   'rows_total',
   'rows_done',
   'rows_succeeded',
@@ -84,23 +83,12 @@ function etaSeconds(job: JobSummary, now: Date): number | null {
   return Math.max(0, Math.ceil((elapsed / done) * (runRows(job) - done)));
 }
 
-/** A job as the API shows it. `credits.held` is what is on hold now: 0 once the job has ended. */
+/** A job as the API shows it. */
 export const jobView = (job: JobSummary, now: Date) => ({
   id: job.id,
   status: job.status,
   filename: job.filename,
-  rows: {
-    total: job.rows_total,
-    done: job.rows_done,
-    succeeded: job.rows_succeeded,
-    failed: job.rows_failed,
-    skipped: job.rows_skipped,
-  },
-  credits: {
-    held: job.credits_held,
-    charged: job.credits_charged,
-    released: job.credits_released,
-  },
+  ...jobCounts(job),
   progress: job.rows_total === 0 ? 0 : job.rows_done / job.rows_total,
   etaSeconds: etaSeconds(job, now),
   waiting: job.waiting ?? null,

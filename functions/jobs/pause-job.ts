@@ -1,12 +1,9 @@
-import * as z from 'zod';
 import type { Ctx } from '../context.ts';
 import { settleQuietly } from '../ledger/settle-quietly.ts';
-import { stopWork, untilNoneWorks, windDownMs } from './cancel-job.ts';
+import { windDown } from './cancel-job.ts';
 import { jobRow } from './job-row.ts';
 import { wholeJobView } from './job.pure.ts';
 import { dispatchStarted, onSettledBooks, startOnEntitlement, startOutcome } from './start-job.ts';
-
-const pausing = z.strictObject({ run: z.int(), atWork: z.int() }).nullable();
 
 /**
  * Pauses a running job: nothing new is begun, rows that are being worked are finished, the credits of the others go
@@ -15,15 +12,7 @@ const pausing = z.strictObject({ run: z.int(), atWork: z.int() }).nullable();
  */
 export async function pauseJob(ctx: Ctx, input: { userId: string; jobId: string }) {
   const of = { p_job: input.jobId, p_user: input.userId };
-  const begin = () => ctx.db.call('job_pause_begin', of, pausing);
-  const untilMs = ctx.now().getTime() + windDownMs;
-  const running = await begin();
-  if (running)
-    await Promise.all([
-      stopWork(ctx, input.jobId, running.run, 'pause'),
-      running.atWork > 0 &&
-        untilNoneWorks(async () => (await begin())?.atWork ?? 0, { ctx, untilMs }),
-    ]);
+  await windDown(ctx, of, 'pause');
   const job = await onSettledBooks(ctx, input.userId, () => ctx.db.call('job_pause', of, jobRow));
   await settleQuietly(ctx, input.userId);
   return wholeJobView(job, ctx.now());

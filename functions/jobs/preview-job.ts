@@ -13,7 +13,7 @@ import { cut } from '../shared/text.pure.ts';
 import type { JobRow } from './job-row.ts';
 import { withRows } from './list-rows.ts';
 import { previewWarnings } from './preview-warnings.pure.ts';
-import { duplicatesOf, shownRow } from './shown-row.pure.ts';
+import { duplicatesOf, isWorkedAsAsked, shownRow } from './shown-row.pure.ts';
 
 /** Rows that are shown, and the characters of each of their cells. */
 const [shownRows, cellCharacters] = [10, 2000];
@@ -71,12 +71,10 @@ const contentOf = ({ chunks, job }: Read): { row: string[]; isToWork: boolean }[
 /** Rows that were sampled otherwise than they would be now: a start leaves them as they are. */
 function staleRows({ job, profile, chunks }: Read): number {
   if (job.run === 0 || !['ready', 'awaiting_credits'].includes(job.status)) return 0;
-  // Both as jsonb orders them.
-  const isForSender = JSON.stringify(job.sender) === JSON.stringify(profile);
   const results = chunks.flatMap((chunk) => chunk.results ?? []);
   return results.filter((result) => {
     const shown = shownResult(result);
-    return shown?.status === 'ok' && !(isForSender && shown.version === job.settings_version);
+    return shown?.status === 'ok' && !isWorkedAsAsked(job, profile, shown);
   }).length;
 }
 

@@ -15,8 +15,8 @@ export type RetryInput = {
 
 /**
  * Works rows of an ended job again, for credits of their own; the others stay as they are, and what a chosen row had
- * stands until it is done, and for good if it fails. Throws `invalid_request`, `nothing_to_retry`, `job_running`, `job_not_open`, `rows_expired`,
- * `account_suspended`, `insufficient_credits`, `too_many_retries`, `too_many_jobs`, `too_many_failed_rows`,
+ * stands until it is done, and for good if it fails. Throws `invalid_request`, `nothing_to_retry`, `job_running`,
+ * `job_not_open`, `rows_expired`, `account_suspended`, `insufficient_credits`, `too_many_retries`, `too_many_jobs`, `too_many_failed_rows`,
  * `fair_use` (the job stays as it was).
  */
 export async function retryJob(ctx: Ctx, { rows, prompt, ...of }: RetryInput) {

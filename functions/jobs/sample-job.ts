@@ -6,9 +6,11 @@ import {
   createConnectionLimiter,
 } from '../providers/connection-limiter.ts';
 import { processChunk } from '../processing/process-chunk.ts';
+import type { Sender } from '../processing/sender.ts';
 import type { JobRow } from './job-row.ts';
 import { areRowsGone } from './job.pure.ts';
 import { findJob, findWholeJob } from './read-job.ts';
+import { isWorkedAsAsked } from './shown-row.pure.ts';
 import { refusedToStart, startOnEntitlement, startOutcome } from './start-job.ts';
 
 /** How long a request waits for its rows: what takes longer goes on, and is read as rows. */
@@ -40,7 +42,7 @@ export async function sampleJob(
   for (let tries = 1; ; tries += 1) {
     const job = await findWholeJob(ctx, of);
     if (areRowsGone(job)) throw new DomainError('rows_expired', "The job's rows were deleted.");
-    const first = await firstRows(ctx, job, rows, await isWorkedForSender(ctx, job));
+    const first = await firstRows(ctx, job, rows, await readProfile(ctx, of.userId));
     const toWork = first.filter(({ isToWork }) => isToWork);
     const isSampled = job.status === 'running' && job.returns_to !== null;
     if (toWork.length > 0 || isSampled) {
@@ -116,22 +118,18 @@ async function untilWorked(
   }
 }
 
-/** Whether the last sample was written for the profile as it is now. */
-async function isWorkedForSender(ctx: Ctx, job: JobRow): Promise<boolean> {
-  if (job.run === 0) return true;
-  const [found] = await ctx.db.rows<{ same: boolean }>(
-    `select (select sender from user_profiles where user_id = $1) is not distinct from $2::jsonb as same`,
-    [job.user_id, job.sender && JSON.stringify(job.sender)],
-  );
-  return found?.same ?? true;
-}
+const readProfile = async (ctx: Ctx, userId: string): Promise<Sender | null> => {
+  const text = 'select sender from user_profiles where user_id = $1';
+  const [found] = await ctx.db.rows<{ sender: Sender | null }>(text, [userId]);
+  return found?.sender ?? null;
+};
 
 /** The first rows that are not skipped, and whether they have no result by the present settings. */
 async function firstRows(
   ctx: Ctx,
   job: JobRow,
   count: number,
-  isForSender: boolean,
+  profile: Sender | null,
 ): Promise<FirstRow[]> {
   const found: FirstRow[] = [];
   for (let after = -1; found.length < count;) {
@@ -140,7 +138,7 @@ async function firstRows(
         where job_id = $1 and index > $2 order by index limit ${pageChunks}`,
       [job.id, after],
     );
-    for (const chunk of chunks) found.push(...rowsOf(chunk, job, isForSender));
+    for (const chunk of chunks) found.push(...rowsOf(chunk, job, profile));
     after = chunks.at(-1)?.index ?? after;
     if (chunks.length < pageChunks) break;
   }
@@ -150,16 +148,20 @@ async function firstRows(
 function rowsOf(
   { index: chunk, first_row, row_count, results, duplicates }: Found,
   job: JobRow,
-  isForSender: boolean,
+  profile: Sender | null,
 ) {
   const same = new Map(job.skips_duplicates ? duplicates : []);
   return Array.from({ length: row_count }, (_, i) => i).flatMap((i): FirstRow[] => {
     const result = results?.[i];
     const shown = shownResult(result, same.get(i));
     if (shown?.status === 'skipped') return [];
-    const isCurrent =
-      isForSender && shown?.status === 'ok' && shown.version === job.settings_version;
     const isUnderWay = job.status === 'running' && !isFinal(result, job.generation);
-    return [{ index: first_row + i, chunk, isToWork: !isCurrent && !isUnderWay }];
+    return [
+      {
+        index: first_row + i,
+        chunk,
+        isToWork: !isWorkedAsAsked(job, profile, shown) && !isUnderWay,
+      },
+    ];
   });
 }

@@ -1,4 +1,5 @@
 import { shownResult, type StoredResult } from '../processing/chunk.pure.ts';
+import type { Sender } from '../processing/sender.ts';
 import type { JobRow } from './job-row.ts';
 import { hasEnded } from './job.pure.ts';
 
@@ -40,3 +41,15 @@ export function shownRow(
 /** By their place in a chunk, the rows that are the same as another: its number. */
 export const duplicatesOf = (duplicates: [number, number][] | null): ReadonlyMap<number, number> =>
   new Map(duplicates ?? []);
+
+/** Whether a job's last run was for the profile as it is now; both as jsonb orders them. */
+const isForSender = (job: Pick<JobRow, 'run' | 'sender'>, profile: Sender | null): boolean =>
+  job.run === 0 || JSON.stringify(job.sender) === JSON.stringify(profile);
+
+/** Whether a row has succeeded as the job is asked now, for the profile as it is now. */
+export const isWorkedAsAsked = (
+  job: Pick<JobRow, 'run' | 'sender' | 'settings_version'>,
+  profile: Sender | null,
+  shown: ReturnType<typeof shownResult>,
+): boolean =>
+  shown?.status === 'ok' && shown.version === job.settings_version && isForSender(job, profile);

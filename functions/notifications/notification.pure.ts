@@ -1,5 +1,6 @@
 import type { JsonRow } from '../../db/rows.ts';
 import type { jobs, notifications } from '../../schema.ts';
+import { type JobCounts, jobCounts } from '../shared/job-counts.pure.ts';
 import { isoOrNull, isoTime } from '../shared/time.pure.ts';
 
 /** One more than the retries that every QStash plan grants. */
@@ -30,24 +31,11 @@ export function notificationView(row: NotificationRow, now: Date) {
 }
 
 /** What is told of a job, of its row. */
-export type EndedJob = Pick<
-  JsonRow<typeof jobs>,
-  | 'id'
-  | 'user_id'
-  | 'run'
-  | 'status'
-  | 'filename'
-  | 'rows_total'
-  | 'rows_done'
-  | 'rows_succeeded'
-  | 'rows_failed'
-  | 'rows_skipped'
-  | 'credits_held'
-  | 'credits_charged'
-  | 'credits_released'
-  | 'error'
-  | 'finished_at'
->;
+export type EndedJob = JobCounts &
+  Pick<
+    JsonRow<typeof jobs>,
+    'id' | 'user_id' | 'run' | 'status' | 'filename' | 'error' | 'finished_at'
+  >;
 
 const ends = ['completed', 'failed', 'cancelled'];
 
@@ -63,18 +51,7 @@ export const payloadOf = (job: EndedJob) => ({
     jobId: job.id,
     status: job.status,
     filename: job.filename,
-    rows: {
-      total: job.rows_total,
-      done: job.rows_done,
-      succeeded: job.rows_succeeded,
-      failed: job.rows_failed,
-      skipped: job.rows_skipped,
-    },
-    credits: {
-      held: job.credits_held,
-      charged: job.credits_charged,
-      released: job.credits_released,
-    },
+    ...jobCounts(job),
     error: job.error,
     finishedAt: isoOrNull(job.finished_at),
   },
